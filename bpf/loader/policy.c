@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The policy's life for scx_run: open, set tunables, load, attach, watch, detach. */
+#define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy.h"
+
+#define SCX		"/sys/kernel/sched_ext/"
+#define ENABLE_MS	1000
+#define DISABLE_MS	5000
+#define STATS_SIZE	4096
+#define MAX_PROGS	64
+#define LOG_TAIL	(256 * 1024)
+
+/* As in bpf/include/scx/user_exit_info.bpf.h. */
+struct user_exit_info {
+	int	kind;
+	int64_t	exit_code;
+	char	reason[128];
+	char	msg[1024];
+};
+
+static struct bpf_object *object;
+static struct bpf_map *ops_map, *data_map;
+static struct bpf_link *link;
+static uint32_t exit_offset;
+static char enable_seq[32];
+static FILE *log_file;
+static bool tracing;
+static char complaint[512];
+static char stats[MAX_PROGS][STATS_SIZE];
+
+bool fail(struct report *r, const char *outcome, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(r->message, sizeof(r->message), format, args);
+	va_end(args);
+	r->outcome = outcome;
+	return false;
+}
+
+/* The verifier says what is wrong in the line before its explanation or statistics; libbpf in its first warning. */
+static void keep_complaint(char *text)
+{
+	char *end = strstr(text, "\n\nVerification failed") ?: strstr(text, "\nprocessed "), *line;
+
+	if (end && strstr(text, "BEGIN PROG LOAD LOG")) {
+		for (line = end; line > text && line[-1] != '\n'; line--)
+			;
+		snprintf(complaint, sizeof(complaint), "%.*s", (int)(end - line), line);
+	} else if (!complaint[0]) {
+		snprintf(complaint, sizeof(complaint), "%.*s", (int)strcspn(text, "\n"), text);
+	}
+}
+
+static int print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text;
+	int length;
+
+	if (level == LIBBPF_DEBUG || !tracing)
+		return 0;
+	length = vasprintf(&text, format, args);
+	if (length < 0)
+		return 0;
+	if (log_file && length > LOG_TAIL)
+		fprintf(log_file, "(%d bytes left out)\n%s", length - LOG_TAIL, text + length - LOG_TAIL);
+	else if (log_file)
+		fputs(text, log_file);
+	if (level == LIBBPF_WARN)
+		keep_complaint(text);
+	free(text);
+	return 0;
+}
+
+/* A variable of a section and its type, with what qualifies it taken off. */
+static const struct btf_type *find_variable(const char *section, const char *name, bool by_type, bool *settable,
+					    const struct btf_var_secinfo **info)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1, i;
+	const struct btf_type *type, *var;
+	bool constant, changes;
+	uint32_t at;
+
+	if (id < 0)
+		return NULL;
+	type = btf__type_by_id(btf, id);
+	*info = btf_var_secinfos(type);
+	for (i = btf_vlen(type); i > 0; i--, (*info)++) {
+		var = btf__type_by_id(btf, (*info)->type);
+		if (!var || !btf_is_var(var))
+			continue;
+		if (!by_type && strcmp(btf__name_by_offset(btf, var->name_off) ?: "", name))
+			continue;
+		constant = changes = false;
+		for (at = var->type; (type = btf__type_by_id(btf, at));) {
+			constant |= btf_is_const(type);
+			changes |= btf_is_volatile(type);
+			if (!btf_is_mod(type) && !btf_is_typedef(type))
+				break;
+			at = type->type;
+		}
+		if (by_type && (!type || strcmp(btf__name_by_offset(btf, type->name_off) ?: "", name)))
+			continue;
+		for (at = type && btf_is_array(type) ? btf_array(type)->type : 0; at;) {
+			const struct btf_type *element = btf__type_by_id(btf, at);
+
+			constant |= element && btf_is_const(element);
+			changes |= element && btf_is_volatile(element);
+			at = element && btf_is_mod(element) ? element->type : 0;
+		}
+		*settable = constant && changes;
+		return type;
+	}
+	return NULL;
+}
+
+static bool set_number(const struct btf_type *type, void *where, const char *value)
+{
+	bool is_signed = btf_int_encoding(type) & BTF_INT_SIGNED, negative = value[0] == '-';
+	unsigned int bits = type->size * 8;
+	unsigned long long number, most;
+	char *end;
+
+	if (btf_int_encoding(type) & BTF_INT_BOOL)
+		bits = 1;
+	if (!strcmp(value, "true") || !strcmp(value, "false"))
+		value = bits != 1 ? "" : value[0] == 't' ? "1" : "0";
+	if (bits > 64 || (negative && !is_signed) || value[negative] < '0' || value[negative] > '9')
+		return false;
+	errno = 0;
+	number = strtoull(value + negative, &end, 10);
+	most = bits == 64 ? ~0ULL : (1ULL << bits) - 1;
+	if (is_signed)
+		most = most / 2 + negative;
+	if (errno || *end || number > most)
+		return false;
+	if (negative)
+		number = -number;
+	memcpy(where, &number, type->size);	/* little endian */
+	return true;
+}
+
+static bool set_tunable(struct report *r, const char *name, const char *value)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
+	const struct btf_type *type, *element;
+	const struct btf_var_secinfo *info;
+	bool settable = false, good = false;
+	size_t size = 0;
+	char *base = map ? bpf_map__initial_value(map, &size) : NULL;
+
+	type = find_variable(".rodata", name, false, &settable, &info);
+	if (!base || !type || !settable || (uint64_t)info->offset + info->size > size)
+		return fail(r, "rejected", "the policy has no tunable %s", name);
+	base += info->offset;
+	if (btf_is_int(type) && type->size == info->size) {
+		good = set_number(type, base, value);
+	} else if (btf_is_array(type)) {
+		element = btf__type_by_id(bpf_object__btf(object),
+					  btf__resolve_type(bpf_object__btf(object), btf_array(type)->type));
+		good = element && btf_is_int(element) && element->size == 1 && strlen(value) < info->size;
+		if (good)
+			strncpy(base, value, info->size);
+	}
+	return good || fail(r, "rejected", "tunable %s does not take the value %s", name, value);
+}
+
+static bool set_tunables(struct report *r, const char *path)
+{
+	char line[512], *value;
+	bool good = true;
+	FILE *file;
+
+	r->stage = "tunables";
+	if (!path)
+		return true;
+	file = fopen(path, "re");
+	if (!file)
+		return fail(r, "rejected", "%s: %s", path, strerror(errno));
+	while (good && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!line[0] || line[0] == '#')
+			continue;
+		value = strchr(line, '=');
+		if (value)
+			*value++ = '\0';
+		good = value ? set_tunable(r, line, value) : fail(r, "rejected", "not name=value: %s", line);
+	}
+	fclose(file);
+	return good;
+}
+
+/* Finds the one table of callbacks, its name and the exit record. */
+static bool find_ops(struct report *r)
+{
+	const struct btf_var_secinfo *info;
+	const struct btf_type *type;
+	const struct btf *btf = bpf_object__btf(object);
+	struct bpf_map *map;
+	bool unused;
+	size_t size;
+	char *table;
+	int i;
+
+	ops_map = data_map = NULL;
+	bpf_object__for_each_map(map, object) {
+		if (bpf_map__pin_path(map))
+			bpf_map__set_pin_path(map, NULL);
+		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
+			continue;
+		if (ops_map)
+			return fail(r, "rejected", "more than one struct_ops table");
+		ops_map = map;
+	}
+	type = find_variable(".struct_ops.link", "sched_ext_ops", true, &unused, &info) ?:
+	       find_variable(".struct_ops", "sched_ext_ops", true, &unused, &info);
+	if (!ops_map || !type)
+		return fail(r, "rejected", "no table of sched_ext_ops");
+	table = bpf_map__initial_value(ops_map, &size);
+	for (i = 0; table && i < btf_vlen(type); i++) {
+		const struct btf_member *member = btf_members(type) + i;
+		size_t at = member->offset / 8;
+
+		if (!strcmp(btf__name_by_offset(btf, member->name_off) ?: "", "name") && at < size)
+			snprintf(r->ops, sizeof(r->ops), "%.*s", (int)(size - at), table + at);
+	}
+	if (!r->ops[0])
+		return fail(r, "rejected", "the table of sched_ext_ops has no name");
+
+	type = find_variable(".data", "user_exit_info", true, &unused, &info);
+	map = bpf_object__find_map_by_name(object, ".data");
+	if (type && map && info->size == sizeof(struct user_exit_info) &&
+	    (uint64_t)info->offset + info->size <= bpf_map__value_size(map)) {
+		data_map = map;
+		exit_offset = info->offset;
+	}
+	return true;
+}
+
+/* Opens the object and makes it ready to load. The first time it asks the verifier for its statistics only. */
+static bool prepare(struct report *r, const char *path, const char *tunables)
+{
+	struct bpf_program *prog;
+	int count = 0;
+
+	r->stage = "open";
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		return fail(r, "rejected", "%s cannot be opened: %s", path, strerror(errno));
+	bpf_object__for_each_program(prog, object) {
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_SYSCALL)
+			bpf_program__set_autoload(prog, false);
+		else if (bpf_program__type(prog) != BPF_PROG_TYPE_STRUCT_OPS)
+			return fail(r, "rejected", "%s is no struct_ops program", bpf_program__name(prog));
+		if (tracing || count == MAX_PROGS)
+			continue;
+		bpf_program__set_log_level(prog, 4);
+		bpf_program__set_log_buf(prog, stats[count++], STATS_SIZE);
+	}
+	return find_ops(r) && set_tunables(r, tunables);
+}
+
+static void write_stats(void)
+{
+	struct bpf_program *prog;
+	int count = 0;
+
+	bpf_object__for_each_program(prog, object)
+		if (log_file && count < MAX_PROGS)
+			fprintf(log_file, "%s: %s", bpf_program__name(prog), stats[count++]);
+}
+
+static bool load(struct report *r, const char *path, const char *tunables)
+{
+	int error;
+
+	if (!prepare(r, path, tunables))
+		return false;
+	r->stage = "load";
+	if (bpf_object__load(object) == 0) {
+		write_stats();
+		return true;
+	}
+	/* Once more, for the whole story. */
+	bpf_object__close(object);
+	object = NULL;
+	tracing = true;
+	if (!prepare(r, path, tunables))
+		return false;
+	r->stage = "load";
+	error = bpf_object__load(object);
+	return fail(r, "rejected", "the kernel does not load the policy: %s (%s)", complaint, strerror(-error));
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec time = { .tv_nsec = ms * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+static void read_exit(struct report *r)
+{
+	struct user_exit_info info;
+	uint32_t zero = 0;
+	char *value;
+
+	value = data_map ? malloc(bpf_map__value_size(data_map)) : NULL;
+	if (value && bpf_map_lookup_elem(bpf_map__fd(data_map), &zero, value) == 0) {
+		memcpy(&info, value + exit_offset, sizeof(info));
+		r->exit_kind = info.kind;
+		r->exit_code = info.exit_code;
+		snprintf(r->exit_reason, sizeof(r->exit_reason), "%.*s", (int)sizeof(info.reason) - 1, info.reason);
+		snprintf(r->exit_msg, sizeof(r->exit_msg), "%.*s", (int)sizeof(info.msg) - 1, info.msg);
+	}
+	free(value);
+}
+
+bool policy_enabled(void)
+{
+	char state[32];
+
+	return read_file(SCX "state", state, sizeof(state)) > 0 && !strcmp(state, "enabled");
+}
+
+/* Whether the policy is, and has been all the time, what schedules. */
+bool policy_in_charge(struct report *r)
+{
+	char ops[128], seq[32];
+
+	read_file(SCX "root/ops", ops, sizeof(ops));
+	read_file(SCX "enable_seq", seq, sizeof(seq));
+	read_exit(r);
+	if (policy_enabled() && !strcmp(ops, r->ops) && !strcmp(seq, enable_seq) && !r->exit_kind)
+		return true;
+	return fail(r, "ejected", "the policy was ejected before the command ended");
+}
+
+bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+{
+	char ops[128];
+	int ms;
+
+	libbpf_set_print(print);
+	log_file = log ? fopen(log, "we") : NULL;
+	if (log && !log_file)
+		return fail(r, "rejected", "%s: %s", log, strerror(errno));
+	if (!load(r, path, tunables))
+		return false;
+
+	r->stage = "attach";
+	tracing = true;
+	link = bpf_map__attach_struct_ops(ops_map);
+	if (!link)
+		return fail(r, "rejected", "the kernel does not take the policy: %s", strerror(errno));
+
+	r->stage = "enable";
+	for (ms = 0; ms < ENABLE_MS; ms++, sleep_ms(1)) {
+		read_exit(r);
+		read_file(SCX "root/ops", ops, sizeof(ops));
+		read_file(SCX "enable_seq", enable_seq, sizeof(enable_seq));
+		if (r->exit_kind)
+			break;
+		if (policy_enabled() && !strcmp(ops, r->ops))
+			return true;
+	}
+	return fail(r, "rejected", "the policy was not enabled");
+}
+
+/* Detaches the policy and says why it went. Returns whether all was well to the end. */
+bool policy_stop(struct report *r, bool good)
+{
+	char state[32] = "";
+	int ms;
+
+	if (link) {
+		bpf_link__destroy(link);
+		for (ms = 0; ms < DISABLE_MS; ms++, sleep_ms(1))
+			if (read_file(SCX "state", state, sizeof(state)) < 0 || !strcmp(state, "disabled"))
+				break;
+		read_exit(r);
+		if (r->exit_kind >= 1024 && strcmp(r->outcome, "ejected") && strcmp(r->stage, "enable")) {
+			r->stage = "done";
+			good = fail(r, "ejected", "the policy failed at the end");
+		} else if (ms == DISABLE_MS) {
+			r->stage = "done";
+			good = fail(r, "ejected", "the policy cannot be unloaded: %s", state);
+		}
+		if (!good && strcmp(r->outcome, "workload_error") && r->exit_reason[0]) {
+			size_t used = strlen(r->message);
+
+			snprintf(r->message + used, sizeof(r->message) - used, ": %s%s%s", r->exit_reason,
+				 r->exit_msg[0] ? ": " : "", r->exit_msg);
+		}
+	}
+	bpf_object__close(object);
+	if (log_file)
+		fclose(log_file);
+	return good;
+}

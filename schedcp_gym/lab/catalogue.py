@@ -1,0 +1,136 @@
+"""What there is: policies in ``bpf/``, workloads in ``workloads/``, found by looking."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from schedcp_gym.machine.image.inputs import ImageInputs, folder_digest
+from schedcp_gym.paths import POLICIES, WORKLOADS
+from schedcp_gym.spec import EEVDF, BadInput, Policy, Tunable, TunableType, Workload, check_tunables
+
+_NUMBER = re.compile(
+    r"""^TUNABLE\(\s*(?P<type>u32|u64|bool)\s*,\s*(?P<name>\w+)\s*,\s*(?P<default>\w+)\s*,\s*"(?P<unit>[^"]*)"\s*,
+    \s*(?P<low>\d+)\s*,\s*(?P<high>\d+)\s*,\s*(?P<scale>linear|log)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""",
+    re.MULTILINE | re.VERBOSE,
+)
+_TEXT = re.compile(r"""^TUNABLE_TEXT\(\s*(?P<name>\w+)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""", re.MULTILINE)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
+    """The error for a name that does not exist: near names first, else all."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return BadInput(f"unknown {kind} {name!r}; did you mean {' or '.join(near)}?")
+    return BadInput(f"unknown {kind} {name!r}; there are: {', '.join(names) or 'none'}")
+
+
+def workload_names() -> list[str]:
+    """Names of all workloads, sorted."""
+    return sorted(path.parent.name for path in WORKLOADS.glob("*/workload.yaml"))
+
+
+def load_workload(name: str) -> Workload:
+    """Reads a workload's declaration.
+
+    Raises:
+        BadInput: There is no such workload, or its declaration is wrong; the text names file and field.
+    """
+    if name not in workload_names():
+        raise unknown("workload", name, workload_names())
+    path = WORKLOADS / name / "workload.yaml"
+    try:
+        declared = yaml.safe_load(path.read_text()) or {}
+        if declared.get("name") != name:
+            raise BadInput(f"{path}: name must be {name!r}, as the folder's")
+        return TypeAdapter(Workload).validate_python({**declared, "digest": folder_digest(path.parent)})
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def image_inputs(kernel: str) -> ImageInputs:
+    """What the image for a kernel setting is made from, all workloads included."""
+    return ImageInputs.collect(kernel, [(load_workload(name), WORKLOADS / name) for name in workload_names()])
+
+
+def policy_names() -> list[str]:
+    """Names of all policies, ``eevdf`` first."""
+    return [EEVDF, *sorted(path.name.removesuffix(".bpf.c") for path in POLICIES.glob("*.bpf.c"))]
+
+
+def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
+    """A policy of the catalogue, or of a ``.bpf.c`` file, with values for its tunables.
+
+    Args:
+        name: Catalogue name, ``eevdf``, or a path that ends in ``.bpf.c``.
+        tunables: Values to set before loading.
+
+    Raises:
+        BadInput: No such policy, no such tunable, or a value that is not allowed.
+    """
+    if name == EEVDF:
+        return Policy(EEVDF, "", check_tunables((), tunables or {}))
+    if name.endswith(".bpf.c"):
+        path = Path(name)
+        if not path.is_file():
+            raise BadInput(f"no policy file {name!r}")
+        stem = path.name.removesuffix(".bpf.c")
+    elif name in policy_names():
+        path, stem = POLICIES / f"{name}.bpf.c", name
+    else:
+        raise unknown("policy", name, policy_names())
+    try:
+        source = path.read_text()
+    except UnicodeDecodeError:
+        raise BadInput(f"{name}: not a text file") from None
+    return Policy(stem, source, check_tunables(tunables_of(source), tunables or {}))
+
+
+def tunables_of(source: str) -> tuple[Tunable, ...]:
+    """The tunables a policy's source declares (``bpf/include/schedcp/tunable.bpf.h``), in order of declaration.
+
+    Raises:
+        BadInput: A default lies outside its range.
+    """
+    found: list[tuple[int, Tunable]] = []
+    for match in _NUMBER.finditer(source):
+        found.append((match.start(), _number(match)))
+    for match in _TEXT.finditer(source):
+        text = Tunable(match["name"], TunableType.TEXT, "", description=_sentence(match["text"]))
+        found.append((match.start(), text))
+    return tuple(tunable for _, tunable in sorted(found, key=lambda pair: pair[0]))
+
+
+def _number(match: re.Match[str]) -> Tunable:
+    kind = TunableType(match["type"])
+    tunable = Tunable(
+        name=match["name"],
+        type=kind,
+        default=0,
+        unit=match["unit"],
+        low=int(match["low"]),
+        high=int(match["high"]),
+        log=match["scale"] == "log",
+        description=_sentence(match["text"]),
+    )
+    default = tunable.check(match["default"])
+    return Tunable(**{**tunable.__dict__, "default": default})
+
+
+def _sentence(quoted: str) -> str:
+    return "".join(re.findall(r'"([^"]*)"', quoted))
+
+
+def card_of(source: str) -> str:
+    """A policy's card: its header comment, as plain text."""
+    match = re.search(r"/\*(.*?)\*/", source, re.DOTALL)
+    if not match:
+        return ""
+    return "\n".join(line.strip().removeprefix("*").strip() for line in match[1].splitlines()).strip()

@@ -1,0 +1,120 @@
+"""Policies from source to object, on the host, with clang."""
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from schedcp_gym.machine.image import Image
+from schedcp_gym.machine.image.inputs import folder_digest
+from schedcp_gym.paths import POLICIES, cache_root
+from schedcp_gym.spec import MissingTool, SchedcpError
+from schedcp_gym.spec.digest import digest
+
+OLDEST_CLANG = 16
+#: 19 first: it is the one Debian 12, 13 and Ubuntu 24.04 all have, and objects differ between versions.
+CLANGS = ("clang-19", "clang", "clang-22", "clang-21", "clang-20", "clang-18", "clang-17", "clang-16")
+COMPILE_LIMIT_S = 30
+SOURCE_LIMIT = 1 << 20
+LOG_LIMIT = 8000
+FLAGS = (
+    *("-g", "-O2", "-target", "bpf", "-mcpu=v3", "-fms-extensions", "-D__TARGET_ARCH_x86"),
+    *("-Wall", "-Werror", "-Wno-microsoft-anon-tag", "-fno-caret-diagnostics", "-ferror-limit=10"),
+)
+
+
+class CompileError(SchedcpError):
+    """The source does not compile; the text holds the compiler's own lines."""
+
+
+@dataclass(frozen=True)
+class Clang:
+    """The compiler found on this host."""
+
+    path: str
+    version: str
+
+
+@functools.cache
+def find_clang() -> Clang:
+    """The compiler for policies.
+
+    Raises:
+        MissingTool: There is none that is new enough.
+    """
+    seen = []
+    for name in CLANGS:
+        path = shutil.which(name)
+        if not path:
+            continue
+        text = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+        found = re.search(r"clang version ((\d+)[\w.~+-]*)", text)
+        if found and int(found[2]) >= OLDEST_CLANG:
+            return Clang(path, found[1])
+        seen.append(f"{name}: {text.splitlines()[0] if text else 'no version'}")
+    hint = f" (too old: {'; '.join(seen)})" if seen else ""
+    raise MissingTool(f"clang {OLDEST_CLANG} or newer is not installed{hint}: `sudo apt-get install clang-19`")
+
+
+def compile_policy(source: str, image: Image) -> bytes:
+    """Compiles a policy against the image's kernel; the same source gives the same object, from the cache if it is there.
+
+    Raises:
+        CompileError: It does not compile, is too large, or takes too long.
+        MissingTool: There is no compiler.
+    """
+    if len(source) > SOURCE_LIMIT:
+        raise CompileError(f"the source has {len(source)} characters; {SOURCE_LIMIT} are allowed")
+    clang = find_clang()
+    headers = _headers_digest()
+    key = digest([source, clang.version, image.info["files"]["include/vmlinux.h"]["sha256"], headers, FLAGS])
+    cached = cache_root() / "objects" / f"{key[:32]}.o"
+    if cached.exists():
+        return _without_checksum(cached)
+    compiled = _compile(source, image, clang)
+    cached.parent.mkdir(exist_ok=True)
+    part = cached.with_name(f"{cached.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    part.write_bytes(hashlib.sha256(compiled).digest() + compiled)
+    part.rename(cached)
+    return compiled
+
+
+def _without_checksum(cached: Path) -> bytes:
+    content = cached.read_bytes()
+    if hashlib.sha256(content[32:]).digest() != content[:32]:
+        cached.unlink()
+        raise SchedcpError(f"the cached object {cached} was damaged and is now removed; run the command again")
+    return content[32:]
+
+
+@functools.cache
+def _headers_digest() -> str:
+    return folder_digest(POLICIES / "include")
+
+
+def _compile(source: str, image: Image, clang: Clang) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="schedcp-compile-") as folder:
+        Path(folder, "policy.bpf.c").write_text(source)
+        # Paths in the debug information must not depend on where things lie on this host.
+        maps = {POLICIES / "include": "include", image.include: "image", Path(folder): "."}
+        command = [
+            *("prlimit", f"--cpu={COMPILE_LIMIT_S}", f"--as={4 << 30}", f"--fsize={64 << 20}", "--core=0", "--"),
+            *(clang.path, *FLAGS, "-I", str(POLICIES / "include"), "-I", str(image.include)),
+            *(f"-ffile-prefix-map={real}={shown}" for real, shown in maps.items()),
+            *("-fdebug-compilation-dir=.", "-c", "policy.bpf.c", "-o", "policy.bpf.o"),
+        ]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=2 * COMPILE_LIMIT_S
+            )
+        except subprocess.TimeoutExpired:
+            raise CompileError(f"the source did not compile within {2 * COMPILE_LIMIT_S} s") from None
+        if done.returncode:
+            lines = done.stderr.replace(str(POLICIES / "include"), "include").replace(str(image.include), "image")
+            raise CompileError(lines.strip()[:LOG_LIMIT] or f"clang ended with status {done.returncode}")
+        return Path(folder, "policy.bpf.o").read_bytes()

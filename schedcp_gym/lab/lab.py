@@ -1,0 +1,180 @@
+"""The lab: trials in, measurements out."""
+
+import dataclasses
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from schedcp_gym.lab import catalogue, store
+from schedcp_gym.lab.compiler import CompileError, compile_policy, find_clang
+from schedcp_gym.lab.trial_job import build_job, runner_digest, to_measurement
+from schedcp_gym.machine import Machine
+from schedcp_gym.machine.image import Image, ensure_image
+from schedcp_gym.spec import Clock, MachineSpec, Measurement, Outcome, Trial
+from schedcp_gym.spec.digest import digest
+
+log = logging.getLogger(__name__)
+
+#: How often a trial is tried again when the host failed it.
+RETRIES = 2
+Report = Callable[[str, float], None]
+
+
+class Lab:
+    """Measures trials, several at once, each one only once.
+
+    Safe to share between threads.
+    """
+
+    def __init__(
+        self, *, workers: int | None = None, cache: bool = True, cold: bool = False, report: Report | None = None
+    ) -> None:
+        """Prepares a lab; nothing is built or booted yet.
+
+        Args:
+            workers: Trials measured at once; the host's CPUs if None.
+            cache: Whether stored measurements may be used (new ones are stored in any case).
+            cold: Boot for each trial instead of restoring a snapshot.
+            report: Told of the image's build: a step's text and the share done.
+        """
+        self.workers = workers or os.cpu_count() or 1
+        self.cache = cache
+        self.cold = cold
+        self._report: Report = report or (lambda text, share: None)
+        self._machines: dict[str, Machine] = {}
+        self._images: dict[str, Image] = {}
+        self._lock = threading.Lock()
+
+    def image(self, kernel: str) -> Image:
+        """The image for a kernel setting, built when missing.
+
+        Raises:
+            SchedcpError: It can't be built.
+        """
+        with self._lock:
+            if kernel not in self._images:
+                self._images[kernel] = ensure_image(catalogue.image_inputs(kernel), self._report)
+            return self._images[kernel]
+
+    def machine(self, spec: MachineSpec) -> Machine:
+        """The machine of a spec.
+
+        Raises:
+            SchedcpError: QEMU or the image is missing and can't be had.
+        """
+        image = self.image(spec.kernel)
+        with self._lock:
+            key = digest(spec)
+            if key not in self._machines:
+                self._machines[key] = Machine(spec, image)
+            return self._machines[key]
+
+    def measure(
+        self, trials: Sequence[Trial], done: Callable[[int, Measurement], None] | None = None
+    ) -> list[Measurement]:
+        """Measures trials, in parallel; the order is kept.
+
+        A bad policy is an outcome. A fault of the host is retried, then marked ``infra_fault``, never scored.
+
+        Args:
+            trials: What to measure; equal trials are measured once.
+            done: Called with index and measurement as each is there, from the thread that measured.
+
+        Raises:
+            SchedcpError: Image, QEMU or compiler is missing: nothing can be measured.
+        """
+        for spec in {digest(trial.machine): trial.machine for trial in trials}.values():
+            self.machine(spec)
+        futures: dict[str, Future[Measurement]] = {}
+        if len({trial.digest for trial in trials}) <= 1 or self.workers == 1:
+            return [self._told(index, self._measure(trial), done) for index, trial in enumerate(trials)]
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="lab")
+        try:
+            for index, trial in enumerate(trials):
+                if trial.digest not in futures:
+                    futures[trial.digest] = pool.submit(self._measure_and_tell, index, trial, done)
+            return [futures[trial.digest].result() for trial in trials]
+        except BaseException:
+            for future in futures.values():
+                future.cancel()
+            for machine in self._machines.values():
+                machine.stop()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _measure_and_tell(
+        self, index: int, trial: Trial, done: Callable[[int, Measurement], None] | None
+    ) -> Measurement:
+        return self._told(index, self._measure(trial), done)
+
+    def _told(
+        self, index: int, measurement: Measurement, done: Callable[[int, Measurement], None] | None
+    ) -> Measurement:
+        if done:
+            done(index, measurement)
+        return measurement
+
+    def _measure(self, trial: Trial) -> Measurement:
+        began = time.monotonic()
+        machine = self.machine(trial.machine)
+        digests = {
+            "trial": trial.digest,
+            "image": machine.image.digest,
+            "kernel": machine.image.kernel,
+            "qemu": machine.qemu.text,
+            "workload": trial.workload.digest,
+            "runner": runner_digest(),
+        }
+        compiled = None
+        if not trial.policy.is_eevdf:
+            digests["policy"] = hashlib.sha256(trial.policy.source.encode()).hexdigest()
+            digests["clang"] = find_clang().version
+            try:
+                compiled = compile_policy(trial.policy.source, machine.image)
+            except CompileError as error:
+                return self._rejected(trial, str(error), digests, began)
+            digests["object"] = hashlib.sha256(compiled).hexdigest()
+        exact = trial.machine.clock is Clock.VIRTUAL
+        key = digest(digests)
+        if exact and self.cache and not self.cold and (stored := store.read(key)):
+            return stored
+        measurement = self._run(trial, machine, compiled, digests, began)
+        if exact and _is_repeatable(measurement):
+            store.write(key, measurement)
+        return measurement
+
+    def _run(
+        self, trial: Trial, machine: Machine, compiled: bytes | None, digests: dict[str, str], began: float
+    ) -> Measurement:
+        job = build_job(trial, compiled)
+        for attempt in range(RETRIES + 1):
+            result = machine.run(job, cold=self.cold)
+            measurement = to_measurement(trial, result, digests)
+            if measurement.outcome is not Outcome.INFRA_FAULT or machine.stopped:
+                break
+            log.warning("fault of the host (%s), attempt %d of %d", measurement.message, attempt + 1, RETRIES + 1)
+        timings = {**measurement.timings_s, "total": time.monotonic() - began}
+        return dataclasses.replace(measurement, timings_s=timings)
+
+    def _rejected(self, trial: Trial, lines: str, digests: dict[str, str], began: float) -> Measurement:
+        first = next((line for line in lines.splitlines() if "error:" in line), lines.splitlines()[0])
+        return Measurement(
+            trial=trial.digest,
+            outcome=Outcome.REJECTED,
+            message=f"compile: {first}",
+            log=lines,
+            digests=digests,
+            timings_s={"restore": 0.0, "job": 0.0, "total": time.monotonic() - began},
+        )
+
+
+def _is_repeatable(measurement: Measurement) -> bool:
+    """Whether a second run would give the same: a limit of host time, or a host's fault, would not."""
+    if measurement.outcome is Outcome.TIMEOUT:
+        return measurement.job_s is not None
+    return measurement.outcome is not Outcome.INFRA_FAULT

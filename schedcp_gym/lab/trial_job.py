@@ -1,0 +1,164 @@
+"""A trial as a machine's job, and the job's result as a measurement."""
+
+import hashlib
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from schedcp_gym.machine import Ending, Job, JobResult
+from schedcp_gym.paths import WORKLOADS
+from schedcp_gym.spec import BadInput, Measurement, Outcome, Trial, Workload
+
+RUN_SCRIPT = Path(__file__).with_name("run-trial.sh")
+LOG_LIMIT = 20_000
+#: Sources are compiled into the image; these endings do not travel with each job.
+LEFT_OUT = frozenset({".c", ".h", ".o"})
+
+
+def build_job(trial: Trial, compiled: bytes | None) -> Job:
+    """The job of a trial.
+
+    Args:
+        trial: What to measure.
+        compiled: The policy's object; None for EEVDF.
+
+    Raises:
+        BadInput: A placeholder of the workload's command has no value.
+    """
+    workload = trial.workload
+    try:
+        setup = workload.arguments(workload.setup, trial.scale, trial.seed, trial.machine.cpus)
+        command = workload.arguments(workload.command, trial.scale, trial.seed, trial.machine.cpus)
+    except KeyError as error:
+        raise BadInput(f"workload {workload.name}: no value for the placeholder {error} at scale {trial.scale}") from None
+    environment = {"WORKLOAD": workload.name, "SEED": trial.seed, "CPUS": trial.machine.cpus}
+    files = {
+        "run": RUN_SCRIPT.read_bytes(),
+        "environment": "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in environment.items()).encode(),
+        "setup": (shlex.join(setup) + "\n").encode() if setup else b"",
+        "command": f"exec {shlex.join(command)}\n".encode(),
+        **_workload_files(workload),
+    }
+    if compiled is not None:
+        files["policy.bpf.o"] = compiled
+        lines = [f"{name}={int(value) if isinstance(value, bool) else value}\n" for name, value in trial.policy.tunables]
+        files["tunables"] = "".join(lines).encode()
+    return Job(files, trial.machine.max_job_s)
+
+
+def _workload_files(workload: Workload) -> dict[str, bytes]:
+    folder = WORKLOADS / workload.name
+    files = {
+        f"workload/{path.relative_to(folder)}": path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix not in LEFT_OUT and "__pycache__" not in path.parts
+    }
+    return files
+
+
+def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> Measurement:
+    """What a job's result says of its trial."""
+    common: dict[str, Any] = {
+        "trial": trial.digest,
+        "digests": digests,
+        "timings_s": dict(result.timings_s),
+        "job_s": result.job_s,
+    }
+    outcome, message = _ending(result)
+    report = _read_report(result)
+    if outcome is None and report is None:
+        outcome = Outcome.WORKLOAD_ERROR
+        message = result.text("stderr").strip()[-500:] or "the trial left no report"
+    if outcome is not None or report is None:
+        log = "\n".join(filter(None, (result.text("stderr"), result.text("setup.log"), result.console)))
+        return Measurement(outcome=outcome or Outcome.GUEST_CRASH, message=message, log=log[-LOG_LIMIT:], **common)
+    common |= {
+        "events": {str(name): int(count) for name, count in report["events"].items()},
+        "cpu_s_by_name": {str(name): float(spent) for name, spent in report["cpu_s_by_name"].items()},
+        "utilisation": _utilisation(report),
+    }
+    outcome = Outcome(report["outcome"])
+    if outcome is not Outcome.OK:
+        return Measurement(outcome=outcome, message=_why(report, result), log=_evidence(report, result), **common)
+    metrics, fault = read_metrics(trial.workload, result.text("workload.out"))
+    if fault:
+        log = result.text("workload.out")[-LOG_LIMIT // 2 :] + result.text("workload.err")[-LOG_LIMIT // 2 :]
+        return Measurement(outcome=Outcome.WORKLOAD_ERROR, message=fault, log=log, **common)
+    return Measurement(outcome=Outcome.OK, metrics=metrics, **common)
+
+
+def _ending(result: JobResult) -> tuple[Outcome | None, str]:
+    if result.oom_kills:
+        return Outcome.GUEST_CRASH, f"out of memory: the guest's kernel killed {result.oom_kills} process(es)"
+    if result.ending is Ending.DEADLINE:
+        return Outcome.TIMEOUT, f"not over after {result.job_s:.1f} s of guest time"
+    if result.ending is Ending.HOST_DEADLINE:
+        return Outcome.TIMEOUT, result.message
+    if result.ending is Ending.KILLED:
+        return Outcome.INFRA_FAULT, result.message or "QEMU was killed"
+    if result.ending in (Ending.CRASHED, Ending.GUEST_FAILED):
+        return Outcome.GUEST_CRASH, result.message
+    if result.ending is Ending.SIGNALLED:
+        return Outcome.GUEST_CRASH, f"the trial's own script was killed by signal {result.code}"
+    return None, ""
+
+
+def _read_report(result: JobResult) -> dict[str, Any] | None:
+    try:
+        report = json.loads(result.text("report.json"))
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _utilisation(report: dict[str, Any]) -> float | None:
+    if not report.get("wall_s"):
+        return None
+    return round(min(1.0, float(report["cpu_s"]) / (float(report["wall_s"]) * int(report["cpus"]))), 6)
+
+
+def _why(report: dict[str, Any], result: JobResult) -> str:
+    exit_record = report.get("exit") or {}
+    parts = [f"{report['stage']}: {report['message']}"]
+    parts += [str(exit_record[name]) for name in ("reason", "msg") if exit_record.get(name)]
+    if report["outcome"] == Outcome.WORKLOAD_ERROR:
+        parts.append(result.text("workload.err").strip()[-300:])
+    return "; ".join(part for part in parts if part)
+
+
+def _evidence(report: dict[str, Any], result: JobResult) -> str:
+    """The kernel verifier's log and the kernel's own lines; the end is what matters, so it is the end that is kept."""
+    parts = [result.text("verifier.log"), report.get("kernel_log") or "", result.text("workload.err")]
+    return "\n".join(part.strip() for part in parts if part.strip())[-LOG_LIMIT:]
+
+
+def read_metrics(workload: Workload, output: str) -> tuple[dict[str, float], str]:
+    """Reads a workload's metrics: the last line of its output that is a JSON object.
+
+    Returns:
+        The metrics, and what is wrong with them (empty when nothing is).
+    """
+    found = None
+    for line in reversed(output.strip().splitlines()):
+        if line.lstrip().startswith("{"):
+            try:
+                found = json.loads(line)
+            except ValueError:
+                return {}, "the workload's last JSON line is not JSON"
+            break
+    if not isinstance(found, dict):
+        return {}, "the workload printed no JSON object"
+    metrics = {}
+    for name in sorted(workload.metrics):
+        value = found.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return {}, f"the workload gave no finite number for {name}: {value!r}"
+        metrics[name] = float(value)
+    return metrics, ""
+
+
+def runner_digest() -> str:
+    """Digest of the guest's side of a trial."""
+    return hashlib.sha256(RUN_SCRIPT.read_bytes()).hexdigest()

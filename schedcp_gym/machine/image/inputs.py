@@ -1,0 +1,128 @@
+"""What an image is made from, and the key under which it is cached."""
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from schedcp_gym.paths import PACKAGE, POLICIES
+from schedcp_gym.spec import BadInput, Workload
+from schedcp_gym.spec.digest import digest
+
+GUEST = PACKAGE / "machine" / "guest"
+#: Raised when the build changes in a way that its inputs don't show.
+FORMAT = 1
+SUITE = "trixie"
+BACKPORTS = "trixie-backports"
+DEBIAN_KERNEL = re.compile(r"debian(:[a-z0-9][a-z0-9.+-]*)?")
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """Where the guest's kernel comes from: package names, or package files of one's own."""
+
+    packages: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    @classmethod
+    def parse(cls, setting: str) -> "KernelSource":
+        """Reads a machine's kernel setting.
+
+        Raises:
+            BadInput: Neither ``debian``, ``debian:RELEASE`` nor a folder with kernel packages.
+        """
+        if DEBIAN_KERNEL.fullmatch(setting):
+            release = setting.partition(":")[2]
+            if release:
+                return cls(packages=(f"linux-image-{release}", f"linux-headers-{release}"))
+            return cls(packages=(f"linux-image-cloud-amd64/{BACKPORTS}", f"linux-headers-cloud-amd64/{BACKPORTS}"))
+        folder = Path(setting).expanduser()
+        if not folder.is_dir():
+            raise BadInput(
+                f"unknown kernel {setting!r}: use debian, debian:RELEASE (say debian:7.3.4+deb13-cloud-amd64), or the "
+                "path of a folder with linux-image-*.deb and linux-headers-*.deb (`make bindeb-pkg` leaves them)"
+            )
+        images = [path for path in sorted(folder.glob("linux-image-*.deb")) if "-dbg" not in path.name]
+        headers = sorted(folder.glob("linux-headers-*.deb"))
+        if len(images) != 1 or not headers:
+            raise BadInput(
+                f"{folder} must hold one linux-image-*.deb and its linux-headers-*.deb; it holds "
+                f"{len(images)} and {len(headers)}. `make bindeb-pkg` in a kernel tree leaves them in its parent folder"
+            )
+        return cls(files=(*images, *headers))
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Everything an image's content follows from, but the state of Debian's archive.
+
+    Attributes:
+        kernel: Where the kernel comes from.
+        packages: Debian packages, kernel's included.
+        workloads: Folders of workloads that are compiled into the image.
+    """
+
+    kernel: KernelSource
+    packages: tuple[str, ...]
+    workloads: tuple[Path, ...]
+
+    @classmethod
+    def collect(cls, kernel: str, workloads: Iterable[tuple[Workload, Path]]) -> "ImageInputs":
+        """Gathers the inputs for a kernel setting and the workloads there are."""
+        source = KernelSource.parse(kernel)
+        listed = [line.split("#")[0].strip() for line in (GUEST / "packages.txt").read_text().splitlines()]
+        wanted = {name for name in listed if name} | set(source.packages)
+        built = []
+        for workload, folder in workloads:
+            wanted.update(workload.packages)
+            if workload.build:
+                built.append(folder)
+        return cls(source, tuple(sorted(wanted)), tuple(sorted(built)))
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hex) of the inputs."""
+        return digest(
+            {
+                "format": FORMAT,
+                "packages": self.packages,
+                "kernel_files": [file_digest(path) for path in self.kernel.files],
+                "guest": folder_digest(GUEST),
+                "loader": folder_digest(POLICIES / "loader"),
+                "workloads": {folder.name: build_digest(folder) for folder in self.workloads},
+            }
+        )
+
+    def stage(self, target: Path) -> None:
+        """Copies the sources to where the build in the guest's root file system finds them."""
+        shutil.copytree(GUEST, target / "guest")
+        shutil.copytree(POLICIES / "loader", target / "loader")
+        (target / "workloads").mkdir()
+        for folder in self.workloads:
+            shutil.copytree(folder, target / "workloads" / folder.name, ignore=shutil.ignore_patterns("workload.yaml"))
+        (target / "kernel").mkdir()
+        for path in self.kernel.files:
+            shutil.copy(path, target / "kernel")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path, leave_out: frozenset[str] = frozenset()) -> str:
+    """SHA-256 (hex) of a folder's files, by relative name and content; byte code is left out."""
+    files = {
+        str(path.relative_to(folder)): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.name not in leave_out
+    }
+    return digest(files)
+
+
+def build_digest(folder: Path) -> str:
+    """Digest of what a workload's compiled part follows from: its folder without the declaration."""
+    return folder_digest(folder, frozenset({"workload.yaml"}))

@@ -1,0 +1,186 @@
+"""Images in the cache: found by key, checked, built when missing, by one process at a time."""
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from schedcp_gym.machine.image.inputs import FORMAT, ImageInputs, file_digest
+from schedcp_gym.paths import cache_root
+from schedcp_gym.spec.digest import digest
+
+log = logging.getLogger(__name__)
+
+FILES = ("vmlinux", "initrd.cpio", "root.erofs", "include/vmlinux.h")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image.
+
+    Attributes:
+        folder: Where its files lie.
+        digest: SHA-256 (hex) over its files' digests: equal images have equal digests, wherever they were built.
+        kernel: The kernel's release.
+        info: What ``image info`` prints: versions, packages, file digests and sizes.
+    """
+
+    folder: Path
+    digest: str
+    kernel: str
+    info: dict[str, Any]
+
+    @property
+    def vmlinux(self) -> Path:
+        """The ELF kernel."""
+        return self.folder / "vmlinux"
+
+    @property
+    def initrd(self) -> Path:
+        """The initial RAM disk (uncompressed cpio)."""
+        return self.folder / "initrd.cpio"
+
+    @property
+    def root(self) -> Path:
+        """The read-only root file system."""
+        return self.folder / "root.erofs"
+
+    @property
+    def include(self) -> Path:
+        """Headers for policies: vmlinux.h of this kernel, libbpf's bpf/*.h."""
+        return self.folder / "include"
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+
+class Damaged(Exception):
+    """A cached image's file is missing or changed."""
+
+
+def images_root() -> Path:
+    """The folder of all images."""
+    root = cache_root() / "images"
+    root.mkdir(exist_ok=True)
+    return root
+
+
+def find_image(inputs: ImageInputs) -> Image | None:
+    """The cached image, or None when it was never built.
+
+    Raises:
+        Damaged: It is there, but a file was changed or is missing.
+    """
+    folder = images_root() / inputs.key[:24]
+    return load(folder) if folder.exists() else None
+
+
+def ensure_image(
+    inputs: ImageInputs, report: Callable[[str, float], None] = lambda text, share: None, *, rebuild: bool = False
+) -> Image:
+    """Finds the image, or builds it. A second process waits for the first.
+
+    Args:
+        inputs: What it is made from.
+        report: Progress: a step's text and the share done.
+        rebuild: Build even if it is there (to show that the digest stays the same).
+
+    Raises:
+        SchedcpError: It can't be built; the subclass and text say why.
+    """
+    folder = images_root() / inputs.key[:24]
+    if not rebuild and (image := _usable(folder)):
+        return image
+    lock = filelock.FileLock(folder.with_suffix(".lock"))
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        log.warning("another process is building this image; waiting for it")
+        lock.acquire()
+    with lock:
+        if not rebuild and (image := _usable(folder)):
+            return image
+        return _build(inputs, folder, report)
+
+
+def _usable(folder: Path) -> Image | None:
+    try:
+        return load(folder) if folder.exists() else None
+    except Damaged as reason:
+        log.warning("the cached image is damaged (%s); building it again", reason)
+        return None
+
+
+def _build(inputs: ImageInputs, folder: Path, report: Callable[[str, float], None]) -> Image:
+    from schedcp_gym.machine.image.builder import build
+
+    target = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+    try:
+        build(inputs, target, report)
+        _write_info(target)
+        if folder.exists():
+            shutil.rmtree(folder)
+        target.chmod(0o755)
+        target.rename(folder)
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+    return load(folder)
+
+
+def _write_info(folder: Path) -> None:
+    files = {name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size} for name in FILES}
+    guest = json.loads((folder / "guest.json").read_text())
+    info = {"format": FORMAT, "digest": digest({name: files[name]["sha256"] for name in FILES}), "files": files, **guest}
+    (folder / "info.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n")
+    (folder / "guest.json").unlink()
+
+
+def load(folder: Path) -> Image:
+    """Reads an image's folder and checks its files: by size and time, and by content when those have changed.
+
+    Raises:
+        Damaged: A file is missing or differs.
+    """
+    try:
+        info = json.loads((folder / "info.json").read_text())
+        files = info["files"]
+        if info["format"] != FORMAT:
+            raise Damaged("made by another version")
+        stats = {name: _stat(folder / name) for name in FILES}
+        checked = folder / "checked.json"
+        if not checked.exists() or json.loads(checked.read_text()) != stats:
+            _check_content(folder, files)
+            checked.write_text(json.dumps(stats))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(str(error)) from None
+    return Image(folder, info["digest"], info["kernel"], info)
+
+
+def _stat(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def _check_content(folder: Path, files: dict[str, Any]) -> None:
+    for name in FILES:
+        if file_digest(folder / name) != files[name]["sha256"]:
+            raise Damaged(f"{name} differs from what was built")
+
+
+def remove_other_images(keep: Iterable[Path]) -> int:
+    """Deletes cached images but those given; returns the bytes freed."""
+    kept = {path.resolve() for path in keep}
+    freed = 0
+    for folder in images_root().iterdir():
+        if folder.is_dir() and folder.resolve() not in kept:
+            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder)
+    return freed

@@ -1,0 +1,1 @@
+"""Whether KVM works here, found out by booting."""

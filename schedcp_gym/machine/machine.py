@@ -1,0 +1,241 @@
+"""The machine: the only place that starts a virtual machine."""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from schedcp_gym.machine import snapshot
+from schedcp_gym.machine.image import Image
+from schedcp_gym.machine.job import DEVICE_BYTES, Ending, Job, JobResult, new_device, pack, read_result
+from schedcp_gym.machine.process import QemuGone, QemuProcess, start
+from schedcp_gym.machine.qemu import Files, accelerator_name, command_line, find_qemu
+from schedcp_gym.spec import Clock, MachineSpec, SchedcpError
+
+#: Address space beyond guest memory, image and job device: translated code, libraries, stacks, malloc arenas.
+ADDRESS_SPACE_MARGIN = 6 << 30
+#: Host seconds a boot to the snapshot's instruction may take.
+BOOT_LIMIT_S = 240.0
+
+
+class Machine:
+    """A virtual machine of some shape, on some image; every run starts from the same pristine kernel.
+
+    Safe to use from several threads at once; runs share nothing that is written.
+    """
+
+    def __init__(self, spec: MachineSpec, image: Image) -> None:
+        """Looks up QEMU and, for the real clock, probes KVM.
+
+        Raises:
+            MissingTool: QEMU is not there or too old.
+        """
+        self.spec = spec
+        self.image = image
+        self.qemu = find_qemu()
+        self.stopped = False
+        self._running: set[asyncio.subprocess.Process] = set()
+        self.accelerator = accelerator_name(spec.clock, spec.clock is Clock.REAL and kvm_works(image))
+
+    def run(self, job: Job, *, cold: bool = False) -> JobResult:
+        """Runs a job.
+
+        On the virtual clock the result, but for its host timings, is a pure function of job, image, spec and QEMU.
+
+        Args:
+            job: What to run.
+            cold: Boot instead of restoring the snapshot; the result is the same.
+
+        Returns:
+            The result; a crash, a hang or a killed QEMU is an ending, not an exception.
+
+        Raises:
+            BadInput: The job is too large.
+            SchedcpError: The machine can't be booted at all.
+        """
+        if self.stopped:
+            return JobResult(Ending.KILLED, message="the machine was stopped")
+        packed = pack(job)
+        saved = None if cold or self.accelerator == "kvm" else self.ensure_snapshot()
+        return _run_loop(lambda: self._run(packed, saved))
+
+    def stop(self) -> None:
+        """Ends all runs, in whatever thread they are, and refuses new ones (Ctrl-C)."""
+        self.stopped = True
+        for process in list(self._running):
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+    def ensure_snapshot(self) -> Path:
+        """Makes the snapshot if it is missing or damaged; a second process waits for the first.
+
+        Raises:
+            SchedcpError: The guest does not come up.
+        """
+        path = snapshot.snapshot_path(self.image, self.qemu, self.spec, self.accelerator)
+        if snapshot.is_whole(path):
+            return path
+        with filelock.FileLock(path.with_suffix(".lock")):
+            if not snapshot.is_whole(path):
+                self.make_snapshot(path)
+        return path
+
+    def make_snapshot(self, path: Path) -> None:
+        """Boots to the snapshot's instruction and saves the machine there.
+
+        Raises:
+            SchedcpError: The guest does not come up; its console's end is shown.
+        """
+        part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            _run_loop(lambda: self._save(part))
+            part.rename(path)
+            snapshot.write_record(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def _save(self, target: Path) -> None:
+        with self._devices(b"") as devices:
+            try:
+                async with self._started(devices, saves=True) as qemu, asyncio.timeout(BOOT_LIMIT_S):
+                    await qemu.wait_for_status("guest-panicked")
+                    await qemu.save(target)
+            except (QemuGone, TimeoutError) as error:
+                raise SchedcpError(f"the guest does not come up: {error}\n{devices.console_text()[-2000:]}") from error
+
+    async def _run(self, packed: bytes, saved: Path | None) -> JobResult:
+        began = time.monotonic()
+        restored = ended = None
+        with self._devices(packed) as devices:
+            ending, message = Ending.KILLED, ""
+            try:
+                async with asyncio.timeout(self.spec.max_host_s):
+                    async with self._started(devices, restore=saved is not None) as qemu, self._listed(qemu):
+                        if saved:
+                            await qemu.restore(saved)
+                        else:
+                            await qemu.wait_for_status("guest-panicked")
+                        await qemu.command("cont")
+                        restored = time.monotonic()
+                        ending, message = await self._wait_for_end(qemu)
+                        ended = time.monotonic()
+            except TimeoutError:
+                ending, message = Ending.HOST_DEADLINE, f"not over after {self.spec.max_host_s:g} s of host time"
+            except QemuGone as error:
+                message = str(error)
+            result = read_result(devices.job) if ending is Ending.EXITED else None
+            if result is None:
+                if ending is Ending.EXITED:
+                    ending, message = Ending.CRASHED, "the guest ended without a result"
+                result = JobResult(ending, message=message)
+            now = time.monotonic()
+            restored, ended = restored or now, ended or now
+            timings = {"restore": restored - began, "job": ended - restored, "total": now - began}
+            return dataclasses.replace(result, console=devices.console_text(), timings_s=timings)
+
+    @contextlib.asynccontextmanager
+    async def _listed(self, qemu: QemuProcess) -> AsyncIterator[None]:
+        self._running.add(qemu.process)
+        try:
+            yield
+        finally:
+            self._running.discard(qemu.process)
+
+    async def _wait_for_end(self, qemu: QemuProcess) -> tuple[Ending, str]:
+        """Waits for QEMU to end: init's own exit, or a reset (panic), or a signal."""
+        status = await qemu.process.wait()
+        if status < 0:
+            return Ending.KILLED, f"QEMU was killed by signal {-status}"
+        if status % 2 == 0:  # isa-debug-exit gives odd statuses only; a reset without it ends QEMU with 0
+            return Ending.CRASHED, "the guest's kernel panicked or reset"
+        return Ending.EXITED, ""
+
+    @contextlib.contextmanager
+    def _devices(self, packed: bytes) -> Iterator["_Devices"]:
+        with contextlib.ExitStack() as stack:
+
+            def opened(fd: int) -> int:
+                stack.callback(os.close, fd)
+                return fd
+
+            yield _Devices(
+                job=opened(new_device(packed)),
+                console=opened(os.memfd_create("schedcp-console", os.MFD_CLOEXEC)),
+                vmlinux=opened(os.open(self.image.vmlinux, os.O_RDONLY | os.O_CLOEXEC)),
+                initrd=opened(os.open(self.image.initrd, os.O_RDONLY | os.O_CLOEXEC)),
+                root=opened(os.open(self.image.root, os.O_RDONLY | os.O_CLOEXEC)),
+            )
+
+    def _started(
+        self, devices: "_Devices", *, restore: bool = False, saves: bool = False
+    ) -> contextlib.AbstractAsyncContextManager[QemuProcess]:
+        root_bytes = os.fstat(devices.root).st_size
+
+        def build_command(qmp_fd: int) -> list[str]:
+            files = Files(
+                vmlinux=f"/proc/self/fd/{devices.vmlinux}",
+                initrd=f"/proc/self/fd/{devices.initrd}",
+                root=f"/proc/self/fd/{devices.root}",
+                root_bytes=root_bytes,
+                job=f"/proc/self/fd/{devices.job}",
+                job_bytes=DEVICE_BYTES,
+                console=f"/proc/self/fd/{devices.console}",
+                qmp_fd=qmp_fd,
+            )
+            return command_line(self.qemu, self.spec, self.accelerator, files, restore=restore)
+
+        size = (self.spec.memory_mib << 20) + root_bytes + DEVICE_BYTES + ADDRESS_SPACE_MARGIN
+        return start(
+            build_command, pass_fds=tuple(dataclasses.astuple(devices)), address_space_bytes=size, saves=saves
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Devices:
+    """File descriptors of what a run reads and writes."""
+
+    job: int
+    console: int
+    vmlinux: int
+    initrd: int
+    root: int
+
+    def console_text(self) -> str:
+        size = os.fstat(self.console).st_size
+        return os.pread(self.console, min(size, 1 << 20), max(0, size - (1 << 20))).decode(errors="replace")
+
+
+def _run_loop(make: Callable[[], Any]) -> Any:
+    """Runs a coroutine to its end, also where the thread has an event loop of its own (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(make())
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(asyncio.run(make()))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="schedcp-machine").start()
+    return future.result()
+
+
+def kvm_works(image: Image) -> bool:
+    """Whether a guest boots under KVM: a /dev/kvm that exists can still be unusable, so it is tried.
+
+    The answer is kept in the cache for this image, QEMU and host boot.
+    """
+    from schedcp_gym.machine.kvm import probe
+
+    return probe(image)

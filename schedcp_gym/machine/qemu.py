@@ -1,0 +1,127 @@
+"""QEMU's command line for a machine, and what the host offers."""
+
+import functools
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from schedcp_gym.spec import Clock, MachineSpec, MissingTool
+
+QEMU = "qemu-system-x86_64"
+#: Per-CPU turns under instruction counting came with 8.1; before, wake-ups may be 12 ms late.
+OLDEST = (8, 1)
+#: One instruction is 2**SHIFT ns of the whole machine.
+SHIFT = 1
+
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps random.trust_cpu=off random.trust_bootloader=off "
+    "tsc=reliable no_timer_check cryptomgr.notests audit=0 lsm= lpj=500000 maxcpus=1 nr_cpus={cpus}"
+)
+
+
+@dataclass(frozen=True)
+class QemuVersion:
+    """The emulator found on this host."""
+
+    path: str
+    text: str
+
+
+@functools.cache
+def find_qemu() -> QemuVersion:
+    """The installed QEMU.
+
+    Raises:
+        MissingTool: There is none, or it is too old.
+    """
+    path = shutil.which(QEMU)
+    if not path:
+        raise MissingTool(
+            f"{QEMU} is not installed: `sudo apt-get install qemu-system-x86` "
+            "(Debian 12: `-t bookworm-backports`, its own is too old)"
+        )
+    first = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+    found = re.search(r"version (\d+)\.(\d+)", first)
+    if not found or (int(found[1]), int(found[2])) < OLDEST:
+        raise MissingTool(
+            f"QEMU {OLDEST[0]}.{OLDEST[1]} or newer is required, found: {first or 'no version'}. "
+            "On Debian 12: `sudo apt-get install -t bookworm-backports qemu-system-x86`"
+        )
+    return QemuVersion(path, first.removeprefix("QEMU emulator version "))
+
+
+def cpu_slots(cpus: int) -> int:
+    """CPU slots of the virtual machine: those never brought up ("ghosts") even out the others' shares.
+
+    The emulator hands each slot ``time to next timer / slots`` a turn, and a timer restarts the turn, so early CPUs
+    get more; the more slots there are, the less it matters, and the more host time is spent.
+    """
+    if cpus == 1:
+        return 1
+    return 3 if cpus == 2 else 4 * cpus
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths as QEMU sees them, mostly /proc/self/fd/N: nothing is opened by name."""
+
+    vmlinux: str
+    initrd: str
+    root: str
+    root_bytes: int
+    job: str
+    job_bytes: int
+    console: str
+    qmp_fd: int
+
+
+def command_line(qemu: QemuVersion, spec: MachineSpec, accelerator: str, files: Files, *, restore: bool) -> list[str]:
+    """The complete call.
+
+    Args:
+        qemu: The emulator.
+        spec: The machine.
+        accelerator: ``virtual``, ``kvm`` or ``mttcg``.
+        files: What it opens.
+        restore: Wait for a snapshot instead of booting.
+    """
+    slots = cpu_slots(spec.cpus) if accelerator == "virtual" else spec.cpus
+    kernel_arguments = KERNEL_ARGUMENTS.format(cpus=spec.cpus)
+    if accelerator == "virtual":
+        kernel_arguments += " schedcp.spin=1"
+    return [
+        *(qemu.path, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+        *("-machine", "pc,nvdimm=on", *_ACCELERATORS[accelerator]),
+        *("-smp", str(slots), "-m", f"{spec.memory_mib},slots=4,maxmem={spec.memory_mib + 8192}M"),
+        *("-kernel", files.vmlinux, "-initrd", files.initrd),
+        *("-append", kernel_arguments),
+        "-object",
+        f"memory-backend-file,id=root,share=on,readonly=on,mem-path={files.root},size={files.root_bytes}",
+        *("-device", "nvdimm,id=pmem0,memdev=root,unarmed=on"),
+        *("-object", f"memory-backend-file,id=job,share=on,mem-path={files.job},size={files.job_bytes}"),
+        *("-device", "nvdimm,id=pmem1,memdev=job"),
+        *("-device", "pvpanic", "-action", "panic=pause"),
+        *("-device", "isa-debug-exit,iobase=0xf4,iosize=1"),
+        *("-chardev", f"file,id=console,path={files.console},append=on", "-serial", "chardev:console"),
+        *("-chardev", f"socket,id=qmp,fd={files.qmp_fd}", "-mon", "chardev=qmp,mode=control"),
+        *(("-incoming", "defer") if restore else ()),
+    ]
+
+
+_ACCELERATORS = {
+    "virtual": (
+        *("-accel", "tcg,thread=single,tb-size=512", "-cpu", "max,-rdrand,-rdseed,-la57"),
+        *("-icount", f"shift={SHIFT},sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "42"),
+    ),
+    "mttcg": ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,-la57", "-rtc", "base=2026-01-01"),
+    "kvm": ("-accel", "kvm", "-cpu", "host", "-rtc", "base=2026-01-01"),
+}
+
+
+def accelerator_name(clock: Clock, kvm_works: bool) -> str:
+    """Which accelerator serves a clock on this host."""
+    if clock is Clock.VIRTUAL:
+        return "virtual"
+    return "kvm" if kvm_works else "mttcg"

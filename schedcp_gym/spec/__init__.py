@@ -1,0 +1,33 @@
+"""The words of the project as frozen values: no I/O, no import of anything else in the house."""
+
+from schedcp_gym.spec.errors import BadInput, MissingTool, SchedcpError
+from schedcp_gym.spec.machine import Clock, MachineSpec
+from schedcp_gym.spec.measurement import Measurement, Outcome
+from schedcp_gym.spec.objective import REWARD_LIMIT, improvement, reward
+from schedcp_gym.spec.policy import EEVDF, Policy, Tunable, TunableType, check_tunables
+from schedcp_gym.spec.trial import Trial
+from schedcp_gym.spec.workload import Direction, Metric, Objective, Scale, Workload
+
+__all__ = [
+    "EEVDF",
+    "REWARD_LIMIT",
+    "BadInput",
+    "Clock",
+    "Direction",
+    "MachineSpec",
+    "Measurement",
+    "Metric",
+    "MissingTool",
+    "Objective",
+    "Outcome",
+    "Policy",
+    "Scale",
+    "SchedcpError",
+    "Trial",
+    "Tunable",
+    "TunableType",
+    "Workload",
+    "check_tunables",
+    "improvement",
+    "reward",
+]

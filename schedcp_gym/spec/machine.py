@@ -1,0 +1,36 @@
+"""The machine a trial runs on, as a value."""
+
+import enum
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+class Clock(enum.StrEnum):
+    """What the guest's clock counts."""
+
+    VIRTUAL = "virtual"  # instructions: exact
+    REAL = "real"  # host time: noisy
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class MachineSpec:
+    """CPUs, memory, clock and kernel of a virtual machine.
+
+    Attributes:
+        cpus: CPUs that the guest's kernel uses.
+        memory_mib: Guest memory in MiB.
+        clock: ``virtual`` (instruction-counted, exact) or ``real`` (host time).
+        kernel: ``debian`` (trixie-backports' newest), ``debian:VERSION`` (a release Debian's
+            archive holds) or the path of a folder with one's own kernel as ``.deb`` packages
+            (``linux-image-*.deb`` and ``linux-headers-*.deb``, as ``make bindeb-pkg`` leaves them).
+        max_job_s: Guest seconds a job may take before it is ended.
+        max_host_s: Host seconds a run may take, all included.
+    """
+
+    cpus: int = Field(default=2, ge=1, le=16)
+    memory_mib: int = Field(default=1024, ge=512, le=8192)
+    clock: Clock = Clock.VIRTUAL
+    kernel: str = "debian"
+    max_job_s: float = Field(default=120.0, gt=0, le=3600)
+    max_host_s: float = Field(default=600.0, gt=0, le=36000)

@@ -1,0 +1,49 @@
+"""From two measurements to one reward."""
+
+import math
+
+from schedcp_gym.spec.measurement import Measurement
+from schedcp_gym.spec.workload import Direction, Objective, Workload
+
+#: Rewards lie in [-REWARD_LIMIT, REWARD_LIMIT]; exp(3) is 20 times better. A failure earns the lower end.
+REWARD_LIMIT = 3.0
+
+
+def improvement(workload: Workload, metric: str, value: float, baseline: float) -> float:
+    """The improvement ratio of one metric: above 1 is better than the baseline, whatever the direction.
+
+    A ratio with a 0 in it is limited to exp(±REWARD_LIMIT) instead of infinite.
+    """
+    better, worse = (value, baseline) if workload.metrics[metric].direction is Direction.MAXIMIZE else (baseline, value)
+    limit = math.exp(REWARD_LIMIT)
+    if better <= 0 and worse <= 0:
+        return 1.0
+    if worse <= 0:
+        return limit
+    return min(max(better / worse, 1 / limit), limit)
+
+
+def reward(workload: Workload, measured: Measurement, baseline: Measurement, objective: Objective | None = None) -> float:
+    """Log of the improvement ratio over the baseline, weighted over the objective's metrics: 0 is EEVDF.
+
+    Anything but an ``ok`` outcome scores as the worst, never as missing.
+
+    Args:
+        workload: Declares the metrics' directions and the default objective.
+        measured: The policy's measurement.
+        baseline: EEVDF's measurement of the same workload, machine and seed; must be ``ok``.
+        objective: Replaces the workload's own.
+
+    Raises:
+        ValueError: The baseline is not ``ok``.
+    """
+    if not baseline.ok:
+        raise ValueError(f"the baseline's outcome is {baseline.outcome}: {baseline.message}")
+    if not measured.ok:
+        return -REWARD_LIMIT
+    weights = (objective or workload.objective).weights
+    total = sum(
+        weight * math.log(improvement(workload, name, measured.metrics[name], baseline.metrics[name]))
+        for name, weight in weights.items()
+    )
+    return max(-REWARD_LIMIT, min(REWARD_LIMIT, total / sum(weights.values())))

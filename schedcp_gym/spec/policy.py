@@ -1,0 +1,128 @@
+"""Policies and their tunables."""
+
+import enum
+import math
+import string
+from collections.abc import Mapping
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from schedcp_gym.spec.errors import BadInput
+
+#: The name that stands for the kernel's own scheduler: nothing is loaded.
+EEVDF = "eevdf"
+
+#: Characters of a text tunable (process names are matched byte by byte in the guest).
+TEXT_CHARSET = string.ascii_letters + string.digits + "-_.:+/"
+#: A process name has 15 characters at most (TASK_COMM_LEN - 1).
+TEXT_MAX = 15
+
+Value = int | bool | str
+
+
+class TunableType(enum.StrEnum):
+    """C types a tunable may have."""
+
+    U32 = "u32"
+    U64 = "u64"
+    BOOL = "bool"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Tunable:
+    """A ``const volatile`` of a policy that may be set before loading.
+
+    Attributes:
+        name: The C variable, unit included (``slice_us``).
+        type: Its type; ``text`` is a process-name prefix of up to 15 characters.
+        default: The value in the source.
+        unit: ``us``, ``weight``, …; empty for text and bool.
+        low: Smallest value (numbers).
+        high: Largest value (numbers).
+        log: Whether the range is to be searched on a logarithmic scale.
+        description: One sentence.
+    """
+
+    name: str
+    type: TunableType
+    default: Value
+    unit: str = ""
+    low: int = 0
+    high: int = 1
+    log: bool = False
+    description: str = ""
+
+    def check(self, value: object) -> Value:
+        """Returns the value in the tunable's type.
+
+        Raises:
+            BadInput: The value has the wrong type or is out of range.
+        """
+        if self.type is TunableType.TEXT:
+            return self._check_text(value)
+        if self.type is TunableType.BOOL:
+            return self._check_bool(value)
+        number = self._number(value)
+        if not self.low <= number <= self.high:
+            raise BadInput(f"{self.name}={number} is out of range: {self.low} to {self.high} {self.unit}".rstrip())
+        return number
+
+    def _number(self, value: object) -> int:
+        try:
+            number = float(str(value))
+            whole = int(str(value)) if isinstance(value, (str, int)) and "." not in str(value) else int(number)
+        except (ValueError, OverflowError):
+            raise BadInput(f"{self.name} takes a whole number, not {value!r}") from None
+        if not math.isfinite(number) or number != int(number):
+            raise BadInput(f"{self.name} takes a whole number, not {value!r}")
+        return whole
+
+    def _check_bool(self, value: object) -> bool:
+        known = {"1": True, "true": True, "0": False, "false": False}
+        if str(value).lower() not in known:
+            raise BadInput(f"{self.name} takes true or false, not {value!r}")
+        return known[str(value).lower()]
+
+    def _check_text(self, value: object) -> str:
+        text = str(value)
+        if len(text) > TEXT_MAX or set(text) - set(TEXT_CHARSET):
+            raise BadInput(
+                f"{self.name} takes up to {TEXT_MAX} letters, digits or any of -_.:+/ (a process name), not {text!r}"
+            )
+        return text
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Policy:
+    """A sched_ext scheduler: source plus values for its tunables. Empty source is the kernel's own.
+
+    Attributes:
+        name: The catalogue's name, or what the author calls it.
+        source: BPF C; empty for ``eevdf``.
+        tunables: (name, value) pairs in order of name; tunables left out keep their defaults.
+    """
+
+    name: str
+    source: str = ""
+    tunables: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def is_eevdf(self) -> bool:
+        """Whether this is the kernel's own scheduler."""
+        return not self.source
+
+
+def check_tunables(declared: tuple[Tunable, ...], values: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
+    """Returns the values checked against their declarations, in order of name.
+
+    Raises:
+        BadInput: A tunable is not declared, or its value is not allowed.
+    """
+    by_name = {tunable.name: tunable for tunable in declared}
+    for name in values:
+        if name not in by_name:
+            known = ", ".join(sorted(by_name)) or "it has none"
+            raise BadInput(f"unknown tunable {name!r}; this policy has: {known}")
+    return tuple((name, by_name[name].check(values[name])) for name in sorted(values))

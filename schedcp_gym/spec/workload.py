@@ -1,0 +1,100 @@
+"""Workloads: what is run, what is measured, what counts as better."""
+
+import enum
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+
+class Direction(enum.StrEnum):
+    """Whether less or more of a metric is better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+
+class Scale(enum.StrEnum):
+    """How long a workload runs. ``smoke`` takes some seconds of host time."""
+
+    SMOKE = "smoke"
+    STANDARD = "standard"
+    FULL = "full"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Metric:
+    """One figure a workload gives; its name carries the unit (``p99_request_us``)."""
+
+    unit: str
+    direction: Direction
+    description: str
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Objective:
+    """Which metrics make the reward: a weighted mean of log improvement ratios.
+
+    Attributes:
+        weights: Metric name → weight, all above 0; the weights are divided by their sum.
+        bound: Name of the metric that holds the best value possible for the first weighted
+            metric, where one is known.
+    """
+
+    weights: dict[str, float]
+    bound: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Workload:
+    """A program with its set-up, metrics and objective, as ``workloads/<name>/workload.yaml`` declares it.
+
+    ``setup`` and ``command`` are argument lists run in the guest, in the workload's folder.
+    ``{seed}`` and ``{<parameter>}`` are filled from the trial's seed and the scale's parameters; ``{cpus}``
+    is the machine's number of CPUs. The command writes its metrics as one JSON object to standard output.
+
+    Attributes:
+        name: The folder's name.
+        title: A few words.
+        description: What it is, in plain words, for a person or an agent.
+        command: What is measured.
+        metrics: Name → unit, direction, description.
+        objective: What counts as better.
+        scales: Scale → parameters.
+        setup: Run before the policy is loaded; not measured.
+        build: Whether ``make install DESTDIR=…`` in its folder is run when the image is built.
+        packages: Debian packages the image must hold for it.
+        digest: Of its folder's content; set by the catalogue.
+    """
+
+    name: str
+    title: str
+    description: str
+    command: list[str] = Field(min_length=1)
+    metrics: dict[str, Metric]
+    objective: Objective
+    scales: dict[Scale, dict[str, int | float | str]]
+    setup: list[str] = Field(default_factory=list)
+    build: bool = False
+    packages: list[str] = Field(default_factory=list)
+    digest: str = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Workload":
+        missing = [scale.value for scale in Scale if scale not in self.scales]
+        if missing:
+            raise ValueError(f"scales: {', '.join(missing)} missing")
+        for name in [*self.objective.weights, *([self.objective.bound] if self.objective.bound else [])]:
+            if name not in self.metrics:
+                raise ValueError(f"objective: {name} is not among the metrics")
+        if not self.objective.weights or min(self.objective.weights.values()) <= 0:
+            raise ValueError("objective: weights must be above 0, and at least one")
+        return self
+
+    def arguments(self, template: list[str], scale: Scale, seed: int, cpus: int) -> list[str]:
+        """Fills a command's placeholders.
+
+        Raises:
+            KeyError: A placeholder that the scale has no parameter for.
+        """
+        values = {**self.scales[scale], "seed": seed, "cpus": cpus}
+        return [part.format_map(values) for part in template]
