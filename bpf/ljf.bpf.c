@@ -161,7 +161,7 @@ void BPF_STRUCT_OPS(ljf_tick, struct task_struct *p)
 		return;
 	waiting = scx_bpf_dsq_peek(LJF_FAVOURED);
 	if (waiting && bpf_cpumask_test_cpu(cpu, waiting->cpus_ptr))
-		scx_bpf_task_set_slice(p, 0);
+		scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
 }
 
 void BPF_STRUCT_OPS(ljf_running, struct task_struct *p)

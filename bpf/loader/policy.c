@@ -254,12 +254,15 @@ static bool find_ops(struct report *r)
 static bool prepare(struct report *r, const char *path, const char *tunables)
 {
 	struct bpf_program *prog;
+	char error[128];
 	int count = 0;
 
 	r->stage = "open";
 	object = bpf_object__open_file(path, NULL);
-	if (!object)
-		return fail(r, "rejected", "%s cannot be opened: %s", path, strerror(errno));
+	if (!object) {
+		libbpf_strerror(errno, error, sizeof(error));
+		return fail(r, "rejected", "%s cannot be opened: %s", path, error);
+	}
 	bpf_object__for_each_program(prog, object) {
 		if (bpf_program__type(prog) == BPF_PROG_TYPE_SYSCALL)
 			bpf_program__set_autoload(prog, false);

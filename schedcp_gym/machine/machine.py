@@ -13,17 +13,19 @@ from typing import Any
 
 import filelock
 
-from schedcp_gym.machine import snapshot
+from schedcp_gym.machine import kvm, snapshot
 from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.job import DEVICE_BYTES, Ending, Job, JobResult, new_device, pack, read_result
 from schedcp_gym.machine.process import QemuGone, QemuProcess, start
-from schedcp_gym.machine.qemu import Files, accelerator_name, command_line, find_qemu
+from schedcp_gym.machine.qemu import Files, command_line, find_qemu
 from schedcp_gym.spec import Clock, MachineSpec, SchedcpError
 
 #: Address space beyond guest memory, image and job device: translated code, libraries, stacks, malloc arenas.
 ADDRESS_SPACE_MARGIN = 6 << 30
 #: Host seconds a boot to the snapshot's instruction may take.
 BOOT_LIMIT_S = 240.0
+#: Host seconds a boot may take under KVM before KVM counts as not working.
+KVM_LIMIT_S = 20.0
 
 
 class Machine:
@@ -43,7 +45,7 @@ class Machine:
         self.qemu = find_qemu()
         self.stopped = False
         self._running: set[asyncio.subprocess.Process] = set()
-        self.accelerator = accelerator_name(spec.clock, spec.clock is Clock.REAL and kvm_works(image))
+        self.accelerator = "virtual" if spec.clock is Clock.VIRTUAL else self._real_accelerator()
 
     def run(self, job: Job, *, cold: bool = False) -> JobResult:
         """Runs a job.
@@ -101,6 +103,21 @@ class Machine:
             snapshot.write_record(path)
         finally:
             part.unlink(missing_ok=True)
+
+    def _real_accelerator(self) -> str:
+        self.accelerator = "kvm"
+        works = kvm.works([self.image.digest, self.qemu.text], lambda: _run_loop(self._boots))
+        return "kvm" if works else "mttcg"
+
+    async def _boots(self) -> bool:
+        """Whether a guest reaches the snapshot's instruction in reasonable time."""
+        with self._devices(b"") as devices:
+            try:
+                async with self._started(devices) as qemu, asyncio.timeout(KVM_LIMIT_S):
+                    await qemu.wait_for_status("guest-panicked")
+                    return True
+            except (QemuGone, TimeoutError):
+                return False
 
     async def _save(self, target: Path) -> None:
         with self._devices(b"") as devices:
@@ -194,7 +211,11 @@ class Machine:
 
         size = (self.spec.memory_mib << 20) + root_bytes + DEVICE_BYTES + ADDRESS_SPACE_MARGIN
         return start(
-            build_command, pass_fds=tuple(dataclasses.astuple(devices)), address_space_bytes=size, saves=saves
+            build_command,
+            pass_fds=tuple(dataclasses.astuple(devices)),
+            address_space_bytes=size,
+            saves=saves,
+            group=kvm.group() if self.accelerator == "kvm" else None,
         )
 
 
@@ -229,13 +250,3 @@ def _run_loop(make: Callable[[], Any]) -> Any:
 
     threading.Thread(target=work, name="schedcp-machine").start()
     return future.result()
-
-
-def kvm_works(image: Image) -> bool:
-    """Whether a guest boots under KVM: a /dev/kvm that exists can still be unusable, so it is tried.
-
-    The answer is kept in the cache for this image, QEMU and host boot.
-    """
-    from schedcp_gym.machine.kvm import probe
-
-    return probe(image)

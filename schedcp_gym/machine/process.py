@@ -93,7 +93,7 @@ class QemuProcess:
             shutil.copyfileobj(self._pipe, target, 1 << 20)
 
 
-def wrapper(address_space_bytes: int) -> list[str]:
+def wrapper(address_space_bytes: int, group: int | None) -> list[str]:
     """Commands before QEMU: limits, no privileges, death with its parent.
 
     Raises:
@@ -106,8 +106,8 @@ def wrapper(address_space_bytes: int) -> list[str]:
     command += ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"]
     if os.geteuid() == 0:
         nobody = pwd.getpwnam(NOBODY)
-        command += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--bounding-set=-all"]
-        command += ["--inh-caps=-all"]
+        command += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--bounding-set=-all", "--inh-caps=-all"]
+        command += ["--clear-groups" if group is None else f"--groups={group}"]
     return command
 
 
@@ -118,6 +118,7 @@ async def start(
     pass_fds: tuple[int, ...],
     address_space_bytes: int,
     saves: bool = False,
+    group: int | None = None,
 ) -> AsyncIterator[QemuProcess]:
     """Starts QEMU and connects to it; kills it on the way out, whatever the reason.
 
@@ -126,6 +127,7 @@ async def start(
         pass_fds: File descriptors QEMU inherits.
         address_space_bytes: Limit of QEMU's address space.
         saves: Whether QEMU writes a snapshot (else it may read one).
+        group: A group QEMU needs although it drops the others (that of /dev/kvm).
 
     Raises:
         QemuGone: It ended before it answered; the text is what it said.
@@ -139,7 +141,7 @@ async def start(
         qemu_pipe, our_pipe = (writer, reader) if saves else (reader, writer)
         words = stack.enter_context(os.fdopen(os.memfd_create("schedcp-stderr"), "rb"))
         process = await asyncio.create_subprocess_exec(
-            *wrapper(address_space_bytes),
+            *wrapper(address_space_bytes, group),
             *build_command(theirs.fileno()),
             pass_fds=(*pass_fds, theirs.fileno()),
             stdin=asyncio.subprocess.DEVNULL,

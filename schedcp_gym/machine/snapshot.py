@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schedcp_gym.machine.image.inputs import file_digest
 from schedcp_gym.machine.image.store import Image
-from schedcp_gym.machine.qemu import QemuVersion, command_line
+from schedcp_gym.machine.qemu import Files, QemuVersion, command_line
 from schedcp_gym.paths import cache_root
 from schedcp_gym.spec import MachineSpec
 from schedcp_gym.spec.digest import digest
@@ -16,8 +16,6 @@ log = logging.getLogger(__name__)
 
 def snapshot_path(image: Image, qemu: QemuVersion, spec: MachineSpec, accelerator: str) -> Path:
     """Where the snapshot of a machine lies; the name follows from all that shapes its content."""
-    from schedcp_gym.machine.qemu import Files
-
     shape = command_line(qemu, spec, accelerator, Files("", "", "", 0, "", 0, "", 0), restore=False)
     root = cache_root() / "snapshots"
     root.mkdir(exist_ok=True)

@@ -7,19 +7,22 @@
  * does not, as the host happens to be fast or slow: two snapshots differed by part of a tick. So the tick that is
  * pending is first let pass with interrupts off. It is one-shot: nothing is left to jump to.
  */
-#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/timekeeping.h>
 
 #define PVPANIC_PORT 0x505
 
 static int __init stop_here_init(void)
 {
+	u64 end = ktime_get_ns() + 2 * TICK_NSEC;
 	unsigned long flags;
 
 	local_irq_save(flags);
-	mdelay(2 * (MSEC_PER_SEC / HZ));
+	while (ktime_get_ns() < end)
+		barrier();	/* not PAUSE, which leaves the emulator's fast path */
 	outb(1, PVPANIC_PORT);
 	local_irq_restore(flags);
 	return -ECANCELED;	/* done: the module is not kept */

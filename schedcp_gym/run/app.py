@@ -1,0 +1,136 @@
+"""The Hydra application: from the command line to a run, and from errors to messages and exit statuses."""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from schedcp_gym.baselines import agent_names, agent_summary
+from schedcp_gym.paths import CONFIGS
+from schedcp_gym.spec import BadInput, SchedcpError
+
+COMMAND = "python -m schedcp_gym.run"
+INTERRUPTED = 130
+#: Hydra's own switches that show something instead of running.
+_SHOWS = ("-h", "--help", "--hydra-help", "--version", "--info", "-i", "--shell-completion", "-sc")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    # "agent=x" is what one types who does not know that Hydra wants a plus for what has no default.
+    words = [re.sub(r"^agent=", "+agent=", word) for word in arguments]
+    # Hydra would print its errors itself, at length, and end the process.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        if not any(re.match(r"\++agent=.", word) or word.split("=")[0] in _SHOWS for word in words):
+            raise BadInput(_agents_text())
+        sys.argv = [COMMAND, *words]
+        _hydra_main()
+    except KeyboardInterrupt as interrupt:
+        print(interrupt.args[0] if interrupt.args else "interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except _Ended as ended:
+        return _told(ended.problem)
+    except (SchedcpError, HydraException, OmegaConfBaseException, OSError) as error:
+        return _told(error)
+    return 0
+
+
+class _Ended(BaseException):
+    """Carries an error out of Hydra, which has words of its own for any Exception."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+def _told(error: Exception) -> int:
+    if isinstance(error, OSError):
+        error = SchedcpError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    problem = error if isinstance(error, SchedcpError) else BadInput(_hydra_text(error))
+    print(problem, file=sys.stderr)
+    return problem.exit_status
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
+def _hydra_main(config: DictConfig) -> None:
+    try:
+        _run(config)
+    except (SchedcpError, OmegaConfBaseException, OSError) as error:
+        raise _Ended(error) from error
+
+
+def _run(config: DictConfig) -> None:
+    # Imported only now: a wrong name on the command line is told at once.
+    from schedcp_gym.run.search import Run, claimed
+    from schedcp_gym.run.settings import read_settings
+
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    settings = read_settings(plain)
+    name = plain["run"]["agent"]
+    agent = _make_agent(config, name)
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with claimed(folder, plain):
+        run = Run(settings, agent, name, folder)
+        try:
+            run.carry_out()
+        except KeyboardInterrupt:
+            words = [word for word in HydraConfig.get().overrides.task if not word.startswith("run.dir=")]
+            again = shlex.join([*COMMAND.split(), *words, f"run.dir={os.path.relpath(folder)}"])
+            done = len(run.record.evaluations)
+            raise KeyboardInterrupt(f"interrupted; {done} evaluations are in {folder}; go on with: {again}") from None
+
+
+def _make_agent(config: DictConfig, name: str) -> Any:
+    from schedcp_gym.baselines.agent import Agent
+
+    if not isinstance(config.agent, DictConfig) or "_target_" not in config.agent:
+        raise BadInput(f"configs/agent/{name}.yaml names no class: `_target_: schedcp_gym.baselines.<file>.<Class>`")
+    try:
+        agent = hydra.utils.instantiate(config.agent)
+    except InstantiationException as error:
+        raise BadInput(f"the agent {name} can't be made: {error.__cause__ or error}".split("\n")[0]) from None
+    if not isinstance(agent, Agent):
+        raise BadInput(f"{config.agent._target_} is not a subclass of schedcp_gym.baselines.agent.Agent")
+    return agent
+
+
+def _agents_text() -> str:
+    width = max(map(len, agent_names()), default=0)
+    lines = [f"  {name:<{width}}  {agent_summary(name)}" for name in agent_names()]
+    return "\n".join(["no agent given: add one of these as +agent=NAME", *lines])
+
+
+def _hydra_text(error: Exception) -> str:
+    """Hydra's message in one or two lines, with near names where a name is wrong."""
+    from schedcp_gym.lab.catalogue import unknown
+
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return str(unknown(group, name, error.options))
+    text = str(error)
+    found = re.match(r"Could not (?:override|append to config) '?([\w.]+)", text)
+    if isinstance(error, ConfigCompositionException) and found:
+        return str(unknown("setting", found[1], _setting_names()))
+    return "\n".join(text.strip().splitlines()[:2])
+
+
+def _setting_names() -> list[str]:
+    names = []
+    paths = [CONFIGS / "config.yaml", *CONFIGS.glob("*/*.yaml")]
+    for path in paths:
+        group = "" if path.parent == CONFIGS else f"{path.parent.name}."
+        for key, value in (yaml.safe_load(path.read_text()) or {}).items():
+            inner = [f".{name}" for name in value] if isinstance(value, dict) else [""]
+            names += [f"{group}{key}{name}" for name in inner]
+    return [name for name in set(names) if not name.startswith(("hydra", "defaults"))]

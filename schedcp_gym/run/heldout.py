@@ -1,0 +1,156 @@
+"""The best policy against EEVDF on workload seeds that the search never saw."""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schedcp_gym.envs.base import HELD_OUT_SEEDS, Measures, SchedEnv
+from schedcp_gym.envs.observation import log_improvements, nameable
+from schedcp_gym.envs.wrappers import record_entry
+from schedcp_gym.lab import catalogue
+from schedcp_gym.run.settings import HeldOut
+from schedcp_gym.spec import EEVDF, Measurement, Outcome, Policy, SchedcpError, TunableType, check_tunables, reward
+
+Tell = Callable[[dict[str, Any], Policy], None]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """EEVDF and a policy, measured on the same seed."""
+
+    seed: int
+    policy: Policy
+    baseline: Measurement
+    measured: Measurement
+    reward: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def interval(values: Sequence[float], confidence: float) -> Interval:
+    """The mean of values and Student's t-interval around it; the values are taken for independent."""
+    from scipy import stats  # takes most of a second
+
+    mean = math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * spread
+    return Interval(mean, mean - half, mean + half)
+
+
+def compare(
+    task: SchedEnv, lab: Measures, policy: Policy, names: Sequence[str], settings: HeldOut, tell: Tell
+) -> list[Pair]:
+    """Measures a policy and EEVDF on the held-out seeds: the same seeds in every run, for every agent.
+
+    Args:
+        task: The task the policy was found on.
+        lab: Measures.
+        policy: The policy.
+        names: The process names seen where it was found, in order of CPU time.
+        settings: How many seeds; whether names are bound anew.
+        tell: Told of each measurement, in order.
+
+    Raises:
+        SchedcpError: EEVDF can't be measured on a seed, or the host failed.
+    """
+    seeds = [HELD_OUT_SEEDS + place for place in range(settings.seeds)]
+    eevdf = Policy(EEVDF)
+
+    def measure(policies: Sequence[Policy], baselines: Sequence[Measurement] | None) -> list[Measurement]:
+        def told(place: int, measured: Measurement) -> None:
+            tell(
+                _entry(task, seeds[place], policies[place], measured, (baselines or [measured] * len(seeds))[place]),
+                policies[place],
+            )
+
+        trials = [task.trial(policy, seed) for policy, seed in zip(policies, seeds, strict=True)]
+        return lab.measure(trials, _in_order(told))
+
+    baselines = measure([eevdf] * len(seeds), None)
+    bound = [rebind(policy, names, nameable(one)) if settings.rebind_names else policy for one in baselines]
+    measured = measure(bound, baselines)
+    return [
+        Pair(seed, own, baseline, one, reward(task.workload, one, baseline, task.objective))
+        for seed, own, baseline, one in zip(seeds, bound, baselines, measured, strict=True)
+    ]
+
+
+def rebind(policy: Policy, names: Sequence[str], new_names: Sequence[str]) -> Policy:
+    """A policy for another workload seed, where processes have other names.
+
+    A text tunable that begins no process's name there gets the name of the process that has the same rank by CPU
+    time under EEVDF as the one it named: what an agent may see at every reset, and no more.
+
+    Args:
+        policy: The policy, as it was found.
+        names: Process names where it was found, in order of CPU time.
+        new_names: Process names under the other seed, in order of CPU time.
+    """
+    declared = catalogue.tunables_of(policy.source)
+    texts = {tunable.name for tunable in declared if tunable.type is TunableType.TEXT}
+    values: dict[str, object] = dict(policy.tunables)
+    for name in texts & values.keys():
+        text = str(values[name])
+        rank = next((place for place, known in enumerate(names) if known.startswith(text)), None)
+        is_there = any(known.startswith(text) for known in new_names)
+        if text and not is_there and rank is not None and rank < len(new_names):
+            values[name] = new_names[rank]
+    return Policy(policy.name, policy.source, check_tunables(declared, values))
+
+
+def metric_intervals(task: SchedEnv, pairs: Sequence[Pair], confidence: float) -> dict[str, Interval]:
+    """Log improvement by metric, over the pairs where the policy's outcome is ok; empty with fewer than 2."""
+    parts = [log_improvements(task.workload, pair.measured, pair.baseline) for pair in pairs if pair.measured.ok]
+    if len(parts) < 2:
+        return {}
+    return {name: interval([part[name] for part in parts], confidence) for name in parts[0]}
+
+
+def share_of_possible(task: SchedEnv, pairs: Sequence[Pair]) -> float | None:
+    """How near the first weighted metric came to its bound, 1 being all that is possible; None without a bound."""
+    bound, metric = task.objective.bound, next(iter(task.objective.weights))
+    measured = [pair.measured.metrics for pair in pairs if pair.measured.ok]
+    if bound is None or not measured:
+        return None
+    ratios = [one[bound] / one[metric] for one in measured if one[metric] > 0 and one[bound] > 0]
+    if not ratios:
+        return None
+    return math.fsum(min(ratio, 1 / ratio) for ratio in ratios) / len(ratios)
+
+
+def _entry(task: SchedEnv, seed: int, policy: Policy, measured: Measurement, baseline: Measurement) -> dict[str, Any]:
+    if not baseline.ok:
+        raise SchedcpError(
+            f"EEVDF can't be measured on the held-out seed {seed}: {baseline.outcome}: {baseline.message}"
+        )
+    if measured.outcome is Outcome.INFRA_FAULT:
+        raise SchedcpError(f"the host failed a held-out trial: {measured.message}")
+    gained = reward(task.workload, measured, baseline, task.objective)
+    info = task.describe(policy, measured, baseline, seed)
+    return record_entry("heldout", info, {"reward": gained}, measured.timings_s)
+
+
+def _in_order(tell: Callable[[int, Measurement], None]) -> Callable[[int, Measurement], None]:
+    """Passes measurements on in order of their index, however they come in."""
+    waiting: dict[int, Measurement] = {}
+    lock = threading.Lock()
+    told = 0
+
+    def done(index: int, measured: Measurement) -> None:
+        nonlocal told
+        with lock:
+            waiting[index] = measured
+            while told in waiting:
+                tell(told, waiting.pop(told))
+                told += 1
+
+    return done

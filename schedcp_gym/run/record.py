@@ -1,0 +1,162 @@
+"""The record of a run: one JSON line for each measurement, appended and on disk before the next one begins."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from schedcp_gym.envs.base import Measures, source_sha256
+from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial
+
+_ADAPTER = TypeAdapter(Measurement)
+#: What all measurements of a run have in common; a run does not go on where these have changed.
+COMMON_DIGESTS = ("image", "qemu", "workload", "runner", "clang")
+
+
+class Record:
+    """The file ``record.jsonl`` of a run's folder, and ``sources/`` beside it.
+
+    A run that goes on in its folder does again what it did before, with measurements out of the record
+    (:class:`RecordedLab`): its first entries are compared with those there, and only what is new is appended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the record, or begins one. A last line that was cut off (power loss) is removed.
+
+        Raises:
+            SchedcpError: A line is damaged.
+        """
+        self.folder = folder
+        self.path = folder / "record.jsonl"
+        self.old = _read(self.path)
+        self.entries: list[dict[str, Any]] = []
+        self.policies: dict[str, Policy] = {}
+        self._replay = deque(entry for entry in self.old if entry["kind"] != "heldout")
+        self._old_heldout = [_exact(entry) for entry in self.old if entry["kind"] == "heldout"]
+        self._digests: dict[str, str] = {}
+        for entry in self.old:
+            self._check_digests(entry)
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The entries of evaluated policies, in order."""
+        return [entry for entry in self.entries if entry["kind"] == "evaluation"]
+
+    def add(self, entry: dict[str, Any], policy: Policy | None = None) -> None:
+        """Appends an entry, unless the record has it from before.
+
+        Raises:
+            SchedcpError: The record says otherwise at this place.
+        """
+        if policy is not None:
+            self.policies[source_sha256(policy)] = policy
+        entry = json.loads(json.dumps(entry, allow_nan=False))
+        if entry["kind"] == "heldout" and _exact(entry) in self._old_heldout:
+            self.entries.append(entry)
+            return
+        if entry["kind"] != "heldout" and self._replay:
+            old = self._replay.popleft()
+            if _exact(old) != _exact(entry):
+                raise SchedcpError(
+                    f"{self.path}: this run gives {_gist(entry)} where the record has {_gist(old)}: "
+                    "the agent or what it uses has changed; start anew with another run.dir"
+                )
+            self.entries.append(old)
+            return
+        self._check_digests(entry)
+        if policy is not None:
+            self._save_source(policy)
+        with self.path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+    def _save_source(self, policy: Policy) -> None:
+        path = self.folder / "sources" / f"{source_sha256(policy)}.bpf.c"
+        if not policy.is_eevdf and not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, policy.source)
+
+    def _check_digests(self, entry: dict[str, Any]) -> None:
+        digests = entry.get("measurement", {}).get("digests", {})
+        for name in COMMON_DIGESTS:
+            if name in digests and self._digests.setdefault(name, digests[name]) != digests[name]:
+                raise SchedcpError(
+                    f"{self.path}: {name} has changed since this run began, so its results can't be compared any more; "
+                    "start anew with another run.dir"
+                )
+
+
+class RecordedLab:
+    """A lab that has the measurements of a record already: they are not measured again."""
+
+    def __init__(self, lab: Measures, entries: Sequence[dict[str, Any]]) -> None:
+        """Reads the measurements out of a record's entries."""
+        self._lab = lab
+        self._known: dict[str, deque[Measurement]] = {}
+        for entry in entries:
+            if entry.get("measurement", {}).get("trial"):
+                measured = _ADAPTER.validate_python({**entry["measurement"], **entry["host"], "cached": True})
+                self._known.setdefault(measured.trial, deque()).append(measured)
+
+    @property
+    def workers(self) -> int:
+        """Trials measured at once."""
+        return self._lab.workers
+
+    def measure(
+        self, trials: Sequence[Trial], done: Callable[[int, Measurement], None] | None = None
+    ) -> list[Measurement]:
+        """Measures trials that the record does not have; the order is kept."""
+        found: dict[int, Measurement] = {}
+        for index, trial in enumerate(trials):
+            if queue := self._known.get(trial.digest):
+                # On the real clock a repeat is another measurement, so each recorded one is given once.
+                found[index] = queue[0] if trial.machine.clock is Clock.VIRTUAL else queue.popleft()
+                if done:
+                    done(index, found[index])
+        missing = [index for index in range(len(trials)) if index not in found]
+        if missing:
+            tell = None if done is None else lambda place, measured: done(missing[place], measured)
+            found |= zip(missing, self._lab.measure([trials[index] for index in missing], tell), strict=True)
+        return [found[index] for index in range(len(trials))]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that readers see all of it or the one before, also when this process dies."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text)
+    part.rename(path)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    entries = []
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict) or "kind" not in entry:
+            raise SchedcpError(f"{path}: line {number} is damaged; start anew with another run.dir")
+        entries.append(entry)
+    return entries
+
+
+def _exact(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "host"}
+
+
+def _gist(entry: dict[str, Any]) -> str:
+    return f"{entry['kind']} {entry.get('policy', '')} {json.dumps(entry.get('tunables', {}))}"

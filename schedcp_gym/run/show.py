@@ -1,0 +1,149 @@
+"""What a run shows: progress while it goes on (standard error), a table at its end (standard output)."""
+
+import logging
+import math
+from types import TracebackType
+from typing import Any, Self
+
+from rich import box
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from schedcp_gym.envs.base import SchedEnv
+from schedcp_gym.envs.render import objective_text, times_text, tunables_text
+from schedcp_gym.envs.wrappers import Ledger
+from schedcp_gym.run.heldout import Interval, Pair, interval, metric_intervals, share_of_possible
+from schedcp_gym.run.settings import Settings
+
+
+class Display:
+    """Progress bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self, title: str, ledger: Ledger, console: Console | None = None) -> None:
+        """Prepares the display; it shows within ``with``."""
+        self.console = console or Console(stderr=True, highlight=False)
+        self.ledger = ledger
+        self.best = -math.inf
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._title = title
+        self._tasks: dict[str, TaskID] = {}
+        self._image_text = ""
+
+    def __enter__(self) -> Self:
+        """Begins to show."""
+        self._bars.start()
+        # Warnings (a retried fault of the host, a damaged cache) go above the bars, not through them.
+        handler = RichHandler(console=self.console, show_path=False, show_time=False)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+        self._show("search", self._title, 0.0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the display; what it showed stays."""
+        self._bars.stop()
+
+    def image(self, text: str, share: float) -> None:
+        """The image is being built (told by the lab, from any thread)."""
+        self._show("image", f"image: {text}", share)
+        if text != self._image_text:
+            self._image_text = text
+            self._line(f"image: {text}")
+
+    def evaluation(self, entry: dict[str, Any]) -> None:
+        """A policy was evaluated."""
+        number = self.ledger.evaluations + 1  # the ledger is written after the record
+        if entry["outcome"] == "ok":
+            self.best = max(self.best, entry["reward"])
+        best = times_text(self.best) if math.isfinite(self.best) else "none"
+        policy = f"{entry['policy']} {tunables_text(list(entry['tunables'].items()))}".strip()
+        result = times_text(entry["reward"]) if entry["outcome"] == "ok" else entry["outcome"]
+        self._show("search", self._title, self._share(number), f"best {best}; last {result}: {policy}")
+        limit = self.ledger.budget.evaluations
+        self._line(f"evaluation {number}{f'/{limit}' if limit else ''}: {policy}: {result} (best {best})")
+
+    def heldout(self, done: int, total: int) -> None:
+        """A held-out measurement is there."""
+        self._show("heldout", "held-out seeds", done / total)
+        if done in (1, total):
+            self._line(f"held-out seeds: {done}/{total} measured")
+
+    def _share(self, evaluations: int) -> float:
+        budget = self.ledger.budget
+        shares = [evaluations / budget.evaluations] if budget.evaluations else []
+        shares += [self.ledger.virtual_s / budget.virtual_s] if budget.virtual_s else []
+        return min(1.0, max(shares))
+
+    def _show(self, key: str, text: str, share: float, note: str = "") -> None:
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(escape(text), total=1.0, note="")
+        self._bars.update(self._tasks[key], description=escape(text), completed=share, note=escape(note))
+
+    def _line(self, text: str) -> None:
+        if not self.console.is_terminal:
+            self.console.print(text, markup=False, soft_wrap=True)
+
+
+def result_table(
+    task: SchedEnv, settings: Settings, title: str, best: dict[str, Any], evaluations: int, pairs: list[Pair]
+) -> Table:
+    """The table at the end of a run: EEVDF against the best policy on the held-out seeds."""
+    percent = f"{100 * settings.heldout.confidence:g} %"
+    words = best["policy"] + (f" with {tunables_text(list(best['tunables'].items()))}" if best["tunables"] else "")
+    table = Table(title=title, caption=_caption(task, settings, best, pairs), box=box.SIMPLE_HEAD)
+    table.title_justify = table.caption_justify = "left"
+    table.title = f"{title}: best of {evaluations} evaluations\n[bold]{escape(words)}[/bold]"
+    table.add_column("metric", no_wrap=True)
+    for heading in ("EEVDF", "best", "improvement", f"{percent} interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    done = [pair for pair in pairs if pair.measured.ok]
+    for name, gained in metric_intervals(task, pairs, settings.heldout.confidence).items():
+        if name == task.objective.bound:
+            continue  # what is possible is not what is to be improved; the caption says how near it is
+        figures = [_mean([getattr(pair, side).metrics[name] for pair in done]) for side in ("baseline", "measured")]
+        style = "bold" if name in task.objective.weights else ""
+        table.add_row(name, *figures, times_text(gained.mean), _interval_text(gained), style=style)
+    rewards = interval([pair.reward for pair in pairs], settings.heldout.confidence)
+    table.add_section()
+    table.add_row("objective", "", "", times_text(rewards.mean), _interval_text(rewards), style="bold")
+    return table
+
+
+def _caption(task: SchedEnv, settings: Settings, best: dict[str, Any], pairs: list[Pair]) -> str:
+    lines = [f"objective: {objective_text(task.workload, task.objective)}; above 1.00x is better than EEVDF"]
+    lines.append(f"in the search, on seed {best['workload_seed']}: {times_text(best['reward'])}")
+    lines.append(f"the table: means over {len(pairs)} workload seeds that the search never saw, in pairs with EEVDF")
+    outcomes = sorted({pair.measured.outcome.value for pair in pairs})
+    failed = sum(not pair.measured.ok for pair in pairs)
+    lines.append(f"outcomes: {', '.join(outcomes)}" + (f" ({failed} of {len(pairs)} failed)" if failed else ""))
+    rebound = {dict(pair.policy.tunables).get(name) for pair in pairs for name in best["tunables"]} - set(
+        best["tunables"].values()
+    )
+    if rebound:
+        lines.append(f"process names bound to each seed's own: {', '.join(sorted(map(str, rebound)))}")
+    possible = share_of_possible(task, pairs)
+    if possible is not None:
+        metric = next(iter(task.objective.weights))
+        lines.append(f"{metric}: {100 * possible:.1f} % of what is possible ({task.objective.bound})")
+    return escape("\n".join(lines))
+
+
+def _mean(values: list[float]) -> str:
+    return f"{math.fsum(values) / len(values):,.3f}"
+
+
+def _interval_text(gained: Interval) -> str:
+    return f"{times_text(gained.low)} to {times_text(gained.high)}"

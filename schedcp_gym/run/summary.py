@@ -1,0 +1,83 @@
+"""What a run found: ``summary.csv``, ``summary.parquet`` and ``best.json``, made from its record."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from schedcp_gym.run.heldout import Interval, Pair
+from schedcp_gym.run.record import Record, write_whole
+
+#: Columns of the summary that come from an entry's head.
+_HEAD = ("episode", "step", "workload", "scale", "workload_seed", "outcome", "message", "source_sha256")
+
+
+def best_of(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The evaluation with the highest reward, the first of equals; None if no policy ran to its end."""
+    done = [entry for entry in evaluations if entry["outcome"] == "ok"]
+    return max(done, key=lambda entry: float(entry["reward"]), default=None)
+
+
+def write_summary(record: Record) -> None:
+    """Writes the table: one row for each evaluation, ``config.*`` what was tried and ``result.*`` what it gave."""
+    import pandas as pd
+
+    rows = [_row(place, entry) for place, entry in enumerate(record.evaluations)]
+    names = {name: None for row in rows for name in row}
+    # Tunables that only a later policy has stand with the others all the same.
+    groups = [[name for name in names if name.startswith(prefix)] for prefix in ("config.", "result.")]
+    head = [name for name in names if "." not in name]
+    table = pd.DataFrame(rows, columns=[*head, *sorted(groups[0]), *groups[1]])
+    for name in table.columns:
+        # One tunable name may be a number in one policy and a text in another.
+        if len({type(value) for value in table[name].dropna()} - {int, float}) > 1:
+            table[name] = table[name].map(lambda value: None if pd.isna(value) else str(value))
+    table = table.convert_dtypes()
+    write_whole(record.folder / "summary.csv", table.to_csv(index=False))
+    part = record.folder / ".summary.parquet.part"
+    table.to_parquet(part, index=False)
+    part.rename(record.folder / "summary.parquet")
+
+
+def _row(place: int, entry: dict[str, Any]) -> dict[str, Any]:
+    measured = entry["measurement"]
+    row = {"evaluation": place, **{name: entry[name] for name in _HEAD}, "config.policy": entry["policy"]}
+    row |= {f"config.{name}": value for name, value in entry["tunables"].items()}
+    row |= {"result.reward": entry["reward"], "result.job_s": measured["job_s"]}
+    row |= {"result.utilisation": measured["utilisation"]}
+    row |= {f"result.{name}": value for name, value in measured["metrics"].items()}
+    return row
+
+
+def write_best(
+    folder: Path,
+    best: dict[str, Any],
+    run_seed: int,
+    pairs: Sequence[Pair] = (),
+    gained: Interval | None = None,
+) -> None:
+    """Writes what is needed to use the best policy, or to measure it again.
+
+    Args:
+        folder: The run's.
+        best: The evaluation's entry.
+        run_seed: The seed of the run.
+        pairs: What the held-out seeds gave.
+        gained: The held-out reward's interval.
+    """
+    names = ("policy", "tunables", "source_sha256", "workload", "scale", "workload_seed", "reward")
+    found: dict[str, Any] = {name: best[name] for name in names}
+    found |= {"improvement": math.exp(best["reward"]), "run_seed": run_seed}
+    found |= {"metrics": best["measurement"]["metrics"], "digests": best["measurement"]["digests"]}
+    if best["source_sha256"]:
+        found["source"] = f"sources/{best['source_sha256']}.bpf.c"
+    if gained:
+        found["heldout"] = {
+            "workload_seeds": [pair.seed for pair in pairs],
+            "rewards": [pair.reward for pair in pairs],
+            "tunables": [dict(pair.policy.tunables) for pair in pairs],
+            "reward": {"mean": gained.mean, "low": gained.low, "high": gained.high},
+            "improvement": {name: math.exp(getattr(gained, name)) for name in ("mean", "low", "high")},
+        }
+    write_whole(folder / "best.json", json.dumps(found, indent=2) + "\n")
