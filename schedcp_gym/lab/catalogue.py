@@ -99,9 +99,7 @@ def tunables_of(source: str) -> tuple[Tunable, ...]:
     Raises:
         BadInput: A default lies outside its range.
     """
-    found: list[tuple[int, Tunable]] = []
-    for match in _NUMBER.finditer(source):
-        found.append((match.start(), _number(match)))
+    found = [(match.start(), _number(match)) for match in _NUMBER.finditer(source)]
     for match in _TEXT.finditer(source):
         text = Tunable(match["name"], TunableType.TEXT, "", description=_sentence(match["text"]))
         found.append((match.start(), text))

@@ -62,7 +62,7 @@ def find_clang() -> Clang:
 
 
 def compile_policy(source: str, image: Image) -> bytes:
-    """Compiles a policy against the image's kernel; the same source gives the same object, from the cache if it is there.
+    """Compiles a policy against the image's kernel; an object that is in the cache is taken from there.
 
     Raises:
         CompileError: It does not compile, is too large, or takes too long.
@@ -110,7 +110,13 @@ def _compile(source: str, image: Image, clang: Clang) -> bytes:
         ]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=2 * COMPILE_LIMIT_S
+                command,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=2 * COMPILE_LIMIT_S,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise CompileError(f"the source did not compile within {2 * COMPILE_LIMIT_S} s") from None

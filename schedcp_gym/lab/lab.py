@@ -44,7 +44,7 @@ class Lab:
         self.workers = workers or os.cpu_count() or 1
         self.cache = cache
         self.cold = cold
-        self._report: Report = report or (lambda text, share: None)
+        self._report: Report = report or _silent
         self._machines: dict[str, Machine] = {}
         self._images: dict[str, Image] = {}
         self._lock = threading.Lock()
@@ -171,6 +171,10 @@ class Lab:
             digests=digests,
             timings_s={"restore": 0.0, "job": 0.0, "total": time.monotonic() - began},
         )
+
+
+def _silent(_text: str, _share: float) -> None:
+    """Reports to nobody."""
 
 
 def _is_repeatable(measurement: Measurement) -> bool:

@@ -32,7 +32,8 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
         setup = workload.arguments(workload.setup, trial.scale, trial.seed, trial.machine.cpus)
         command = workload.arguments(workload.command, trial.scale, trial.seed, trial.machine.cpus)
     except KeyError as error:
-        raise BadInput(f"workload {workload.name}: no value for the placeholder {error} at scale {trial.scale}") from None
+        place = f"workload {workload.name}, scale {trial.scale}"
+        raise BadInput(f"{place}: the command's placeholder {error} has no value") from None
     environment = {"WORKLOAD": workload.name, "SEED": trial.seed, "CPUS": trial.machine.cpus}
     files = {
         "run": RUN_SCRIPT.read_bytes(),
@@ -43,19 +44,18 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
     }
     if compiled is not None:
         files["policy.bpf.o"] = compiled
-        lines = [f"{name}={int(value) if isinstance(value, bool) else value}\n" for name, value in trial.policy.tunables]
-        files["tunables"] = "".join(lines).encode()
+        values = ((name, int(value) if isinstance(value, bool) else value) for name, value in trial.policy.tunables)
+        files["tunables"] = "".join(f"{name}={value}\n" for name, value in values).encode()
     return Job(files, trial.machine.max_job_s)
 
 
 def _workload_files(workload: Workload) -> dict[str, bytes]:
     folder = WORKLOADS / workload.name
-    files = {
+    return {
         f"workload/{path.relative_to(folder)}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix not in LEFT_OUT and "__pycache__" not in path.parts
     }
-    return files
 
 
 def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> Measurement:
@@ -75,7 +75,7 @@ def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> 
         log = "\n".join(filter(None, (result.text("stderr"), result.text("setup.log"), result.console)))
         return Measurement(outcome=outcome or Outcome.GUEST_CRASH, message=message, log=log[-LOG_LIMIT:], **common)
     common |= {
-        "events": {str(name): int(count) for name, count in report["events"].items()},
+        "events": {str(name): int(count) for name, count in report["events"].items() if count},
         "cpu_s_by_name": {str(name): float(spent) for name, spent in report["cpu_s_by_name"].items()},
         "utilisation": _utilisation(report),
     }

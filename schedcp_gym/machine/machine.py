@@ -6,10 +6,10 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 
@@ -26,6 +26,8 @@ ADDRESS_SPACE_MARGIN = 6 << 30
 BOOT_LIMIT_S = 240.0
 #: Host seconds a boot may take under KVM before KVM counts as not working.
 KVM_LIMIT_S = 20.0
+
+T = TypeVar("T")
 
 
 class Machine:
@@ -234,18 +236,18 @@ class _Devices:
         return os.pread(self.console, min(size, 1 << 20), max(0, size - (1 << 20))).decode(errors="replace")
 
 
-def _run_loop(make: Callable[[], Any]) -> Any:
+def _run_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Runs a coroutine to its end, also where the thread has an event loop of its own (a notebook)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(make())
-    future: Future[Any] = Future()
+    future: Future[T] = Future()
 
     def work() -> None:
         try:
             future.set_result(asyncio.run(make()))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
             future.set_exception(error)
 
     threading.Thread(target=work, name="schedcp-machine").start()

@@ -29,7 +29,9 @@ class QemuGone(Exception):
 class QemuProcess:
     """A running QEMU. Made by :func:`start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, qmp: QMPClient, pipe: BinaryIO, qemu_pipe: BinaryIO) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, qmp: QMPClient, pipe: BinaryIO, qemu_pipe: BinaryIO
+    ) -> None:
         self.process = process
         self.qmp = qmp
         self._pipe = pipe  # our end; closed by whoever is done with it

@@ -23,7 +23,9 @@ def improvement(workload: Workload, metric: str, value: float, baseline: float) 
     return min(max(better / worse, 1 / limit), limit)
 
 
-def reward(workload: Workload, measured: Measurement, baseline: Measurement, objective: Objective | None = None) -> float:
+def reward(
+    workload: Workload, measured: Measurement, baseline: Measurement, objective: Objective | None = None
+) -> float:
     """Log of the improvement ratio over the baseline, weighted over the objective's metrics: 0 is EEVDF.
 
     Anything but an ``ok`` outcome scores as the worst, never as missing.

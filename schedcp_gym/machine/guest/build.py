@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 BUILD = Path("/build")
 OUT = BUILD / "out"
@@ -34,9 +35,9 @@ NEEDED_KFUNCS = (
 )
 
 
-def run(*command: object, **options: object) -> str:
+def run(*command: object, env: dict[str, str] | None = None) -> str:
     """Runs a program and returns its output; its own words are shown when it fails."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=env)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done.stdout
@@ -62,8 +63,12 @@ def extract_vmlinux(vmlinuz: Path) -> Path:
     """Unpacks the ELF kernel: booting it spares the emulator the decompression."""
     target = OUT / "vmlinux"
     data = vmlinuz.read_bytes()
-    packers = ((b"\x28\xb5\x2f\xfd", ["zstd", "-dcq"]), (b"\xfd7zXZ\x00", ["xz", "-dcq", "--single-stream"]),
-               (b"\x1f\x8b\x08", ["gzip", "-dcq"]), (b"\x02\x21\x4c\x18", ["lz4", "-dcq"]))
+    packers = (
+        (b"\x28\xb5\x2f\xfd", ["zstd", "-dcq"]),
+        (b"\xfd7zXZ\x00", ["xz", "-dcq", "--single-stream"]),
+        (b"\x1f\x8b\x08", ["gzip", "-dcq"]),
+        (b"\x02\x21\x4c\x18", ["lz4", "-dcq"]),
+    )
     for magic, command in packers:
         at = data.find(magic)
         while at >= 0:
@@ -91,7 +96,7 @@ def check_kernel(vmlinux: Path, release: str) -> None:
             refuse(f"kernel {release} has no {module} module: persistent memory (pmem) and erofs are needed")
 
 
-def check_kfuncs(types: dict[int, dict], release: str) -> None:
+def check_kfuncs(types: dict[int, dict[str, Any]], release: str) -> None:
     """Some Debian 7.2 builds describe sched_ext's kernel functions wrongly in BTF: every policy would be refused.
 
     A kernel function is callable if a ``bpf_kfunc`` tag marks it. Since 7.0 the hidden ``bpf_prog_aux`` argument
@@ -111,12 +116,12 @@ def check_kfuncs(types: dict[int, dict], release: str) -> None:
             refuse(f"kernel {release} has broken BTF: {name} shows its hidden argument (7.2.6 to 7.2.12 have this)")
 
 
-def points_to(types: dict[int, dict], type_id: int) -> str:
+def points_to(types: dict[int, dict[str, Any]], type_id: int) -> str:
     """Name of the type behind a pointer and its qualifiers."""
     entry = types.get(type_id, {})
     while entry.get("kind") in ("PTR", "CONST", "VOLATILE"):
         entry = types.get(entry["type_id"], {})
-    return entry.get("name", "")
+    return str(entry.get("name", ""))
 
 
 def build_modules(release: str) -> None:
@@ -125,8 +130,16 @@ def build_modules(release: str) -> None:
     for name in OWN_MODULES:
         shutil.copy(BUILD / f"guest/{name}.c", folder)
     (folder / "Makefile").write_text("".join(f"obj-m += {name}.o\n" for name in OWN_MODULES))
-    run("make", "-C", f"/lib/modules/{release}/build", f"M={folder}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules",
-        env=os.environ | {"KBUILD_BUILD_TIMESTAMP": f"@{EPOCH}", "KBUILD_BUILD_USER": "gym", "KBUILD_BUILD_HOST": "gym"})
+    run(
+        "make",
+        "-C",
+        f"/lib/modules/{release}/build",
+        f"M={folder}",
+        "CONFIG_DEBUG_INFO_BTF_MODULES=",
+        "modules",
+        env=os.environ
+        | {"KBUILD_BUILD_TIMESTAMP": f"@{EPOCH}", "KBUILD_BUILD_USER": "gym", "KBUILD_BUILD_HOST": "gym"},
+    )
     target = Path("/usr/lib/schedcp")
     target.mkdir(parents=True, exist_ok=True)
     for name in OWN_MODULES:
@@ -193,8 +206,20 @@ def export_headers(vmlinux: Path) -> None:
 
 def tidy() -> None:
     """Removes what differs from build to build or is never used in the guest."""
-    for pattern in ("var/log/**/*", "var/cache/**/*", "var/lib/apt/**/*", "boot/*", "etc/machine-id", "etc/resolv.conf",
-                    "etc/hostname", "usr/share/doc/**/*", "var/lib/dpkg/*-old", "tmp/*", "run/*", "**/__pycache__"):
+    for pattern in (
+        "var/log/**/*",
+        "var/cache/**/*",
+        "var/lib/apt/**/*",
+        "boot/*",
+        "etc/machine-id",
+        "etc/resolv.conf",
+        "etc/hostname",
+        "usr/share/doc/**/*",
+        "var/lib/dpkg/*-old",
+        "tmp/*",
+        "run/*",
+        "**/__pycache__",
+    ):
         for path in sorted(Path("/").glob(pattern), reverse=True):
             if path.parts[1] in ("proc", "sys", "dev", "build"):
                 continue
@@ -210,8 +235,19 @@ def tidy() -> None:
 
 
 def pack_root() -> None:
-    run("mkfs.erofs", "-T", EPOCH, "-U", UUID, "-x-1", "--quiet",
-        "--exclude-regex=^(proc|sys|dev|run|tmp|build)/.*", "--exclude-path=build", OUT / "root.erofs", "/")
+    run(
+        "mkfs.erofs",
+        "-T",
+        EPOCH,
+        "-U",
+        UUID,
+        "-x-1",
+        "--quiet",
+        "--exclude-regex=^(proc|sys|dev|run|tmp|build)/.*",
+        "--exclude-path=build",
+        OUT / "root.erofs",
+        "/",
+    )
     size = (OUT / "root.erofs").stat().st_size
     os.truncate(OUT / "root.erofs", -(-size // ALIGNMENT) * ALIGNMENT)
 

@@ -54,7 +54,7 @@ def build(inputs: ImageInputs, target: Path, report: Report) -> None:
         inputs.stage(stage)
         out = Path(work, "out")
         out.mkdir()
-        os.chmod(work, 0o755)
+        Path(work).chmod(0o755)
         _bootstrap(inputs, stage, out, report)
         built = out / "out"
         if (built / "refused").exists():
@@ -113,7 +113,9 @@ def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, report: Report) -> N
             tail.append(line.rstrip())
             if line.startswith("I: "):
                 steps += 1
-                report(line[3:].strip(), min(steps / STEPS, 0.99))
+                # Lines about mmdebstrap's own workings count, but are no news to anyone.
+                if not line.startswith(("I: running special", "I: running --", "I: using", "I: finding", "I: chroot")):
+                    report(line[3:].strip(), min(steps / STEPS, 0.99))
         status = process.wait()
     finally:
         if process.poll() is None:  # Ctrl-C: mmdebstrap removes its own folder on SIGTERM

@@ -83,9 +83,7 @@ def find_image(inputs: ImageInputs) -> Image | None:
     return load(folder) if folder.exists() else None
 
 
-def ensure_image(
-    inputs: ImageInputs, report: Callable[[str, float], None] = lambda text, share: None, *, rebuild: bool = False
-) -> Image:
+def ensure_image(inputs: ImageInputs, report: Callable[[str, float], None], *, rebuild: bool = False) -> Image:
     """Finds the image, or builds it. A second process waits for the first.
 
     Args:
@@ -138,7 +136,12 @@ def _build(inputs: ImageInputs, folder: Path, report: Callable[[str, float], Non
 def _write_info(folder: Path) -> None:
     files = {name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size} for name in FILES}
     guest = json.loads((folder / "guest.json").read_text())
-    info = {"format": FORMAT, "digest": digest({name: files[name]["sha256"] for name in FILES}), "files": files, **guest}
+    info = {
+        "format": FORMAT,
+        "digest": digest({name: files[name]["sha256"] for name in FILES}),
+        "files": files,
+        **guest,
+    }
     (folder / "info.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n")
     (folder / "guest.json").unlink()
 

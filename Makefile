@@ -1,0 +1,47 @@
+# Two commands: `make run` and `make test`. Both set up what is missing first; the second time that is quick.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test unit lint packages image clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run   set up, then let an agent try to beat EEVDF on schbench (minutes)"
+	@echo "make test  set up, then run all tests, those that boot the kernel included"
+	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
+
+run: packages .venv/run image
+	$(PYTHON) -m schedcp_gym.run +agent=random_search workload=schbench budget.evaluations=12 seed=1
+
+test: packages .venv/test image
+	$(PYTHON) -m pytest -n 2
+
+unit: packages .venv/test
+	$(PYTHON) -m pytest -m "not guest"
+
+lint: .venv/test
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+packages:
+	@tools/install-packages
+
+image: .venv/run
+	@.venv/bin/schedcp-gym image build
+
+.venv/bin/python:
+	python3 -m venv .venv
+
+.venv/run: pyproject.toml .venv/bin/python
+	@echo "setup: installing Python packages" >&2
+	$(PIP) --editable .
+	@touch $@
+
+.venv/test: .venv/run
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

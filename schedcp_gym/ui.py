@@ -1,0 +1,48 @@
+"""What commands show on a terminal: progress and messages on standard error, results on standard output."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+
+Report = Callable[[str, float], None]
+
+
+def log_to_stderr() -> None:
+    """Warnings of the library as one line each."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+    logging.addLevelName(logging.WARNING, "warning")
+
+
+@contextlib.contextmanager
+def build_progress() -> Iterator[Report]:
+    """A bar for the building of the image, shown only once there is something to report; lines where no terminal is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False)
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("image: {task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    task = bar.add_task("", total=1.0)
+    shown = False
+
+    def report(text: str, share: float) -> None:
+        nonlocal shown
+        if not console.is_terminal:
+            console.print(f"image: {share:4.0%} {text}", soft_wrap=True, markup=False)
+            return
+        if not shown:
+            bar.start()
+            shown = True
+        bar.update(task, description=text, completed=share)
+
+    try:
+        yield report
+    finally:
+        if shown:
+            bar.stop()
