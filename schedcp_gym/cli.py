@@ -2,11 +2,14 @@
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from schedcp_gym.spec import BadInput, Clock, MachineSpec, Measurement, Scale, SchedcpError, Trial, Workload
+
+if TYPE_CHECKING:
+    from schedcp_gym.machine.image import Image
 
 app = typer.Typer(
     help="Beat the Linux scheduler on a real kernel, exactly repeatably.",
@@ -56,9 +59,7 @@ def image_build(
     print(f"image {image.digest[:16]} · kernel {image.kernel} · {image.size_bytes / 2**20:.0f} MiB · {image.folder}")
 
 
-@image_app.command("info")
-def image_info(kernel: KernelOption = "debian", as_json: JsonOption = False) -> None:
-    """Print the image's versions and digests."""
+def _built_image(kernel: str) -> "Image":
     from schedcp_gym.lab.catalogue import image_inputs
     from schedcp_gym.machine.image import find_image
     from schedcp_gym.machine.image.store import Damaged
@@ -69,6 +70,21 @@ def image_info(kernel: KernelOption = "debian", as_json: JsonOption = False) -> 
         raise SchedcpError(f"the image is damaged ({reason}): `schedcp-gym image build` makes it anew") from None
     if image is None:
         raise SchedcpError("the image is not built: `schedcp-gym image build`")
+    return image
+
+
+@image_app.command("gc")
+def image_gc(kernel: KernelOption = "debian") -> None:
+    """Delete all cached images but this kernel's current one, and all snapshots."""
+    from schedcp_gym.machine.image.store import remove_others
+
+    print(f"freed {remove_others(_built_image(kernel)) / 2**20:.0f} MiB")
+
+
+@image_app.command("info")
+def image_info(kernel: KernelOption = "debian", as_json: JsonOption = False) -> None:
+    """Print the image's versions and digests."""
+    image = _built_image(kernel)
     if as_json:
         print(json.dumps({"folder": str(image.folder), "bytes": image.size_bytes, **image.info}, indent=1))
         return

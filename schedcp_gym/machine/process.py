@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import pwd
 import resource
@@ -14,6 +15,9 @@ from typing import Any, BinaryIO
 from qemu.qmp import QMPClient, QMPError
 
 from schedcp_gym.spec import MissingTool
+
+# It logs what it also raises, and a QEMU that ends takes its connection with it by design.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 #: Bytes QEMU may write to any file (the console is one).
 FILE_LIMIT = 64 << 20

@@ -55,12 +55,13 @@ def build(inputs: ImageInputs, target: Path, report: Report) -> None:
         out = Path(work, "out")
         out.mkdir()
         Path(work).chmod(0o755)
-        _bootstrap(inputs, stage, out, report)
+        _bootstrap(inputs, stage, out, Path(work), report)
         built = out / "out"
         if (built / "refused").exists():
             raise RefusedKernel((built / "refused").read_text().strip())
         for path in sorted(built.iterdir()):
             shutil.move(path, target / path.name)
+    report("done", 1.0)
 
 
 def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> list[str]:
@@ -68,7 +69,8 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
     mode = "root" if os.geteuid() == 0 else "unshare"
     install_kernel = "true"
     if inputs.kernel.files:
-        install_kernel = 'chroot "$1" sh -c "apt-get install -y --no-install-recommends /build/kernel/*.deb"'
+        install = f"apt-get install -y --no-install-recommends -t {BACKPORTS} /build/kernel/*.deb"
+        install_kernel = f'chroot "$1" sh -c "{install}"'
     return [
         "mmdebstrap",
         "--variant=apt",
@@ -88,11 +90,12 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
     ]
 
 
-def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, report: Report) -> None:
+def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, scratch: Path, report: Report) -> None:
     mirror = os.environ.get("SCHEDCP_MIRROR", "http://deb.debian.org/debian")
     environment = os.environ | {
         "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
         "INITRD": "No",
+        "TMPDIR": str(scratch),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }
@@ -123,4 +126,3 @@ def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, report: Report) -> N
             process.wait()
     if status:
         raise SchedcpError("the image could not be built; mmdebstrap's last lines:\n" + "\n".join(tail))
-    report("done", 1.0)

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,10 @@ def _usable(folder: Path) -> Image | None:
 def _build(inputs: ImageInputs, folder: Path, report: Callable[[str, float], None]) -> Image:
     from schedcp_gym.machine.image.builder import build
 
-    target = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+    building = f".building-{folder.name}-"
+    for left in folder.parent.glob(f"{building}*"):  # by a build that was killed; we hold the lock
+        shutil.rmtree(left)
+    target = Path(tempfile.mkdtemp(prefix=building, dir=folder.parent))
     try:
         build(inputs, target, report)
         _write_info(target)
@@ -178,12 +181,18 @@ def _check_content(folder: Path, files: dict[str, Any]) -> None:
             raise Damaged(f"{name} differs from what was built")
 
 
-def remove_other_images(keep: Iterable[Path]) -> int:
-    """Deletes cached images but those given; returns the bytes freed."""
-    kept = {path.resolve() for path in keep}
+def remove_others(keep: Image) -> int:
+    """Deletes all cached images but one, and all snapshots (they are made anew when needed).
+
+    Returns:
+        The bytes freed.
+    """
     freed = 0
     for folder in images_root().iterdir():
-        if folder.is_dir() and folder.resolve() not in kept:
+        if folder.is_dir() and folder != keep.folder:
             freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             shutil.rmtree(folder)
+    for path in (cache_root() / "snapshots").glob("*"):
+        freed += path.stat().st_size
+        path.unlink()
     return freed
