@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from schedcp_gym.lab import catalogue, store
 from schedcp_gym.lab.compiler import CompileError, compile_policy, find_clang
@@ -89,15 +89,30 @@ class Lab:
         """
         for spec in {digest(trial.machine): trial.machine for trial in trials}.values():
             self.machine(spec)
-        futures: dict[str, Future[Measurement]] = {}
-        if len({trial.digest for trial in trials}) <= 1 or self.workers == 1:
-            return [self._told(index, self._measure(trial), done) for index, trial in enumerate(trials)]
+        places: dict[str, list[int]] = {}
+        for index, trial in enumerate(trials):
+            places.setdefault(trial.digest, []).append(index)
+
+        def measure(indices: list[int]) -> Measurement:
+            measurement = self._measure(trials[indices[0]])
+            if done:
+                for index in indices:
+                    done(index, measurement)
+            return measurement
+
+        if len(places) == 1 or self.workers == 1:
+            found = {key: measure(indices) for key, indices in places.items()}
+        else:
+            found = self._measure_at_once(places, measure)
+        return [found[trial.digest] for trial in trials]
+
+    def _measure_at_once(
+        self, places: dict[str, list[int]], measure: Callable[[list[int]], Measurement]
+    ) -> dict[str, Measurement]:
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="lab")
+        futures = {key: pool.submit(measure, indices) for key, indices in places.items()}
         try:
-            for index, trial in enumerate(trials):
-                if trial.digest not in futures:
-                    futures[trial.digest] = pool.submit(self._measure_and_tell, index, trial, done)
-            return [futures[trial.digest].result() for trial in trials]
+            return {key: future.result() for key, future in futures.items()}
         except BaseException:
             for future in futures.values():
                 future.cancel()
@@ -106,18 +121,6 @@ class Lab:
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-    def _measure_and_tell(
-        self, index: int, trial: Trial, done: Callable[[int, Measurement], None] | None
-    ) -> Measurement:
-        return self._told(index, self._measure(trial), done)
-
-    def _told(
-        self, index: int, measurement: Measurement, done: Callable[[int, Measurement], None] | None
-    ) -> Measurement:
-        if done:
-            done(index, measurement)
-        return measurement
 
     def _measure(self, trial: Trial) -> Measurement:
         began = time.monotonic()
