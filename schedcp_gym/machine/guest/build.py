@@ -205,7 +205,10 @@ def export_headers(vmlinux: Path) -> None:
 
 
 def tidy() -> None:
-    """Removes what differs from build to build or is never used in the guest."""
+    """Removes what differs from build to build or is never used in the guest.
+
+    /tmp and /run are left alone: they are not packed, and mmdebstrap keeps files there that it still needs.
+    """
     for pattern in (
         "var/log/**/*",
         "var/cache/**/*",
@@ -216,8 +219,6 @@ def tidy() -> None:
         "etc/hostname",
         "usr/share/doc/**/*",
         "var/lib/dpkg/*-old",
-        "tmp/*",
-        "run/*",
         "**/__pycache__",
     ):
         for path in sorted(Path("/").glob(pattern), reverse=True):
@@ -242,6 +243,7 @@ def pack_root() -> None:
         "-U",
         UUID,
         "-x-1",
+        "--all-root",  # mounted over while we pack, /proc and /sys belong to nobody in a user namespace
         "--quiet",
         "--exclude-regex=^(proc|sys|dev|run|tmp|build)/.*",
         "--exclude-path=build",

@@ -76,6 +76,8 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
         "--variant=apt",
         f"--mode={mode}",
         "--format=null",
+        # Nothing is kept but what was copied out; and apt must not run once build.py has emptied its folders.
+        "--skip=cleanup",
         '--aptopt=Apt::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "locale", "doc", "info", "lintian")),
         f"--include={','.join(inputs.packages)}",
