@@ -1,7 +1,7 @@
 """schedcp_gym: beat the Linux scheduler on a real kernel, exactly repeatably.
 
-Importing this package registers the Gymnasium environments (see :mod:`schedcp_gym.envs`); nothing heavy is
-imported and nothing is built or booted until an environment is made and reset.
+``import schedcp_gym.envs`` registers the Gymnasium environments; nothing heavy is imported, and nothing is built or
+booted until an environment is reset.
 """
 
 from importlib.metadata import PackageNotFoundError, version

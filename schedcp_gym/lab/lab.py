@@ -49,6 +49,10 @@ class Lab:
         self._images: dict[str, Image] = {}
         self._lock = threading.Lock()
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "Lab":
+        """The lab itself: it is a place, not a value (Gymnasium copies an environment's arguments)."""
+        return self
+
     def image(self, kernel: str) -> Image:
         """The image for a kernel setting, built when missing.
 

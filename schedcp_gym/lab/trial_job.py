@@ -96,7 +96,7 @@ def _ending(result: JobResult) -> tuple[Outcome | None, str]:
         return Outcome.TIMEOUT, f"not over after {result.job_s:.1f} s of guest time"
     if result.ending is Ending.HOST_DEADLINE:
         return Outcome.TIMEOUT, result.message
-    if result.ending is Ending.KILLED:
+    if result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED):
         return Outcome.INFRA_FAULT, result.message or "QEMU was killed"
     if result.ending in (Ending.CRASHED, Ending.GUEST_FAILED):
         return Outcome.GUEST_CRASH, result.message

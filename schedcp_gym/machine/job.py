@@ -36,6 +36,7 @@ class Ending(enum.StrEnum):
     CRASHED = "crashed"  # the guest's kernel panicked or reset
     HOST_DEADLINE = "host_deadline"  # the run passed its limit of host time
     KILLED = "killed"  # QEMU ended without the guest's doing
+    CLOCK_JUMPED = "clock_jumped"  # no boot could be had that is exact
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class _Ended(BaseException):
 
 
 def _told(error: Exception) -> int:
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, HydraException):  # some of Hydra's are both
         error = SchedcpError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     problem = error if isinstance(error, SchedcpError) else BadInput(_hydra_text(error))
     print(problem, file=sys.stderr)

@@ -67,10 +67,8 @@ def compare(
 
     def measure(policies: Sequence[Policy], baselines: Sequence[Measurement] | None) -> list[Measurement]:
         def told(place: int, measured: Measurement) -> None:
-            tell(
-                _entry(task, seeds[place], policies[place], measured, (baselines or [measured] * len(seeds))[place]),
-                policies[place],
-            )
+            baseline = baselines[place] if baselines else measured
+            tell(_entry(task, seeds[place], policies[place], measured, baseline), policies[place])
 
         trials = [task.trial(policy, seed) for policy, seed in zip(policies, seeds, strict=True)]
         return lab.measure(trials, _in_order(told))
@@ -129,9 +127,8 @@ def share_of_possible(task: SchedEnv, pairs: Sequence[Pair]) -> float | None:
 
 def _entry(task: SchedEnv, seed: int, policy: Policy, measured: Measurement, baseline: Measurement) -> dict[str, Any]:
     if not baseline.ok:
-        raise SchedcpError(
-            f"EEVDF can't be measured on the held-out seed {seed}: {baseline.outcome}: {baseline.message}"
-        )
+        why = f"{baseline.outcome}: {baseline.message}"
+        raise SchedcpError(f"EEVDF can't be measured on the held-out seed {seed}: {why}")
     if measured.outcome is Outcome.INFRA_FAULT:
         raise SchedcpError(f"the host failed a held-out trial: {measured.message}")
     gained = reward(task.workload, measured, baseline, task.objective)

@@ -12,7 +12,7 @@ import yaml
 from rich.console import Console
 
 import schedcp_gym.envs  # noqa: F401 (registers the environments)
-from schedcp_gym.baselines.agent import Agent
+from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.envs import env_id
 from schedcp_gym.envs.base import Measures, SchedEnv
 from schedcp_gym.envs.observation import nameable
@@ -27,7 +27,7 @@ from schedcp_gym.run.summary import best_of, write_best, write_summary
 from schedcp_gym.spec import BadInput, Measurement, Policy
 
 #: Settings that may differ when a run goes on in its folder: they don't change what is measured first.
-MAY_CHANGE = ("budget", "heldout", "workers", "run")
+MAY_CHANGE = ("budget", "heldout", "workers", "cache", "run")
 #: Columns of the table where there is no terminal to ask.
 PLAIN_WIDTH = 120
 
@@ -48,7 +48,8 @@ class Run:
         self.record = Record(folder)
         self.ledger = Ledger(settings.budget)
         self.display = Display(self.title, self.ledger)
-        self.lab: Measures = RecordedLab(Lab(workers=settings.workers, report=self.display.image), self.record.old)
+        lab = Lab(workers=settings.workers, cache=settings.cache, report=self.display.image)
+        self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
 
     def carry_out(self) -> None:
@@ -101,7 +102,7 @@ class Run:
             self.record.add({"kind": "note", **fields})
 
         with contextlib.suppress(BudgetSpent):
-            self.agent.run(env, seed=self.settings.seed, ledger=self.ledger, note=note)
+            self.agent.run(Assignment(env, self.settings.seed, self.ledger, note))
 
     def _measured(self, entry: dict[str, Any], policy: Policy) -> None:
         self.record.add(entry, policy)

@@ -39,6 +39,7 @@ class Settings:
     episode_steps: int = Field(default=12, ge=2)
     objective: dict[str, Any] | None = None
     workers: int | None = Field(default=None, ge=1)
+    cache: bool = True
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:

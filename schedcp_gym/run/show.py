@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.render import objective_text, times_text, tunables_text
@@ -29,11 +29,13 @@ class Display:
         self.best = -math.inf
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=24)),
+            BarColumn(20, table_column=Column(min_width=20)),
+            TextColumn("{task.percentage:>3.0f} %", table_column=Column(no_wrap=True, min_width=5)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            # What gives way on a narrow terminal.
+            TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            expand=True,
             console=self.console,
             disable=not self.console.is_terminal,
         )
@@ -103,7 +105,13 @@ def result_table(
     """The table at the end of a run: EEVDF against the best policy on the held-out seeds."""
     percent = f"{100 * settings.heldout.confidence:g} %"
     words = best["policy"] + (f" with {tunables_text(list(best['tunables'].items()))}" if best["tunables"] else "")
-    table = Table(title=title, caption=_caption(task, settings, best, pairs), box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        caption=_caption(task, best, pairs),
+        box=box.SIMPLE_HEAD,
+        title_style="",
+        caption_style="",
+    )
     table.title_justify = table.caption_justify = "left"
     table.title = f"{title}: best of {evaluations} evaluations\n[bold]{escape(words)}[/bold]"
     table.add_column("metric", no_wrap=True)
@@ -122,7 +130,7 @@ def result_table(
     return table
 
 
-def _caption(task: SchedEnv, settings: Settings, best: dict[str, Any], pairs: list[Pair]) -> str:
+def _caption(task: SchedEnv, best: dict[str, Any], pairs: list[Pair]) -> str:
     lines = [f"objective: {objective_text(task.workload, task.objective)}; above 1.00x is better than EEVDF"]
     lines.append(f"in the search, on seed {best['workload_seed']}: {times_text(best['reward'])}")
     lines.append(f"the table: means over {len(pairs)} workload seeds that the search never saw, in pairs with EEVDF")

@@ -31,7 +31,8 @@ def write_summary(record: Record) -> None:
     table = pd.DataFrame(rows, columns=[*head, *sorted(groups[0]), *groups[1]])
     for name in table.columns:
         # One tunable name may be a number in one policy and a text in another.
-        if len({type(value) for value in table[name].dropna()} - {int, float}) > 1:
+        kinds = {type(value) for value in table[name].dropna()}
+        if len(kinds) > 1 and not kinds <= {int, float}:
             table[name] = table[name].map(lambda value: None if pd.isna(value) else str(value))
     table = table.convert_dtypes()
     write_whole(record.folder / "summary.csv", table.to_csv(index=False))

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define EXIT_PORT 0xf4		/* a write ends the machine at once: isa-debug-exit */
+#define CLOCK_JUMPED 2		/* what is written there when the stop was not exact: CLOCK_JUMPED in machine.py */
 #define HEADER_AT (1 << 20)	/* the kernel reads a device's first and last sectors when it scans for partitions */
 #define HEADER_SIZE 4096
 
@@ -326,17 +327,7 @@ static void write_result(void)
 		fail("write the result");
 }
 
-/* The snapshot's instruction lies in the module: see there. */
-static void stop_here(void)
-{
-	int fd = open("/usr/lib/schedcp/stop_here.ko", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) == 0 || errno != ECANCELED)
-		fail("stop for the snapshot");
-	close(fd);
-}
-
-static int spins_when_idle(void)
+static int counts_instructions(void)
 {
 	char line[4096] = "";
 	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
@@ -344,7 +335,22 @@ static int spins_when_idle(void)
 	if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
 		fail("read /proc/cmdline");
 	close(fd);
-	return strstr(line, "schedcp.spin=1") != NULL;
+	return strstr(line, "schedcp.clock=virtual") != NULL;
+}
+
+/* The snapshot's instruction lies in the module: see there. */
+static void stop_here(void)
+{
+	const char *parameters = counts_instructions() ? "exact=1" : "";
+	int fd = open("/usr/lib/schedcp/stop_here.ko", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, parameters, 0) == 0)
+		fail("stop for the snapshot");
+	if (errno == ERANGE)
+		switch_off(CLOCK_JUMPED);
+	if (errno != ECANCELED)
+		fail("stop for the snapshot");
+	close(fd);
 }
 
 int main(void)
@@ -362,7 +368,7 @@ int main(void)
 	nanosleep(&settle, NULL);	/* boot's deferred work ends before the snapshot */
 	stop_here();
 	bring_up_cpus();
-	if (spins_when_idle())
+	if (counts_instructions())
 		load_module("/usr/lib/schedcp/idle_spin.ko");
 	read_job();
 	run_job();

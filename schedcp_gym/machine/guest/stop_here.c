@@ -4,28 +4,52 @@
  *
  * A write to the pvpanic port stops the CPU at once, but the machine only when the host's main loop comes round.
  * In between all CPUs count as idle, and an instruction-counted machine that is idle jumps to its next timer, or
- * does not, as the host happens to be fast or slow: two snapshots differed by part of a tick. So the tick that is
- * pending is first let pass with interrupts off. It is one-shot: nothing is left to jump to.
+ * does not, as the host happens to be fast or slow. So no timer is left to jump to: the tick that is pending is
+ * let pass with interrupts off (it is one-shot), the clock chip's divider, which drives its daily alarm, is held, and
+ * the machine has no HPET (QEMU lets its periodic timer run on after it is disabled). The emulator itself may still
+ * have one: it hands on the turn every 100 ms. Whether it jumped shows in the time stamp counter, which otherwise
+ * stands still during the stop: with exact=1 such a stop is refused, and the host tries again.
  */
 #include <linux/io.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
+#include <linux/mc146818rtc.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/timekeeping.h>
 
+#include <asm/tsc.h>
+
 #define PVPANIC_PORT 0x505
+#define MOST_CYCLES 1000	/* 1 us; the few instructions take some 20 ns */
+
+static bool exact;
+module_param(exact, bool, 0);
+MODULE_PARM_DESC(exact, "refuse a stop during which the clock jumped");
 
 static int __init stop_here_init(void)
 {
 	u64 end = ktime_get_ns() + 2 * TICK_NSEC;
 	unsigned long flags;
+	u64 before, after;
+	u8 divider;
 
 	local_irq_save(flags);
 	while (ktime_get_ns() < end)
 		barrier();	/* not PAUSE, which leaves the emulator's fast path */
+	spin_lock(&rtc_lock);
+	divider = CMOS_READ(RTC_REG_A);
+	CMOS_WRITE(divider | RTC_DIV_RESET2, RTC_REG_A);
+	before = rdtsc_ordered();
 	outb(1, PVPANIC_PORT);
+	after = rdtsc_ordered();
+	CMOS_WRITE(divider, RTC_REG_A);
+	spin_unlock(&rtc_lock);
 	local_irq_restore(flags);
-	return -ECANCELED;	/* done: the module is not kept */
+	if (!exact || after - before <= MOST_CYCLES)
+		return -ECANCELED;	/* done: the module is not kept */
+	pr_emerg("stop_here: the clock jumped by %llu cycles, from %llu\n", after - before, before);
+	return -ERANGE;
 }
 
 module_init(stop_here_init);

@@ -1,0 +1,40 @@
+"""Gymnasium ids: one for every workload folder and kind of action."""
+
+import re
+
+from schedcp_gym.paths import WORKLOADS
+
+NAMESPACE = "SchedCP"
+VERSION = 0
+#: Kind of action → class, as Gymnasium's entry point: imported when an environment is made, not before.
+KINDS = {
+    "Tune": "schedcp_gym.envs.tune:TuneEnv",
+    "TuneFlat": "schedcp_gym.envs.tune_flat:TuneFlatEnv",
+    "Synth": "schedcp_gym.envs.synth:SynthEnv",
+}
+
+
+def env_id(workload: str, kind: str) -> str:
+    """The Gymnasium id of a workload and a kind of action: ``SchedCP/Schbench-Tune-v0``."""
+    words = re.split(r"[-_]+", workload)
+    return f"{NAMESPACE}/{''.join(word[:1].upper() + word[1:] for word in words)}-{kind}-v{VERSION}"
+
+
+def env_ids() -> list[str]:
+    """All ids, sorted by workload, then by kind."""
+    return [env_id(workload, kind) for workload in _workloads() for kind in KINDS]
+
+
+def register_all() -> None:
+    """Registers what is not registered yet. Looks at folder names only, so that importing stays cheap."""
+    from gymnasium.envs.registration import register, registry
+
+    for workload in _workloads():
+        for kind, entry_point in KINDS.items():
+            if env_id(workload, kind) not in registry:
+                register(env_id(workload, kind), entry_point=entry_point, kwargs={"workload": workload})
+
+
+def _workloads() -> list[str]:
+    # The catalogue has this list too, but reads and checks the declarations, and imports the lab for it.
+    return sorted(path.parent.name for path in WORKLOADS.glob("*/workload.yaml"))

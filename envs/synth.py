@@ -1,0 +1,105 @@
+"""Writing a policy."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gymnasium import spaces
+
+from schedcp_gym.envs.base import SchedEnv, source_sha256
+from schedcp_gym.lab import catalogue
+from schedcp_gym.spec import BadInput, Policy, check_tunables
+
+SOURCE_MAX = 65536
+TUNABLES_MAX = 4096
+_PRINTABLE = "".join(map(chr, range(32, 127)))
+
+
+class SynthEnv(SchedEnv):
+    """Write a scheduling policy.
+
+    ## Description
+    The task of :class:`~schedcp_gym.envs.tune.TuneEnv`, but the action is the BPF C source of a sched_ext
+    policy. It is compiled, judged by the kernel's verifier, attached, and then measured.
+
+    ## Action Space
+    `Dict("source": Text(65536), "tunables": Text(4096))`. The source may include what
+    `bpf/include/` has; `bpf/*.bpf.c` are examples, and `TUNABLE(…)` declares what `tunables`, a JSON object as
+    text (`{}`: all defaults), may set.
+
+    ## Observation Space
+    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+
+    ## Rewards
+    As :class:`~schedcp_gym.envs.tune.TuneEnv`: source that does not compile, or that the kernel refuses, earns -3.
+
+    ## Starting State
+    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+
+    ## Episode End
+    Never terminates; truncated after `max_steps` steps.
+
+    ## Information
+    As :class:`~schedcp_gym.envs.tune.TuneEnv`. The compiler's lines or the kernel verifier's log are in
+    `info["measurement"]["log"]`, their gist in `info["message"]`.
+
+    ## Arguments
+    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+
+    ## Version History
+    * v0: first.
+    """
+
+    def __init__(self, workload: str, **options: Any) -> None:
+        """See :class:`~schedcp_gym.envs.base.SchedEnv`."""
+        super().__init__(workload, **options)
+        self.action_space = spaces.Dict(
+            {
+                "source": spaces.Text(min_length=0, max_length=SOURCE_MAX, charset=_PRINTABLE + "\n\t"),
+                "tunables": spaces.Text(min_length=0, max_length=TUNABLES_MAX, charset=_PRINTABLE),
+            }
+        )
+
+    def decode(self, action: Any) -> Policy:
+        """The policy that an action stands for."""
+        return decode_synth(action)
+
+
+def decode_synth(action: Any) -> Policy:
+    """The policy of a Synth action; its name is made from the source's digest.
+
+    Raises:
+        BadInput: The source is empty or too long, or the tunables aren't a JSON object of what the source declares.
+    """
+    if not isinstance(action, Mapping) or not isinstance(action.get("source"), str):
+        raise BadInput("the action must be a dict with 'source' (text) and 'tunables' (a JSON object as text)")
+    source = action["source"]
+    if not source.strip():
+        raise BadInput("the source is empty")
+    if len(source) > SOURCE_MAX:
+        raise BadInput(f"the source has {len(source)} characters; {SOURCE_MAX} are allowed")
+    if "\0" in source or not _is_encodable(source):
+        raise BadInput("the source holds characters that are not text (a NUL, or half of a surrogate pair)")
+    values = _tunables(action.get("tunables", "{}"))
+    name = f"synth-{source_sha256(Policy('', source))[:8]}"
+    return Policy(name, source, check_tunables(catalogue.tunables_of(source), values))
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _tunables(text: Any) -> dict[str, object]:
+    if not isinstance(text, str) or len(text) > TUNABLES_MAX:
+        raise BadInput(f"'tunables' must be a JSON object as text, of {TUNABLES_MAX} characters at most")
+    try:
+        values = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"'tunables' is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"'tunables' must be a JSON object ({{\"name\": value}}), not {type(values).__name__}")
+    return values
