@@ -45,14 +45,20 @@ def load_workload(name: str) -> Workload:
     path = WORKLOADS / name / "workload.yaml"
     try:
         declared = yaml.safe_load(path.read_text()) or {}
+        if not isinstance(declared, dict):
+            raise BadInput(f"{path}: must be a mapping of names to values")
         if declared.get("name") != name:
             raise BadInput(f"{path}: name must be {name!r}, as the folder's")
         return TypeAdapter(Workload).validate_python({**declared, "digest": folder_digest(path.parent)})
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: not UTF-8 text") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError as error:  # a date that does not exist, say
+        raise BadInput(f"{path}: not YAML: {error}") from None
 
 
 def image_inputs(kernel: str) -> ImageInputs:

@@ -71,6 +71,8 @@ def compile_policy(source: str, image: Image) -> bytes:
     if len(source) > SOURCE_LIMIT:
         raise CompileError(f"the source has {len(source)} characters; {SOURCE_LIMIT} are allowed")
     clang = find_clang()
+    if not shutil.which("prlimit"):
+        raise MissingTool("prlimit is not installed: `sudo apt-get install util-linux`")
     headers = _headers_digest()
     key = digest([source, clang.version, image.info["files"]["include/vmlinux.h"]["sha256"], headers, FLAGS])
     cached = cache_root() / "objects" / f"{key[:32]}.o"
@@ -111,6 +113,7 @@ def _compile(source: str, image: Image, clang: Clang) -> bytes:
         try:
             done = subprocess.run(
                 command,
+                stdin=subprocess.DEVNULL,
                 cwd=folder,
                 capture_output=True,
                 text=True,

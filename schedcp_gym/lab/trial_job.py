@@ -9,7 +9,7 @@ from typing import Any
 
 from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.paths import WORKLOADS
-from schedcp_gym.spec import BadInput, Measurement, Outcome, Trial, Workload
+from schedcp_gym.spec import Measurement, Outcome, Trial, Workload
 
 RUN_SCRIPT = Path(__file__).with_name("run-trial.sh")
 LOG_LIMIT = 20_000
@@ -25,15 +25,11 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
         compiled: The policy's object; None for EEVDF.
 
     Raises:
-        BadInput: A placeholder of the workload's command has no value.
+        BadInput: A placeholder of the workload's commands has no value.
     """
     workload = trial.workload
-    try:
-        setup = workload.arguments(workload.setup, trial.scale, trial.seed, trial.machine.cpus)
-        command = workload.arguments(workload.command, trial.scale, trial.seed, trial.machine.cpus)
-    except KeyError as error:
-        place = f"workload {workload.name}, scale {trial.scale}"
-        raise BadInput(f"{place}: the command's placeholder {error} has no value") from None
+    setup = workload.arguments(workload.setup, trial.scale, trial.seed, trial.machine.cpus)
+    command = workload.arguments(workload.command, trial.scale, trial.seed, trial.machine.cpus)
     environment = {"WORKLOAD": workload.name, "SEED": trial.seed, "CPUS": trial.machine.cpus}
     files = {
         "run": RUN_SCRIPT.read_bytes(),
@@ -74,7 +70,18 @@ def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> 
     if outcome is not None or report is None:
         log = "\n".join(filter(None, (result.text("stderr"), result.text("setup.log"), result.console)))
         return Measurement(outcome=outcome or Outcome.GUEST_CRASH, message=message, log=log[-LOG_LIMIT:], **common)
-    common |= {
+    try:
+        return _reported(trial, result, report, common)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        message = f"the trial's report can't be read: {type(error).__name__} {error}"
+        return Measurement(
+            outcome=Outcome.WORKLOAD_ERROR, message=message, log=result.text("report.json")[:1000], **common
+        )
+
+
+def _reported(trial: Trial, result: JobResult, report: dict[str, Any], common: dict[str, Any]) -> Measurement:
+    """What a whole report says."""
+    common = common | {
         "events": {str(name): int(count) for name, count in report["events"].items() if count},
         "cpu_s_by_name": {str(name): float(spent) for name, spent in report["cpu_s_by_name"].items()},
         "utilisation": _utilisation(report),
@@ -108,7 +115,7 @@ def _ending(result: JobResult) -> tuple[Outcome | None, str]:
 def _read_report(result: JobResult) -> dict[str, Any] | None:
     try:
         report = json.loads(result.text("report.json"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) else None
 
@@ -145,7 +152,7 @@ def read_metrics(workload: Workload, output: str) -> tuple[dict[str, float], str
         if line.lstrip().startswith("{"):
             try:
                 found = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return {}, "the workload's last JSON line is not JSON"
             break
     if not isinstance(found, dict):
@@ -153,10 +160,21 @@ def read_metrics(workload: Workload, output: str) -> tuple[dict[str, float], str
     metrics = {}
     for name in sorted(workload.metrics):
         value = found.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            return {}, f"the workload gave no finite number for {name}: {value!r}"
-        metrics[name] = float(value)
+        number = _finite(value)
+        if number is None:
+            return {}, f"the workload gave no finite number for {name}: {repr(value)[:100]}"
+        metrics[name] = number
     return metrics, ""
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def runner_digest() -> str:

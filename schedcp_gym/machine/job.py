@@ -142,10 +142,11 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
             for entry in archive:
-                content = archive.extractfile(entry) if entry.isreg() else None
-                if content:
+                # A sparse file can claim any size; what is stored whole is no larger than the archive.
+                content = archive.extractfile(entry) if entry.isreg() and not entry.issparse() else None
+                if content and entry.size <= len(packed):
                     files[entry.name.removeprefix("./")] = content.read()
-    except tarfile.TarError:
+    except (tarfile.TarError, ValueError, OverflowError, TypeError, IndexError, EOFError):
         if packed:
             files["result.damaged"] = b""
     return files

@@ -73,7 +73,12 @@ class Machine:
             return JobResult(Ending.KILLED, message="the machine was stopped")
         packed = pack(job)
         if not cold and self.accelerator != "kvm":
-            saved = self.ensure_snapshot()
+            try:
+                saved = self.ensure_snapshot()
+            except SchedcpError:
+                if self.stopped:
+                    return JobResult(Ending.KILLED, message="the machine was stopped")
+                raise
             return _run_loop(lambda: self._run(packed, saved))
         for _ in range(BOOT_TRIES):
             result = _run_loop(lambda: self._run(packed, None))
@@ -141,7 +146,11 @@ class Machine:
         """Saves a snapshot; lets the guest go on to say whether its clock stood still, as it must."""
         with self._devices(b"") as devices:
             try:
-                async with self._started(devices, saves=True) as qemu, asyncio.timeout(BOOT_LIMIT_S):
+                async with (
+                    self._started(devices, saves=True) as qemu,
+                    self._listed(qemu),
+                    asyncio.timeout(BOOT_LIMIT_S),
+                ):
                     await self._wait_for_stop(qemu)
                     await qemu.save(target)
                     await qemu.command("cont")
@@ -193,6 +202,9 @@ class Machine:
     @contextlib.asynccontextmanager
     async def _listed(self, qemu: QemuProcess) -> AsyncIterator[None]:
         self._running.add(qemu.process)
+        if self.stopped:  # while it was starting, when stop() could not know of it
+            with contextlib.suppress(ProcessLookupError):
+                qemu.process.kill()
         try:
             yield
         finally:

@@ -35,7 +35,7 @@ def is_whole(path: Path) -> bool:
         if known["sha256"] == file_digest(path):
             write_record(path)
             return True
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass
     log.warning("the cached snapshot %s is damaged; making it again", path.name)
     return False

@@ -2,8 +2,11 @@
 
 import enum
 import math
+import operator
+import re
 import string
 from collections.abc import Mapping
+from typing import SupportsIndex
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -70,14 +73,18 @@ class Tunable:
         return number
 
     def _number(self, value: object) -> int:
+        wrong = BadInput(f"{self.name} takes a whole number, not {value!r}")
+        if isinstance(value, SupportsIndex):  # int, and numpy's integers, which no float need hold
+            return operator.index(value)
         try:
+            if isinstance(value, str):
+                return int(re.sub(r"\.0*$", "", value))
             number = float(str(value))
-            whole = int(str(value)) if isinstance(value, (str, int)) and "." not in str(value) else int(number)
-        except (ValueError, OverflowError):
-            raise BadInput(f"{self.name} takes a whole number, not {value!r}") from None
+        except ValueError:
+            raise wrong from None
         if not math.isfinite(number) or number != int(number):
-            raise BadInput(f"{self.name} takes a whole number, not {value!r}")
-        return whole
+            raise wrong
+        return int(number)
 
     def _check_bool(self, value: object) -> bool:
         known = {"1": True, "true": True, "0": False, "false": False}

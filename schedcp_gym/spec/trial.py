@@ -33,6 +33,7 @@ class Trial:
                 "source": self.policy.source,
                 "tunables": dict(self.policy.tunables),
                 "workload": [self.workload.name, self.workload.digest, self.scale],
+                "arguments": [self.workload.setup, self.workload.command, self.workload.scales[self.scale]],
                 "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, machine.max_job_s],
                 "seed": self.seed,
             }

@@ -1,9 +1,12 @@
 """Workloads: what is run, what is measured, what counts as better."""
 
 import enum
+import math
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
+
+from schedcp_gym.spec.errors import BadInput
 
 
 class Direction(enum.StrEnum):
@@ -86,15 +89,21 @@ class Workload:
         for name in [*self.objective.weights, *([self.objective.bound] if self.objective.bound else [])]:
             if name not in self.metrics:
                 raise ValueError(f"objective: {name} is not among the metrics")
-        if not self.objective.weights or min(self.objective.weights.values()) <= 0:
-            raise ValueError("objective: weights must be above 0, and at least one")
+        weights = self.objective.weights.values()
+        if not weights or not all(0 < weight < math.inf for weight in weights):
+            raise ValueError("objective: weights must be above 0 and finite, and at least one")
         return self
 
     def arguments(self, template: list[str], scale: Scale, seed: int, cpus: int) -> list[str]:
         """Fills a command's placeholders.
 
         Raises:
-            KeyError: A placeholder that the scale has no parameter for.
+            BadInput: A placeholder that is malformed, or that the scale has no parameter for.
         """
         values = {**self.scales[scale], "seed": seed, "cpus": cpus}
-        return [part.format_map(values) for part in template]
+        try:
+            return [part.format_map(values) for part in template]
+        except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
+            raise BadInput(
+                f"workload {self.name}, scale {scale}: a placeholder has no value: {error} (have: {', '.join(values)})"
+            ) from None

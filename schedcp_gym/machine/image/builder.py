@@ -41,6 +41,10 @@ def build(inputs: ImageInputs, target: Path, report: Report) -> None:
     if not shutil.which("mmdebstrap"):
         raise MissingTool("mmdebstrap is not installed: `sudo apt-get install mmdebstrap debian-archive-keyring`")
     work_root = Path(os.environ.get("TMPDIR", "/var/tmp"))
+    if not work_root.is_dir():
+        raise MissingTool(
+            f"the folder for temporary files does not exist: set TMPDIR to one that does, not {work_root}"
+        )
     for place in (work_root, target):
         free = shutil.disk_usage(place).free
         if free < SPACE_NEEDED:

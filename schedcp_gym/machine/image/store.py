@@ -17,6 +17,7 @@ from schedcp_gym.spec.digest import digest
 
 log = logging.getLogger(__name__)
 
+#: The files whose content makes the image's digest.
 FILES = ("vmlinux", "initrd.cpio", "root.erofs", "include/vmlinux.h")
 
 
@@ -99,11 +100,11 @@ def ensure_image(inputs: ImageInputs, report: Callable[[str, float], None], *, r
         return image
     lock = filelock.FileLock(folder.with_suffix(".lock"))
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except filelock.Timeout:
         log.warning("another process is building this image; waiting for it")
-        lock.acquire()
-    with lock:
+        held = lock.acquire()
+    with held:
         if not rebuild and (image := _usable(folder)):
             return image
         return _build(inputs, folder, report)
@@ -137,7 +138,11 @@ def _build(inputs: ImageInputs, folder: Path, report: Callable[[str, float], Non
 
 
 def _write_info(folder: Path) -> None:
-    files = {name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size} for name in FILES}
+    headers = sorted(str(path.relative_to(folder)) for path in (folder / "include").rglob("*.h"))
+    files = {
+        name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in dict.fromkeys([*FILES, *headers])
+    }
     guest = json.loads((folder / "guest.json").read_text())
     info = {
         "format": FORMAT,
@@ -160,14 +165,21 @@ def load(folder: Path) -> Image:
         files = info["files"]
         if info["format"] != FORMAT:
             raise Damaged("made by another version")
-        stats = {name: _stat(folder / name) for name in FILES}
-        checked = folder / "checked.json"
-        if not checked.exists() or json.loads(checked.read_text()) != stats:
+        stats = {name: _stat(folder / name) for name in files}
+        if _noted(folder / "checked.json") != stats:
             _check_content(folder, files)
-            checked.write_text(json.dumps(stats))
+            (folder / "checked.json").write_text(json.dumps(stats))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(str(error)) from None
     return Image(folder, info["digest"], info["kernel"], info)
+
+
+def _noted(path: Path) -> object:
+    """What was found at the last check; anything else costs a check."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _stat(path: Path) -> list[int]:
@@ -176,7 +188,7 @@ def _stat(path: Path) -> list[int]:
 
 
 def _check_content(folder: Path, files: dict[str, Any]) -> None:
-    for name in FILES:
+    for name in files:
         if file_digest(folder / name) != files[name]["sha256"]:
             raise Damaged(f"{name} differs from what was built")
 
@@ -189,9 +201,15 @@ def remove_others(keep: Image) -> int:
     """
     freed = 0
     for folder in images_root().iterdir():
-        if folder.is_dir() and folder != keep.folder:
-            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            shutil.rmtree(folder)
+        if not folder.is_dir() or folder == keep.folder:
+            continue
+        key = folder.name.removeprefix(".building-").split("-")[0]
+        try:
+            with filelock.FileLock(images_root() / f"{key}.lock", blocking=False):
+                freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                shutil.rmtree(folder)
+        except filelock.Timeout:
+            log.warning("%s is being built; left alone", folder.name)
     for path in (cache_root() / "snapshots").glob("*"):
         freed += path.stat().st_size
         path.unlink()
