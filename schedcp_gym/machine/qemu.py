@@ -97,7 +97,7 @@ def command_line(qemu: QemuVersion, spec: MachineSpec, accelerator: str, files: 
     return [
         *(qemu.path, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-        *("-machine", "pc,nvdimm=on,hpet=off", *_ACCELERATORS[accelerator]),
+        *("-machine", "pc,nvdimm=on", *_ACCELERATORS[accelerator]),
         *("-smp", str(slots), "-m", f"{spec.memory_mib},slots=4,maxmem={spec.memory_mib + 8192}M"),
         *("-kernel", files.vmlinux, "-initrd", files.initrd),
         *("-append", kernel_arguments),

@@ -6,8 +6,8 @@
  * In between all CPUs count as idle, and an instruction-counted machine that is idle jumps to its next timer, or
  * does not, as the host happens to be fast or slow. So no timer is left to jump to: the tick that is pending is
  * let pass with interrupts off (it is one-shot), the clock chip's divider, which drives its daily alarm, is held, and
- * the machine has no HPET (QEMU lets its periodic timer run on after it is disabled). The emulator itself may still
- * have one: it hands on the turn every 100 ms. Whether it jumped shows in the time stamp counter, which otherwise
+ * the HPET is halted (QEMU lets its periodic timer run on after the kernel has let go of it; all other times that is
+ * welcome, it ends long turns). The emulator itself may still have one: it hands on the turn every 100 ms. Whether it jumped shows in the time stamp counter, which otherwise
  * stands still during the stop: with exact=1 such a stop is refused, and the host tries again.
  */
 #include <linux/io.h>
@@ -21,6 +21,10 @@
 #include <asm/tsc.h>
 
 #define PVPANIC_PORT 0x505
+#define HPET_BASE 0xfed00000
+#define HPET_SIZE 0x400
+#define HPET_CONFIG 0x10
+#define HPET_COUNTS 1u
 #define MOST_CYCLES 1000	/* 1 us; the few instructions take some 20 ns */
 
 static bool exact;
@@ -30,22 +34,30 @@ MODULE_PARM_DESC(exact, "refuse a stop during which the clock jumped");
 static int __init stop_here_init(void)
 {
 	u64 end = ktime_get_ns() + 2 * TICK_NSEC;
+	void __iomem *hpet = ioremap(HPET_BASE, HPET_SIZE);
 	unsigned long flags;
+	u32 counting;
 	u64 before, after;
 	u8 divider;
 
+	if (!hpet)
+		return -ENOMEM;
 	local_irq_save(flags);
 	while (ktime_get_ns() < end)
 		barrier();	/* not PAUSE, which leaves the emulator's fast path */
 	spin_lock(&rtc_lock);
 	divider = CMOS_READ(RTC_REG_A);
 	CMOS_WRITE(divider | RTC_DIV_RESET2, RTC_REG_A);
+	counting = readl(hpet + HPET_CONFIG);
+	writel(counting & ~HPET_COUNTS, hpet + HPET_CONFIG);
 	before = rdtsc_ordered();
 	outb(1, PVPANIC_PORT);
 	after = rdtsc_ordered();
+	writel(counting, hpet + HPET_CONFIG);
 	CMOS_WRITE(divider, RTC_REG_A);
 	spin_unlock(&rtc_lock);
 	local_irq_restore(flags);
+	iounmap(hpet);
 	if (!exact || after - before <= MOST_CYCLES)
 		return -ECANCELED;	/* done: the module is not kept */
 	pr_emerg("stop_here: the clock jumped by %llu cycles, from %llu\n", after - before, before);
