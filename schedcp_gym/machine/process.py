@@ -129,7 +129,10 @@ class QemuProcess:
 
     async def _hand_over_pipe(self) -> None:
         with self._qemu_pipe:
-            self.qmp.send_fd_scm(self._qemu_pipe.fileno())
+            try:
+                self.qmp.send_fd_scm(self._qemu_pipe.fileno())
+            except (QMPError, OSError) as error:
+                raise QemuGone(f"handing over the snapshot's pipe: {error}") from error
             await self.command("getfd", fdname="snapshot")
 
     def _feed(self, snapshot: Path) -> None:
