@@ -6,7 +6,6 @@ import logging
 import os
 import pwd
 import random
-import resource
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -220,8 +219,3 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def peak_children_rss_mib() -> float:
-    """Largest resident size of any child of this process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
