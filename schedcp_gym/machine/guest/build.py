@@ -179,6 +179,8 @@ def write_initrd(release: str) -> None:
     run("strip", BUILD / "init")
     entries = [(name, stat.S_IFDIR | 0o755, b"") for name in ("dev", "proc", "sys", "root", "modules")]
     entries.append(("init", stat.S_IFREG | 0o755, (BUILD / "init").read_bytes()))
+    idle_spin = Path("/usr/lib/schedcp/idle_spin.ko").read_bytes()
+    entries.append(("modules/idle_spin.ko", stat.S_IFREG | 0o644, idle_spin))
     order = []
     for path in module_files(release):
         name = path.name.split(".ko")[0] + ".ko"

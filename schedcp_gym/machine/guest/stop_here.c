@@ -5,10 +5,15 @@
  * A write to the pvpanic port stops the CPU at once, but the machine only when the host's main loop comes round.
  * In between all CPUs count as idle, and an instruction-counted machine that is idle jumps to its next timer, or
  * does not, as the host happens to be fast or slow. So no timer is left to jump to: the tick that is pending is
- * let pass with interrupts off (it is one-shot), the clock chip's divider, which drives its daily alarm, is held, and
- * the HPET is halted (QEMU lets its periodic timer run on after the kernel has let go of it; all other times that is
- * welcome, it ends long turns). The emulator itself may still have one: it hands on the turn every 100 ms. Whether it jumped shows in the time stamp counter, which otherwise
- * stands still during the stop: with exact=1 such a stop is refused, and the host tries again.
+ * let pass with interrupts off (it is one-shot), the clock chip, which has a daily alarm, is stopped, and the HPET
+ * is halted (QEMU lets its periodic timer run on after the kernel has let go of it; all other times that is welcome,
+ * it ends long turns). The emulator itself may still have one: it hands on the turn every 100 ms. Whether it jumped
+ * shows in the time stamp counter, which otherwise stands still during the stop: with exact=1 such a stop is
+ * refused, and the host tries again.
+ *
+ * The clock chip stays stopped; the kernel does not need it once it runs. Setting it going again would make QEMU
+ * announce the change to its monitor, then arm a timer of a second of host time against announcing too often, and
+ * the emulator ends a CPU's turn early when such a timer is due: runs differed by a few instructions, then by all.
  */
 #include <linux/io.h>
 #include <linux/irqflags.h>
@@ -25,6 +30,7 @@
 #define HPET_SIZE 0x400
 #define HPET_CONFIG 0x10
 #define HPET_COUNTS 1u
+#define HPET_COUNTER 0xf0
 #define MOST_CYCLES 1000	/* 1 us; the few instructions take some 20 ns */
 
 static bool exact;
@@ -36,9 +42,8 @@ static int __init stop_here_init(void)
 	u64 end = ktime_get_ns() + 2 * TICK_NSEC;
 	void __iomem *hpet = ioremap(HPET_BASE, HPET_SIZE);
 	unsigned long flags;
-	u32 counting;
+	u32 counting, counter[2];
 	u64 before, after;
-	u8 divider;
 
 	if (!hpet)
 		return -ENOMEM;
@@ -46,15 +51,18 @@ static int __init stop_here_init(void)
 	while (ktime_get_ns() < end)
 		barrier();	/* not PAUSE, which leaves the emulator's fast path */
 	spin_lock(&rtc_lock);
-	divider = CMOS_READ(RTC_REG_A);
-	CMOS_WRITE(divider | RTC_DIV_RESET2, RTC_REG_A);
+	CMOS_WRITE(CMOS_READ(RTC_REG_A) | RTC_DIV_RESET2, RTC_REG_A);
 	counting = readl(hpet + HPET_CONFIG);
 	writel(counting & ~HPET_COUNTS, hpet + HPET_CONFIG);
+	counter[0] = readl(hpet + HPET_COUNTER);
+	counter[1] = readl(hpet + HPET_COUNTER + 4);
 	before = rdtsc_ordered();
 	outb(1, PVPANIC_PORT);
 	after = rdtsc_ordered();
+	/* A halted counter comes out of QEMU's snapshot a microsecond off. */
+	writel(counter[0], hpet + HPET_COUNTER);
+	writel(counter[1], hpet + HPET_COUNTER + 4);
 	writel(counting, hpet + HPET_CONFIG);
-	CMOS_WRITE(divider, RTC_REG_A);
 	spin_unlock(&rtc_lock);
 	local_irq_restore(flags);
 	iounmap(hpet);
