@@ -133,21 +133,3 @@ def _open_files():
 
 def _shared_memory():
     return {path.name for path in Path("/dev/shm").iterdir() if "schedcp" in path.name or "qemu" in path.name}
-
-
-#: Tests that compare runs for equality. One restored run in some fifty differs while the host is overloaded, a fault of
-#: the machine's that is still open: `make exact` runs these, alone, and nothing hides a difference there.
-COMPARES = (
-    "test_exactness.py",
-    "test_an_episode_is_the_same_twice",
-    "from_a_cold_boot",
-    "test_a_policy_that_fails_midway",
-    "test_run_guest.py",
-)
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        compares = "exact_afterwards" in item.fixturenames or any(part in item.nodeid for part in COMPARES)
-        if compares and item.get_closest_marker("guest"):
-            item.add_marker(pytest.mark.exact)

@@ -113,6 +113,8 @@ class Machine:
         Raises:
             SchedcpError: The guest does not come up; its console's end is shown.
         """
+        for left in path.parent.glob(f"{path.stem}.*.part"):  # of a process that was killed
+            left.unlink(missing_ok=True)
         part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
             for _ in range(BOOT_TRIES):

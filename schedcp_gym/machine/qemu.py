@@ -95,8 +95,8 @@ def command_line(qemu: QemuVersion, spec: MachineSpec, accelerator: str, files: 
     if accelerator == "virtual":
         kernel_arguments += " schedcp.clock=virtual"
         if spec.cpus == 2:
-            # Ticks half a period apart: over a long loop the two CPUs differ by 0.1 % instead of 1.3 %. With four, ticks
-            # apart make it worse (23 % instead of 11 %).
+            # Ticks apart: over a long loop the two CPUs differ by 0.1 % instead of 1.3 %. With four it is worse: 23 %
+            # instead of 11 %.
             kernel_arguments += " skew_tick=1"
     return [
         *(qemu.path, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),

@@ -13,13 +13,16 @@ from schedcp_gym.spec.digest import digest
 
 log = logging.getLogger(__name__)
 
+#: To be raised when the way a snapshot is saved or loaded changes, in what the command line does not show.
+FORMAT = 1
+
 
 def snapshot_path(image: Image, qemu: QemuVersion, spec: MachineSpec, accelerator: str) -> Path:
     """Where the snapshot of a machine lies; the name follows from all that shapes its content."""
     shape = command_line(qemu, spec, accelerator, Files("", "", "", 0, "", 0, "", 0), restore=False)
     root = cache_root() / "snapshots"
     root.mkdir(exist_ok=True)
-    return root / f"{digest([image.digest, qemu.text, shape[1:]])[:24]}.snapshot"
+    return root / f"{digest([FORMAT, image.digest, qemu.text, shape[1:]])[:24]}.snapshot"
 
 
 def is_whole(path: Path) -> bool:

@@ -19,6 +19,7 @@ i=0; while [ $i -lt 30 ]; do sh -c "true | cat" & i=$((i+1)); done; wait
 od -An -tx1 -N32 /dev/urandom; cat /proc/sys/kernel/random/uuid; date +%s.%N
 cat /proc/interrupts /proc/softirqs /proc/schedstat /proc/stat /proc/vmstat /proc/meminfo /proc/uptime
 ps -eLo pid,comm,time,cls,psr,stat; od -An -tx1 /proc/self/auxv; dmesg
+python3 -c "import json"; sha256sum /usr/bin/python3; cat /proc/timer_list
 for i in 1 2 3; do { head -c 3000 /dev/urandom | sha256sum; date +%N; } & done; wait
 """
 
