@@ -372,7 +372,7 @@ static void stop_here(void)
 }
 
 /*
- * The same random numbers in every run, on the virtual clock. Without a seed the first reader would spend a second
+ * The same random numbers in every run on the virtual clock. Without a seed the first reader would spend a second
  * gathering entropy from the jitter of a clock that has none.
  */
 static void seed_random(void)
