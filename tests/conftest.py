@@ -133,21 +133,3 @@ def _open_files():
 
 def _shared_memory():
     return {path.name for path in Path("/dev/shm").iterdir() if "schedcp" in path.name or "qemu" in path.name}
-
-
-#: Tests that compare whole trials for equality. With a policy loaded, about one run in sixty still differs, a fault of
-#: the machine's that is open (CHANGELOG, "Known problems"): `make exact` runs these, and nothing hides a difference.
-#: Tests that compare jobs without a policy are part of `make test`.
-COMPARES = (
-    "test_a_whole_trial_cold_and_restored",
-    "test_an_episode_is_the_same_twice",
-    "test_a_trial_is_measured_once_and_the_same",
-    "test_a_policy_that_fails_midway",
-    "test_run_guest.py",
-)
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if any(part in item.nodeid for part in COMPARES):
-            item.add_marker(pytest.mark.exact)

@@ -104,6 +104,8 @@ class Machine:
             return path
         with filelock.FileLock(path.with_suffix(".lock")):
             if not snapshot.is_whole(path):
+                for left in path.parent.glob(f"{path.stem}.*.part"):  # by a process that was killed; we hold the lock
+                    left.unlink(missing_ok=True)
                 self.make_snapshot(path)
         return path
 
@@ -113,8 +115,6 @@ class Machine:
         Raises:
             SchedcpError: The guest does not come up; its console's end is shown.
         """
-        for left in path.parent.glob(f"{path.stem}.*.part"):  # of a process that was killed
-            left.unlink(missing_ok=True)
         part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
             for _ in range(BOOT_TRIES):

@@ -85,6 +85,7 @@ def test_from_a_snapshot_made_anew_because_the_old_one_was_damaged(machine, nois
     same(noise[1], result)
 
 
+@pytest.mark.exact
 def test_a_whole_trial_cold_and_restored_and_beside_another(lab):
     fifo, other = make_trial("fifo", seed=5), make_trial("vtime", seed=5)
     first, _ = lab.measure([fifo, other])
