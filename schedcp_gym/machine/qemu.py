@@ -20,7 +20,7 @@ CPU_MODEL = "Westmere-v1"
 
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps random.trust_cpu=off random.trust_bootloader=off "
-    "tsc=reliable no_timer_check cryptomgr.notests audit=0 lsm= lpj=500000 maxcpus=1 nr_cpus={cpus}"
+    "tsc=reliable no_timer_check cryptomgr.notests audit=0 lsm= lpj=500000 damon_stat.enabled=0 maxcpus=1 nr_cpus={cpus}"
 )
 
 

@@ -1,0 +1,1 @@
+"""The control plane (SchedCP): the execution verifier."""

@@ -1,0 +1,1 @@
+"""The execution verifier: nothing bad gets past."""

@@ -1,0 +1,96 @@
+"""What the verifier says of a policy: a value that an agent can read."""
+
+import enum
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+class Stage(enum.StrEnum):
+    """The verifier's stages, in order: each cheap one before the dear ones."""
+
+    SOURCE = "source"  # compiled in a jail, checked on the parsed code
+    KERNEL = "kernel"  # the kernel's own verifier, in a micro-VM
+    BEHAVIOUR = "behaviour"  # a battery with known right answers
+    PERFORMANCE = "performance"  # no worse than a share of EEVDF
+
+
+class Severity(enum.StrEnum):
+    """Whether a finding fails its stage."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Finding:
+    """Something wrong in the source.
+
+    Attributes:
+        rule: Id of the rule that found it (``queue-never-consumed``).
+        line: Line of the policy's source; None when it is about the whole.
+        why: What is wrong and what it leads to, in a sentence or two.
+        fix: What to do about it.
+        severity: Whether it fails the stage.
+    """
+
+    rule: str
+    line: int | None
+    why: str
+    fix: str
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Figure:
+    """A measured figure and the limit it has to keep.
+
+    Attributes:
+        case: What was tried (``starvation``).
+        name: The figure, its unit in the name (``longest_wait_ms``).
+        value: Measured; None when the policy did not last long enough to give one.
+        limit: What is allowed.
+        at_least: Whether the limit is the smallest allowed value (else the largest).
+        why: What a value beyond the limit means, and what usually causes it.
+    """
+
+    case: str
+    name: str
+    value: float | None
+    limit: float
+    at_least: bool = False
+    why: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the limit is kept."""
+        if self.value is None:
+            return False
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class StageReport:
+    """What one stage says.
+
+    Attributes:
+        stage: Which one.
+        passed: Whether the policy may go on.
+        summary: One line: what failed, or the most telling figure.
+        findings: Of the source stage.
+        figures: Of the stages that measure.
+        evidence: The shortest useful evidence: some lines.
+        log: All there is, for who asks for more.
+        timings_s: Host seconds: ``total``.
+        infra_fault: Whether the host, and not the policy, failed: says nothing about the policy.
+    """
+
+    stage: Stage
+    passed: bool
+    summary: str
+    findings: tuple[Finding, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    evidence: str = ""
+    log: str = ""
+    timings_s: dict[str, float] = Field(default_factory=dict)
+    infra_fault: bool = False
