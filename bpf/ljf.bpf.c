@@ -16,6 +16,7 @@
  * so does who is busy starting it: a long job is recognised soon, however long the line is.
  */
 #include <scx/common.bpf.h>
+#include <schedcp/cpus.bpf.h>
 #include <schedcp/helpers.bpf.h>
 #include <schedcp/tunable.bpf.h>
 
@@ -102,7 +103,7 @@ void BPF_STRUCT_OPS(ljf_enqueue, struct task_struct *p, u64 enq_flags)
 	u64 dsq = LJF_SHARED, slice = slice_ns(p);
 	s32 cpu;
 
-	if (is_cpu_kthread(p)) {
+	if (goes_local(p)) {
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags);
 		return;
 	}
@@ -174,6 +175,13 @@ void BPF_STRUCT_OPS(ljf_stopping, struct task_struct *p, bool runnable)
 	mark(scx_bpf_task_cpu(p), false);
 }
 
+static void drain(s32 cpu)
+{
+	drain_dsqs(LJF_BOUND, cpu);
+}
+
+CPU_OPS_DEFINE(ljf, drain)
+
 s32 BPF_STRUCT_OPS_SLEEPABLE(ljf_init)
 {
 	return create_dsqs(LJF_BOUND);
@@ -191,6 +199,7 @@ SCX_OPS_DEFINE(ljf_ops,
 	       .tick		= (void *)ljf_tick,
 	       .running		= (void *)ljf_running,
 	       .stopping	= (void *)ljf_stopping,
+	       CPU_OPS(ljf),
 	       .init		= (void *)ljf_init,
 	       .exit		= (void *)ljf_exit,
 	       .name		= "ljf");
