@@ -25,15 +25,15 @@ struct turn {
  * A map of what the policy keeps of each task, data_of(p) that finds it (or NULL: the kernel's tasks of
  * early boot, no memory), and <name>_init_task that makes it.
  */
-#define TASK_DATA_DEFINE(name, type)								\
+#define TASK_DATA_DEFINE(name, data)								\
 struct {											\
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);						\
 	__uint(map_flags, BPF_F_NO_PREALLOC);							\
 	__type(key, int);									\
-	__type(value, type);									\
+	__type(value, data);									\
 } name##_tasks SEC(".maps");									\
 												\
-static __always_inline type *data_of(struct task_struct *p)					\
+static __always_inline data *data_of(struct task_struct *p)					\
 {												\
 	return bpf_task_storage_get(&name##_tasks, p, NULL, 0);					\
 }												\
