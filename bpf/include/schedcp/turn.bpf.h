@@ -60,6 +60,12 @@ static __always_inline __maybe_unused u64 turn_left(struct turn *turn, const str
 	return slice_ns;
 }
 
+/* A slice longer or shorter by the task's weight, within a factor of 8: turns that share a CPU by nice value. */
+static __always_inline __maybe_unused u64 weighted_slice(const struct task_struct *p, u64 slice_ns)
+{
+	return slice_ns * clamp(p->scx.weight, 12, 800) / 100;
+}
+
 /* 0 where no task of the policy runs that may be preempted. */
 static u64 ranks[MAX_CPUS];
 
