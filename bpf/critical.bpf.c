@@ -24,13 +24,13 @@
 
 char _license[] SEC("license") = "GPL";
 
-TUNABLE(u64, slice_us, 10000, "us", 500, 1000000, log, "Time a task may run before the next in line.");
-TUNABLE(u64, slack_us, 200000, "us", 1000, 2000000, log, "How much later an uncritical task's place in line is.");
-TUNABLE(u64, preempt_us, 50000, "us", 0, 2000000, linear, "How much earlier a task's place must be to preempt.");
+TUNABLE(u64, slice_us, 3000, "us", 500, 1000000, log, "Time a task may run before the next in line.");
+TUNABLE(u64, slack_us, 20000, "us", 1000, 2000000, log, "How much later an uncritical task's place in line is.");
+TUNABLE(u64, preempt_us, 2000, "us", 0, 2000000, linear, "How much earlier a task's place must be to preempt.");
 TUNABLE(u32, newest_percent, 12, "percent", 1, 100, linear, "Weight of the newest wake-up or run in the averages.");
 
-/* Logarithms to base 2 go up to this much: 16384 wake-ups a second, or runs of 16 ms down to 1 us. */
-#define MOST_BITS	14
+/* Logarithms to base 2 are in eighths, and go up to this: 16384 wake-ups a second, or runs from 16 ms to 1 us. */
+#define MOST_EIGHTHS	(14 * 8)
 
 UEI_DEFINE(uei);
 
@@ -74,21 +74,28 @@ static void count(struct pace *pace, u64 now)
 	pace->last_at = now;
 }
 
-/* Bits of the number of times a second, fewer if it has not happened for long. */
-static u32 pace_bits(const struct pace *pace, u64 now)
+static u32 log_eighths(u64 value)
+{
+	u32 whole = log2_u64(value);
+
+	return min(8 * whole + (u32)(value << 3 >> whole & 7), MOST_EIGHTHS);
+}
+
+/* Logarithm of the number of times a second, less if it has not happened for long. */
+static u32 log_pace(const struct pace *pace, u64 now)
 {
 	u64 gap = max(pace->gap_ns, now - pace->last_at);
 
-	return min(log2_u64(NSEC_PER_SEC / (gap ?: 1)), MOST_BITS);
+	return log_eighths(NSEC_PER_SEC / (gap ?: 1));
 }
 
 static u64 slack_ns(const struct critical_task *t)
 {
 	u64 now = own_time(t);
-	u32 run_bits = min(log2_u64(t->run_ns / NSEC_PER_USEC), MOST_BITS);
-	u32 bits = pace_bits(&t->wakes, now) + pace_bits(&t->woken, now) + MOST_BITS - run_bits;
+	u32 run = log_eighths(t->run_ns / NSEC_PER_USEC);
+	u32 criticality = log_pace(&t->wakes, now) + log_pace(&t->woken, now) + MOST_EIGHTHS - run;
 
-	return US_TO_NS(slack_us) * (3 * MOST_BITS - bits) / (3 * MOST_BITS);
+	return US_TO_NS(slack_us) * (3 * MOST_EIGHTHS - criticality) / (3 * MOST_EIGHTHS);
 }
 
 /* What is left of the task's turn, after a new one was begun if it was over. */
