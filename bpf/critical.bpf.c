@@ -121,12 +121,7 @@ static bool in_task(void)
 
 s32 BPF_STRUCT_OPS(critical_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
 }
 
 void BPF_STRUCT_OPS(critical_enqueue, struct task_struct *p, u64 enq_flags)
@@ -231,12 +226,7 @@ void BPF_STRUCT_OPS(critical_exit, struct scx_exit_info *ei)
 	UEI_RECORD(uei, ei);
 }
 
-static void drain(s32 cpu)
-{
-	drain_dsqs(CRITICAL_BOUND, cpu);
-}
-
-CPU_OPS_DEFINE(critical, drain)
+CPU_OPS_DEFINE(critical, drain_dsqs(CRITICAL_BOUND, cpu))
 
 SCX_OPS_DEFINE(critical_ops,
 	       .select_cpu	= (void *)critical_select_cpu,

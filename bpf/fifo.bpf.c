@@ -37,12 +37,7 @@ enum fifo_dsq {
 
 s32 BPF_STRUCT_OPS(fifo_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
 }
 
 void BPF_STRUCT_OPS(fifo_enqueue, struct task_struct *p, u64 enq_flags)
@@ -71,12 +66,7 @@ void BPF_STRUCT_OPS(fifo_dispatch, s32 cpu, struct task_struct *prev)
 		scx_bpf_task_set_slice(prev, US_TO_NS(slice_us));
 }
 
-static void drain(s32 cpu)
-{
-	drain_dsqs(FIFO_BOUND, cpu);
-}
-
-CPU_OPS_DEFINE(fifo, drain)
+CPU_OPS_DEFINE(fifo, drain_dsqs(FIFO_BOUND, cpu))
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(fifo_init)
 {

@@ -108,12 +108,7 @@ static bool is_batch_due(s32 cpu)
 
 s32 BPF_STRUCT_OPS(split_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(interactive_slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(interactive_slice_us));
 }
 
 void BPF_STRUCT_OPS(split_enqueue, struct task_struct *p, u64 enq_flags)
@@ -220,12 +215,7 @@ void BPF_STRUCT_OPS(split_exit, struct scx_exit_info *ei)
 	UEI_RECORD(uei, ei);
 }
 
-static void drain(s32 cpu)
-{
-	drain_sets(SETS, cpu);
-}
-
-CPU_OPS_DEFINE(split, drain)
+CPU_OPS_DEFINE(split, drain_sets(SETS, cpu))
 
 SCX_OPS_DEFINE(split_ops,
 	       .select_cpu	= (void *)split_select_cpu,

@@ -71,12 +71,7 @@ static u64 left_ns(struct task_struct *p, struct srtf_task *t)
 
 s32 BPF_STRUCT_OPS(srtf_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
 }
 
 void BPF_STRUCT_OPS(srtf_enqueue, struct task_struct *p, u64 enq_flags)
@@ -171,12 +166,7 @@ void BPF_STRUCT_OPS(srtf_exit, struct scx_exit_info *ei)
 	UEI_RECORD(uei, ei);
 }
 
-static void drain(s32 cpu)
-{
-	drain_dsqs(SRTF_BOUND, cpu);
-}
-
-CPU_OPS_DEFINE(srtf, drain)
+CPU_OPS_DEFINE(srtf, drain_dsqs(SRTF_BOUND, cpu))
 
 SCX_OPS_DEFINE(srtf_ops,
 	       .select_cpu	= (void *)srtf_select_cpu,

@@ -97,12 +97,7 @@ static u64 shifted(struct clock *clock, struct task_struct *p)
 
 s32 BPF_STRUCT_OPS(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
 }
 
 void BPF_STRUCT_OPS(vtime_enqueue, struct task_struct *p, u64 enq_flags)
@@ -178,12 +173,7 @@ void BPF_STRUCT_OPS(vtime_enable, struct task_struct *p)
 	scx_bpf_task_set_dsq_vtime(p, clock_of(dsq_of(p))->now);
 }
 
-static void drain(s32 cpu)
-{
-	drain_dsqs(VTIME_BOUND, cpu);
-}
-
-CPU_OPS_DEFINE(vtime, drain)
+CPU_OPS_DEFINE(vtime, drain_dsqs(VTIME_BOUND, cpu))
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(vtime_init)
 {

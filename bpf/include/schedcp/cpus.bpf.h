@@ -3,10 +3,10 @@
  * CPUs that come, go, and are taken by others.
  *
  * A policy without cpu_online and cpu_offline is ejected when the kernel takes a CPU off or brings one
- * up. With CPU_OPS_DEFINE(name, drain), after the queues' ids, and CPU_OPS(name) in the table, it stays:
+ * up. With CPU_OPS_DEFINE(name, drain_dsqs(SHARED, cpu)) and CPU_OPS(name) in the table it stays:
  *
  * - A CPU on its way out asks the policy no more, but waits until none of its tasks is queued. So
- *   drain(cpu) puts those on the CPU's own queue, from where the kernel moves them to another CPU, and
+ *   drain_dsqs() puts those on the CPU's own queue, from where the kernel moves them to another CPU, and
  *   goes_local() sends there what comes later.
  * - When a real-time task takes a CPU, the tasks on that CPU's own queue go back to the policy, which
  *   lets other CPUs have them.
@@ -26,6 +26,17 @@ static __always_inline __maybe_unused bool goes_local(const struct task_struct *
 	return is_cpu_kthread(p) || (leaves && *leaves);
 }
 
+/* ops.select_cpu: a task that finds an idle CPU is put there, and ops.enqueue is not called. */
+static __always_inline __maybe_unused s32 take_idle_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags, u64 slice_ns)
+{
+	bool idle = false;
+	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+
+	if (idle)
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns, 0);
+	return cpu;
+}
+
 /* Puts a queue's tasks that are with a CPU on that CPU's own queue. Not for ops.dispatch. */
 static __always_inline __maybe_unused void drain_dsq(u64 dsq, s32 cpu)
 {
@@ -36,7 +47,7 @@ static __always_inline __maybe_unused void drain_dsq(u64 dsq, s32 cpu)
 			scx_bpf_dsq_move(BPF_FOR_EACH_ITER, p, SCX_DSQ_LOCAL_ON | cpu, 0);
 }
 
-/* The drain() for queues made by create_dsqs(shared). */
+/* For queues made by create_dsqs(shared). */
 static __always_inline __maybe_unused void drain_dsqs(u32 shared, s32 cpu)
 {
 	u32 id;
@@ -62,7 +73,7 @@ static __always_inline __maybe_unused void give_back_local(void)
 		scx_bpf_reenqueue_local();
 }
 
-#define CPU_OPS_DEFINE(name, drain)								\
+#define CPU_OPS_DEFINE(name, drain...)								\
 void BPF_STRUCT_OPS(name##_cpu_online, s32 cpu)							\
 {												\
 	set_cpu_leaves(cpu, false);								\
@@ -71,7 +82,7 @@ void BPF_STRUCT_OPS(name##_cpu_online, s32 cpu)							\
 void BPF_STRUCT_OPS(name##_cpu_offline, s32 cpu)						\
 {												\
 	set_cpu_leaves(cpu, true);								\
-	drain(cpu);										\
+	drain;											\
 }												\
 												\
 void BPF_STRUCT_OPS(name##_cpu_release, s32 cpu, struct scx_cpu_release_args *args)		\

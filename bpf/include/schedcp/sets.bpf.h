@@ -29,7 +29,7 @@ static __always_inline __maybe_unused bool serve_set(u32 set, s32 cpu)
 	return serve_lower(SHARED_OF(set), BOUND_OF(set, cpu));
 }
 
-/* The drain() of CPU_OPS_DEFINE for so many sets. */
+/* For CPU_OPS_DEFINE. */
 static __always_inline __maybe_unused void drain_sets(u32 sets, s32 cpu)
 {
 	u32 set;
