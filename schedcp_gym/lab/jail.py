@@ -18,7 +18,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from schedcp_gym.spec import MissingTool, SchedcpError
 
@@ -27,7 +27,7 @@ HERE = "/build"
 NOBODY = "nobody"
 _CHUNK = 1 << 16
 _NO_NAMESPACES = (
-    "bwrap can't make namespaces on this host ({words}). As an ordinary user, Ubuntu needs an AppArmor profile for bwrap or "
+    ". This host lets nobody make namespaces: as an ordinary user, Ubuntu needs an AppArmor profile for bwrap or "
     "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, other kernels `sudo sysctl user.max_user_namespaces=65536`; "
     "a container has to be started with the right to make namespaces (docker run --privileged)"
 )
@@ -45,9 +45,9 @@ class Limits:
         words_bytes: Standard error.
     """
 
-    cpu_s: int = 20
-    wall_s: float = 60.0
-    memory_bytes: int = 2 << 30
+    cpu_s: int = 10
+    wall_s: float = 40.0
+    memory_bytes: int = 1 << 30
     output_bytes: int = 16 << 20
     words_bytes: int = 1 << 20
 
@@ -178,7 +178,8 @@ def _judge(returned: int, status_lines: bytes, caught: _Caught, limits: Limits) 
     ended = [entry["exit-code"] for entry in map(json.loads, status_lines.splitlines()) if "exit-code" in entry]
     if not ended:
         if returned > 0:
-            raise MissingTool(_NO_NAMESPACES.format(words=words.strip()[:200] or f"status {returned}"))
+            said = words.strip()[:200] or f"status {returned}"
+            raise MissingTool(f"the jail can't be made: {said}" + (_NO_NAMESPACES if _is_refusal(said) else ""))
         raise SchedcpError(f"the jail was killed from outside (signal {-returned})")
     status = int(ended[0])
     exceeded = ""
@@ -187,6 +188,11 @@ def _judge(returned: int, status_lines: bytes, caught: _Caught, limits: Limits) 
     elif status and re.search(r"out of memory|bad_alloc|MemoryError|Cannot allocate memory", words):
         exceeded = f"it needed more than {limits.memory_bytes >> 20} MiB of memory"
     return Ended(status, output, words, exceeded)
+
+
+def _is_refusal(words: str) -> bool:
+    """Whether bwrap was not allowed to make namespaces."""
+    return any(sign in words for sign in ("namespace", "not permitted", "Permission denied", "uid map"))
 
 
 def _bubblewrap(
@@ -211,7 +217,7 @@ def _bubblewrap(
     else:
         line += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     # bwrap makes missing parents for its own user only.
-    for parent in _parents((*binds, *(f"{HERE}/{name}" for name in descriptors))):
+    for parent in _parents((*binds, f"{HERE}/file")):
         line += ["--perms", "0755", "--dir", parent]
     for there, path in binds.items():
         line += ["--ro-bind", str(path), there]
@@ -228,7 +234,7 @@ def _bubblewrap(
 
 def _parents(paths: Iterable[str]) -> list[str]:
     """All folders above the paths, the upper first."""
-    return sorted({str(parent) for path in paths for parent in Path(path).parents})
+    return sorted({str(parent) for path in paths for parent in PurePosixPath(path).parents})
 
 
 @functools.cache

@@ -5,13 +5,20 @@ from schedcp_gym.control.verifier.source.model import Node
 
 _LOOKS = {"cpus_ptr", "cpus_mask", "user_cpus_ptr", "nr_cpus_allowed", "migration_disabled"}
 _LOOK_CALLS = {"bpf_cpumask_test_cpu", "bpf_cpumask_subset", "bpf_cpumask_intersects", "is_migration_disabled"}
+_KTHREADS_ONLY = "is_cpu_kthread"
 #: Nothing of these has to do with a task's CPUs.
 _BLIND = {"const", "loop", "field pid", "field tgid", "call bpf_get_smp_processor_id", "call bpf_get_prandom_u32"}
 _BLIND |= {"call scx_bpf_nr_cpu_ids", "call bpf_ktime_get_ns", "call __scx_now", "call scx_bpf_now"}
 
 
-def looks_at_affinity(flow: Flow, calls: list[Call], callback: str) -> bool:
-    """Whether a callback, or a helper of it, reads which CPUs a task may use."""
+def looks_at_affinity(flow: Flow, callback: str) -> bool:
+    """Whether a callback, or a helper of it, reads which CPUs a task may use, or another may have kept a copy for it."""
+    return any(_looks(flow, name) for name in (callback, "init_task", "enable", "set_cpumask") if name in flow.calls)
+
+
+def _looks(flow: Flow, callback: str) -> bool:
+    calls = flow.calls[callback]
+    calls = [call for call in calls if call.name != _KTHREADS_ONLY and not call.frame.runs(_KTHREADS_ONLY)]
     functions = {call.frame.function.name: call.frame.function for call in calls}
     functions |= {call.name: flow.program.functions[call.name] for call in calls if call.name in flow.program.functions}
     if callback in flow.program.callbacks:

@@ -101,7 +101,7 @@ class Flow:
     def calls(self) -> dict[str, list[Call]]:
         """All calls made below each callback, and below what no callback reaches: {field or function's name: calls}."""
         found = {field: self.reach(function) for field, function in self.program.callbacks.items()}
-        seen = {call.frame.function.name for calls in found.values() for call in calls}
+        seen = {name for calls in found.values() for call in calls for name in (call.name, call.frame.function.name)}
         seen |= {function.name for function in self.program.callbacks.values()}
         wrappers = {name.removeprefix("____") for name in seen}
         for function in self.program.functions.values():
@@ -278,10 +278,11 @@ def _combine(operator: str, left: Value, right: Value) -> Value:
         return Value(frozenset(compute(a, b) & _MASK for a in left.known for b in right.known))
     if operator not in ("+", "|"):
         return UNKNOWN
+    compute = _BINARY[operator]
     for fixed, other in ((left, right), (right, left)):
         # A base plus something: which queue is not known, but not one below the base.
-        if fixed.constant and not other.bases:
-            return Value(bases=fixed.known)
-        if fixed.constant and not other.unknown and not other.known:
-            return Value(bases=frozenset((a + b) & _MASK for a in fixed.known for b in other.bases))
+        if fixed.constant and len(fixed.known) * len(other.known | other.bases) <= _COMBINATIONS:
+            known = frozenset(compute(a, b) & _MASK for a in fixed.known for b in other.known)
+            bases = frozenset(compute(a, b) & _MASK for a in fixed.known for b in other.bases)
+            return Value(known, bases | (fixed.known if other.unknown else frozenset()))
     return UNKNOWN

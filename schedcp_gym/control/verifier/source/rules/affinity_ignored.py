@@ -2,7 +2,7 @@
 
 Putting it on another's local queue (``SCX_DSQ_LOCAL_ON | cpu``) gets the policy ejected; an unusable answer of ops.select_cpu
 is silently replaced. Flagged when the CPU comes from counters, constants or random numbers, and neither the callback nor a
-helper of it reads cpus_ptr or nr_cpus_allowed; a CPU from the kernel's own choice, from the task or from memory is not judged.
+helper of it reads cpus_ptr or nr_cpus_allowed, nor one that may have kept a copy (init_task, enable, set_cpumask); a CPU from the kernel's own choice, from the task or from memory is not judged.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 def _check(flow: Flow) -> Iterator[Hit]:
     for callback, calls in flow.calls.items():
-        if looks_at_affinity(flow, calls, callback):
+        if looks_at_affinity(flow, callback):
             continue
         for call in calls:
             at = kfuncs.INSERT[call.name][0] if call.name in kfuncs.INSERT else kfuncs.MOVE.get(call.name)
@@ -34,7 +34,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 def _answers(flow: Flow) -> Iterator[Hit]:
     """ops.select_cpu's return values."""
     function = flow.program.callbacks.get("select_cpu")
-    if not function or looks_at_affinity(flow, flow.calls["select_cpu"], "select_cpu"):
+    if not function or looks_at_affinity(flow, "select_cpu"):
         return
     for node in function.body.walk():
         if node.kind == "Return" and node.children and is_blind(flow, node.children[0], Frame(function, {})):

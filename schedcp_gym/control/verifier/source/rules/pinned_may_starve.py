@@ -37,7 +37,7 @@ def _blind_queues(flow: Flow) -> Iterator[Hit]:
             return
     if len(own) != len(taken) or not own or "enqueue" not in flow.calls:
         return
-    if looks_at_affinity(flow, flow.calls["enqueue"], "enqueue"):
+    if looks_at_affinity(flow, "enqueue"):
         return
     for use in inserts(flow):
         if use.call.name not in kfuncs.INSERT or use.ids.unknown or use.ids.known:
@@ -67,7 +67,7 @@ def _only_cpu(flow: Flow, dispatch: Function) -> int | None:
 
 def _fixed_order(flow: Flow, dispatch: Function) -> Iterator[Hit]:
     """Queues emptied one after the other, with nothing that ever changes their order."""
-    if any(node.kind in ("If", "Cond", "For", "While", "Switch") and _asks_more(flow, node) for node in dispatch.body.walk()):
+    if any(_changes_order(node) for node in dispatch.body.walk()):
         return
     order = [use for use in consumers(flow) if use.call.frame.function.name == dispatch.name]
     order.sort(key=lambda use: use.call.node.line)
@@ -79,13 +79,16 @@ def _fixed_order(flow: Flow, dispatch: Function) -> Iterator[Hit]:
         yield Hit(late[0].call.line, what, Severity.WARNING)
 
 
-def _asks_more(flow: Flow, node: Node) -> bool:
-    """Whether a condition is more than: was a task moved?"""
-    parts = node.children[0].walk() if node.kind in ("If", "Cond", "Switch") else node.walk()
-    for part in parts:
-        if part.kind == "Call" and part.name not in kfuncs.MOVE_TO_LOCAL:
+def _changes_order(node: Node) -> bool:
+    """Whether a decision depends on more than the task that ran, the CPU, and whether a task was moved."""
+    if node.kind in ("For", "While", "Do", "Goto"):
+        return True
+    if node.kind not in ("If", "Cond", "Switch"):
+        return False
+    for part in node.children[0].walk():
+        if part.kind == "Call" and part.name not in (*kfuncs.MOVE_TO_LOCAL, "if_runnable", "is_bound", "is_cpu_kthread"):
             return True
-        if part.kind in ("Member", "Subscript") or (part.kind == "Binary" and part.name not in ("||", "&&")):
+        if part.kind == "Subscript" or (part.variable is not None and part.name not in ("cpu", "prev")):
             return True
     return False
 

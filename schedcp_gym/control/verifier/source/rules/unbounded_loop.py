@@ -1,6 +1,6 @@
 """A callback runs with the run queue locked: a loop has to have an end that can be seen.
 
-Flagged as errors are loops without any condition or way out, and functions that call themselves; as warnings very long ones,
+Flagged as errors are loops whose only way out depends on what happens elsewhere, if there is one at all, and functions that call themselves; as warnings very long ones,
 and may_goto (can_loop, cond_break), whose end is a time limit. The kernel's iterators (bpf_for, bpf_for_each) end by themselves.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from schedcp_gym.control.verifier.report import Severity
 from schedcp_gym.control.verifier.source.flow import Flow, Frame
-from schedcp_gym.control.verifier.source.model import Function, Node
+from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Function, Node
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _LONG = 1 << 20
@@ -31,14 +31,28 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _endless(loop: Node) -> bool:
-    if any(node.kind == "Call" and node.name.startswith("bpf_iter_") for node in loop.walk()):
+    if any(node.kind == "Asm" or (node.kind == "Call" and node.name.startswith("bpf_iter_")) for node in loop.walk()):
         return False
-    if any(node.kind in _WAYS_OUT or node.kind == "Asm" for node in loop.walk()):
+    if loop.kind == "For" and len(loop.children) > 1:
         return False
-    if loop.kind == "For":
-        return len(loop.children) == 1
-    condition = loop.children[0] if loop.kind == "While" else loop.children[-1]
-    return condition.kind == "Int" and bool(condition.value)
+    condition = None if loop.kind == "For" else loop.children[0 if loop.kind == "While" else -1]
+    if condition and not (condition.name == "true" or (condition.kind == "Int" and condition.value)):
+        return False
+    ways_out = any(node.kind in _WAYS_OUT for node in loop.walk())
+    return not (ways_out and _counts(loop))
+
+
+def _counts(loop: Node) -> bool:
+    """Whether a number that grows or shrinks is looked at in a condition."""
+    counted = {node.children[0].variable for node in loop.walk() if _is_step(node)}
+    asked = {part.variable for node in loop.walk() if node.kind == "If" for part in node.children[0].walk()}
+    return bool((counted & asked) - {None})
+
+
+def _is_step(node: Node) -> bool:
+    if node.kind == "Binary" and node.name == "=" and node.children[0].variable is not None:
+        return any(part.variable == node.children[0].variable for part in node.children[1].walk())
+    return (node.kind == "Unary" and node.name in STEPS) or (node.kind == "Binary" and node.name in ASSIGNMENTS[1:])
 
 
 def _is_may_goto(node: Node) -> bool:
