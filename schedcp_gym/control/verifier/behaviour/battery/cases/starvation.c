@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Starvation: every task that can run does, whatever its name. Beside tasks that never sleep, a crowd of others has a
+ * little to do now and then, each under a name of its own: common ones, those of the kernel and of the workloads, and
+ * whatever text was found in the policy itself. It comes last: what only goes wrong after seconds has done so by now.
+ */
+#include <string.h>
+
+#include "battery.h"
+
+#define WINDOW_MS	2200
+#define NAMES		"/job/names"
+#define MAX_NAMES	160
+
+static int spawn_named(void)
+{
+	FILE *file = fopen(NAMES, "re");
+	char line[64];
+	int count = 0;
+
+	while (file && count < MAX_NAMES && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0])
+			spawn_sleeper(line, 400, 90000 + 500 * (count % 16), 2000 + 700 * count);
+		count++;
+	}
+	if (file)
+		fclose(file);
+	return count;
+}
+
+int main(void)
+{
+	uint64_t busy, length;
+	int i, lost;
+
+	case_begin();
+	if (!spawn_named())
+		fprintf(stderr, "no names in " NAMES "\n");
+	for (i = 0; i < 2 * nr_cpus; i++)
+		spawn(plain_name(i), hog);
+	bind_to(spawn(plain_name(i), hog), 1ULL << (nr_cpus - 1));
+	window_begin();
+	sleep_ms(WINDOW_MS);
+	length = window_end();
+	busy = busy_ns();
+	figure("longest_wait_ms", ms(longest_wait_ns()));
+	figure("busy_share", (double)busy / (length * nr_cpus));
+	lost = end_tasks(1500);
+	figure("lost_tasks", lost);
+	return 0;
+}
