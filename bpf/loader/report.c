@@ -201,6 +201,7 @@ bool write_report(const char *path, const struct report *r)
 	put_field(out, "stage", r->stage);
 	put_field(out, "message", r->message);
 	put_field(out, "ops", r->ops);
+	fprintf(out, "\"timeout_ms\":%u,\"entries\":%lld,", r->timeout_ms, r->entries);
 	fprintf(out, "\"exit\":{\"kind\":%d,\"code\":%lld,", r->exit_kind, r->exit_code);
 	put_field(out, "reason", r->exit_reason);
 	fputs("\"msg\":", out);

@@ -23,6 +23,8 @@ struct report {
 	const char	*outcome, *stage;
 	char		message[1024];
 	char		ops[128];
+	unsigned int	timeout_ms;	/* 0: the kernel's default */
+	long long	entries;	/* in the policy's hash tables, at the end */
 	int		exit_kind;
 	long long	exit_code;
 	char		exit_reason[128], exit_msg[1024];

@@ -142,6 +142,7 @@ static void start(struct task *t)
 
 static void start_all(void)
 {
+	uint64_t mask;
 	uint32_t i;
 
 	for (i = 0; i < shared->nr_tasks; i++) {
@@ -149,10 +150,12 @@ static void start_all(void)
 
 		if (t->pid || !t->work)
 			continue;
+		mask = t->allowed;
+		t->allowed = 0;
 		t->due_ns = now_ns();
 		start(t);
-		if (t->allowed)
-			bind_to(t, t->allowed);
+		if (mask)
+			bind_to(t, mask);
 	}
 }
 

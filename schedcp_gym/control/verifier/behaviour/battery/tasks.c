@@ -23,14 +23,16 @@ static void round_of_computation(void)
 /* The task runs at this moment: how long it had to wait for that, and where it is. */
 void stamp(struct task *t)
 {
-	uint64_t now = now_ns(), since = t->due_ns;
+	uint64_t now = now_ns(), since = t->due_ns, allowed = __atomic_load_n(&t->allowed, __ATOMIC_ACQUIRE);
 	int cpu = sched_getcpu();
 
 	if (since && now > since && now - since > t->longest_wait_ns)
 		t->longest_wait_ns = now - since;
 	t->due_ns = now;
 	t->cpu = cpu;
-	if (t->allowed && cpu >= 0 && cpu < 64 && !(t->allowed >> cpu & 1))
+	/* Only if the mask did not change meanwhile. */
+	if (allowed && cpu >= 0 && cpu < 64 && !(allowed >> cpu & 1) &&
+	    allowed == __atomic_load_n(&t->allowed, __ATOMIC_ACQUIRE))
 		t->strayed++;
 }
 

@@ -4,6 +4,7 @@
  * little to do now and then, each under a name of its own: common ones, those of the kernel and of the workloads, and
  * whatever text was found in the policy itself. It comes last: what only goes wrong after seconds has done so by now.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "battery.h"
@@ -11,6 +12,7 @@
 #define WINDOW_MS	2200
 #define NAMES		"/job/names"
 #define MAX_NAMES	160
+#define FLOOR_NS	(20 * NSEC_PER_MSEC)
 
 static int spawn_named(void)
 {
@@ -29,13 +31,42 @@ static int spawn_named(void)
 	return count;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The longest wait of the named tasks, and what is usual among them. */
+static void compare(int named)
+{
+	uint64_t waits[MAX_NAMES], worst = 0, usual;
+	int i, at = 0;
+
+	for (i = 0; i < named; i++) {
+		waits[i] = shared->tasks[i].longest_wait_ns;
+		if (waits[i] > worst) {
+			worst = waits[i];
+			at = i;
+		}
+	}
+	if (!named)
+		return;
+	fprintf(stderr, "longest wait by name: %s, %.3f ms\n", shared->tasks[at].name, ms(worst));
+	qsort(waits, named, sizeof(waits[0]), by_value);
+	usual = waits[named / 2] > FLOOR_NS ? waits[named / 2] : FLOOR_NS;
+	figure("worst_name_to_usual", (double)worst / usual);
+}
+
 int main(void)
 {
 	uint64_t busy, length;
-	int i, lost;
+	int i, lost, named;
 
 	case_begin();
-	if (!spawn_named())
+	named = spawn_named();
+	if (!named)
 		fprintf(stderr, "no names in " NAMES "\n");
 	for (i = 0; i < 2 * nr_cpus; i++)
 		spawn(plain_name(i), hog);
@@ -45,6 +76,7 @@ int main(void)
 	length = window_end();
 	busy = busy_ns();
 	figure("longest_wait_ms", ms(longest_wait_ns()));
+	compare(named);
 	figure("busy_share", (double)busy / (length * nr_cpus));
 	lost = end_tasks(1500);
 	figure("lost_tasks", lost);
