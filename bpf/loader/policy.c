@@ -238,6 +238,18 @@ void policy_count_entries(struct report *r)
 	}
 }
 
+static long long free_memory_kib(void)
+{
+	long long kib = 0;
+	char text[4096], *found;
+
+	read_file("/proc/meminfo", text, sizeof(text));
+	found = strstr(text, "MemAvailable:");
+	if (found)
+		sscanf(found, "MemAvailable: %lld", &kib);
+	return kib;
+}
+
 bool policy_enabled(void)
 {
 	char state[32];
@@ -260,7 +272,8 @@ bool policy_in_charge(struct report *r)
 
 bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
 {
-	char ops[128];
+	char ops[128], all[8];
+	long long free_kib = free_memory_kib();
 	int ms;
 
 	libbpf_set_print(print);
@@ -283,8 +296,11 @@ bool policy_start(struct report *r, const char *path, const char *tunables, cons
 		read_file(SCX "enable_seq", enable_seq, sizeof(enable_seq));
 		if (r->exit_kind)
 			break;
-		if (policy_enabled() && !strcmp(ops, r->ops))
+		if (policy_enabled() && !strcmp(ops, r->ops)) {
+			r->memory_kib = free_kib - free_memory_kib();
+			r->takes_all = read_file(SCX "switch_all", all, sizeof(all)) > 0 && all[0] == '1';
 			return true;
+		}
 	}
 	return fail(r, "rejected", "the policy was not enabled");
 }

@@ -14,6 +14,8 @@ RUN_SCRIPT = Path(__file__).with_name("run-battery.sh")
 #: Guest seconds beyond what the cases take with a good policy.
 SPARE_S = 60.0
 LOG_LIMIT = 20_000
+#: Numbers in scx_run's report that are about the policy.
+LOADER = ("timeout_ms", "takes_all", "memory_kib", "entries")
 TELLING = ("sched_ext", "stall", "BUG", "WARNING", "rcu:", "lockup", "hung task")
 
 
@@ -28,8 +30,7 @@ class Ran:
         fault: Why the policy fails whatever the figures say; empty when it doesn't.
         evidence: The kernel's telling lines.
         events: sched_ext's event counters over the cases under one load.
-        entries: Entries that were left in the policy's hash tables.
-        timeout_ms: The policy's watchdog limit; 0 for the kernel's default.
+        loader: What else the loader reports of the policy; empty when there is none.
         host_fault: Whether the host failed: nothing else counts.
         log: All there is.
     """
@@ -40,8 +41,7 @@ class Ran:
     fault: str = ""
     evidence: str = ""
     events: Mapping[str, int] = field(default_factory=dict)
-    entries: int = 0
-    timeout_ms: int = 0
+    loader: Mapping[str, int] = field(default_factory=dict)
     host_fault: bool = False
     log: str = ""
 
@@ -84,15 +84,10 @@ def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
         fault=fault,
         evidence=evidence,
         events=_events(report.get("events")),
-        entries=_number(report.get("entries")),
-        timeout_ms=_number(report.get("timeout_ms")),
+        loader={name: report[name] for name in LOADER if isinstance(report.get(name), int) and report.get("ops")},
         host_fault=result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED),
         log=_log(cases, result, report),
     )
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _events(found: object) -> dict[str, int]:

@@ -14,10 +14,16 @@ def derive(ran: Sequence[Ran]) -> dict[str, float]:
         (value for one in ran for values in one.figures.values() for name, value in values.items() if name == WAIT),
         default=0.0,
     )
-    timeout_ms = max(one.timeout_ms for one in ran) or DEFAULT_TIMEOUT_MS
+    loaders = [one.loader for one in ran if one.loader]
+
+    def most(name: str) -> int:
+        return max((loader.get(name, 0) for loader in loaders), default=0)
+
     figures = {
-        "watchdog_margin": 1 - longest_ms / timeout_ms,
-        "table_entries_left": float(max(one.entries for one in ran)),
+        "watchdog_margin": 1 - longest_ms / (most("timeout_ms") or DEFAULT_TIMEOUT_MS),
+        "takes_all_tasks": float(min((loader.get("takes_all", 0) for loader in loaders), default=1)),
+        "memory_mib": most("memory_kib") / 1024,
+        "table_entries_left": float(most("entries")),
     }
     figures |= {name: float(sum(one.events.get(event, 0) for one in ran)) for name, event in EVENTS.items()}
     return figures

@@ -5,7 +5,7 @@
  */
 #include "battery.h"
 
-#define STEP_MS		300
+#define STEP_MS		450
 #define ONLINE		"/sys/devices/system/cpu/cpu1/online"
 
 static int stuck_in_step(void)
@@ -60,7 +60,6 @@ int main(void)
 	figure("failures", failed);
 	figure("restarts", restarts);
 	figure("stuck_tasks", stuck);
-	figure("longest_wait_ms", ms(longest_wait_ns()));
 	lost = end_tasks(1000);
 	figure("lost_tasks", lost);
 	return 0;

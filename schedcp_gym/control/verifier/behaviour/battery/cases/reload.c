@@ -42,7 +42,6 @@ int main(void)
 	figure("failed_loads", failed);
 	figure("windows_with_stuck_tasks", stuck);
 	figure("unload_ms", stop);
-	figure("longest_wait_ms", ms(longest_wait_ns()));
 	lost = end_tasks(1000);
 	figure("lost_tasks", lost);
 	return 0;
