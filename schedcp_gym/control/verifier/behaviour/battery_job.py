@@ -1,6 +1,7 @@
 """A share of the battery as a machine's job, and what the job's result says."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,9 +118,11 @@ def _figures(text: str) -> dict[str, float]:
     for line in text.splitlines():
         name, _, value = line.partition(" ")
         try:
-            values[name] = float(value)
+            number = float(value)
         except ValueError:
             continue
+        if math.isfinite(number):
+            values[name] = number
     return values
 
 

@@ -112,7 +112,7 @@ def _summary(faults: Sequence[Ran], broken: Sequence[Figure], figures: Sequence[
     if broken:
         more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
         return _told(broken[0]) + more
-    nearest = max(figures, key=_nearness, default=None)
+    nearest = max((figure for figure in figures if 0 < _nearness(figure) < 1), key=_nearness, default=None)
     return f"{len(figures)} figures kept" + (f"; nearest to its limit: {_told(nearest)}" if nearest else "")
 
 

@@ -73,6 +73,6 @@ def _data_of(compiled: bytes) -> bytes:
             title = titles[title_at : titles.index(b"\0", title_at)]
             if kind == 1 and title.startswith((b".rodata", b".data")):
                 parts.append(compiled[start : start + length])
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         return b""
     return b"\0".join(parts)

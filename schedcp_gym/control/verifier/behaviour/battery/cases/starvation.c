@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "battery.h"
 
@@ -29,6 +30,30 @@ static int spawn_named(void)
 	if (file)
 		fclose(file);
 	return count;
+}
+
+static void nice_hog(struct task *t)
+{
+	setpriority(PRIO_PROCESS, 0, t->arg[0]);
+	hog(t);
+}
+
+static void nice_sleeper(struct task *t)
+{
+	setpriority(PRIO_PROCESS, 0, 10);
+	sleeper(t);
+}
+
+/* Tasks that never sleep, of more weight and of the usual one, one of them bound; and some of little weight. */
+static void spawn_others(void)
+{
+	int i;
+
+	for (i = 0; i < 2 * nr_cpus; i++)
+		spawn(plain_name(i), nice_hog)->arg[0] = i % 2 ? 0 : -5;
+	bind_to(spawn(plain_name(i), hog), 1ULL << (nr_cpus - 1));
+	for (i = 0; i < 4; i++)
+		spawn_sleeper(plain_name(i), 400, 80000, 9000 * i)->work = nice_sleeper;
 }
 
 static int by_value(const void *a, const void *b)
@@ -62,15 +87,13 @@ static void compare(int named)
 int main(void)
 {
 	uint64_t busy, length;
-	int i, lost, named;
+	int lost, named;
 
 	case_begin();
 	named = spawn_named();
 	if (!named)
 		fprintf(stderr, "no names in " NAMES "\n");
-	for (i = 0; i < 2 * nr_cpus; i++)
-		spawn(plain_name(i), hog);
-	bind_to(spawn(plain_name(i), hog), 1ULL << (nr_cpus - 1));
+	spawn_others();
 	window_begin();
 	sleep_ms(WINDOW_MS);
 	length = window_end();
