@@ -23,6 +23,10 @@ struct report {
 	const char	*outcome, *stage;
 	char		message[1024];
 	char		ops[128];
+	unsigned int	timeout_ms;	/* 0: the kernel's default */
+	bool		takes_all;	/* tasks; or only those of the class SCHED_EXT */
+	long long	memory_kib;	/* that loading took */
+	long long	entries;	/* in the policy's hash tables, at the end */
 	int		exit_kind;
 	long long	exit_code;
 	char		exit_reason[128], exit_msg[1024];
