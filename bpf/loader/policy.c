@@ -20,6 +20,7 @@
 #define STATS_SIZE	4096
 #define MAX_PROGS	64
 #define LOG_TAIL	(256 * 1024)
+#define OPS_SWITCH_PARTIAL	(1ULL << 3)	/* SCX_OPS_SWITCH_PARTIAL */
 
 /* As in bpf/include/scx/user_exit_info.bpf.h. */
 struct user_exit_info {
@@ -36,6 +37,7 @@ static uint32_t exit_offset;
 static char enable_seq[32];
 static FILE *log_file;
 static bool tracing;
+static enum switch_mode switch_mode;
 static char complaint[512];
 static char stats[MAX_PROGS][STATS_SIZE];
 
@@ -203,6 +205,16 @@ static bool set_tunables(struct report *r, const char *path)
 	return good;
 }
 
+/* Which tasks the policy gets is the loader's to say. */
+static void set_switch_mode(char *flags)
+{
+	uint64_t value;
+
+	memcpy(&value, flags, sizeof(value));
+	value = switch_mode == SWITCH_PARTIAL ? value | OPS_SWITCH_PARTIAL : value & ~OPS_SWITCH_PARTIAL;
+	memcpy(flags, &value, sizeof(value));
+}
+
 /* Finds the one table of callbacks, its name and the exit record. */
 static bool find_ops(struct report *r)
 {
@@ -236,6 +248,9 @@ static bool find_ops(struct report *r)
 
 		if (!strcmp(btf__name_by_offset(btf, member->name_off) ?: "", "name") && at < size)
 			snprintf(r->ops, sizeof(r->ops), "%.*s", (int)(size - at), table + at);
+		if (!strcmp(btf__name_by_offset(btf, member->name_off) ?: "", "flags") && at + 8 <= size &&
+		    switch_mode != SWITCH_AS_IT_IS)
+			set_switch_mode(table + at);
 	}
 	if (!r->ops[0])
 		return fail(r, "rejected", "the table of sched_ext_ops has no name");
@@ -352,17 +367,22 @@ bool policy_in_charge(struct report *r)
 	return fail(r, "ejected", "the policy was ejected before the command ended");
 }
 
-bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+/* Loads the policy, ready to be attached. */
+bool policy_load(struct report *r, const char *path, const char *tunables, const char *log, enum switch_mode mode)
 {
-	char ops[128];
-	int ms;
-
 	libbpf_set_print(print);
+	switch_mode = mode;
 	log_file = log ? fopen(log, "we") : NULL;
 	if (log && !log_file)
 		return fail(r, "rejected", "%s: %s", log, strerror(errno));
-	if (!load(r, path, tunables))
-		return false;
+	return load(r, path, tunables);
+}
+
+/* Attaches a loaded policy and waits until it is in charge. */
+bool policy_attach(struct report *r)
+{
+	char ops[128];
+	int ms;
 
 	r->stage = "attach";
 	tracing = true;
@@ -381,6 +401,11 @@ bool policy_start(struct report *r, const char *path, const char *tunables, cons
 			return true;
 	}
 	return fail(r, "rejected", "the policy was not enabled");
+}
+
+bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+{
+	return policy_load(r, path, tunables, log, SWITCH_AS_IT_IS) && policy_attach(r);
 }
 
 /* Detaches the policy and says why it went. Returns whether all was well to the end. */
