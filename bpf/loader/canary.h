@@ -66,6 +66,16 @@ int tasks_marked_alive(void);
 int tasks_marked_stuck(uint64_t now_ns, uint64_t limit_ns);
 bool set_policy(pid_t tid, int policy);
 
+/* canary_workload.c: its first process, and what is known of all of them. */
+uint64_t now_ns(void);
+void workload_prepare(const char *beats);
+bool workload_start(char **command);
+bool workload_sleep_until(uint64_t then);
+double workload_beats(void);
+long workload_accounts(void);
+int workload_killed(long from);
+int workload_end(void);
+
 /* canary_probe.c: a task that asks for the CPU now and then. */
 bool probe_start(long period_ms);
 void probe_scan(uint64_t now_ns, struct sample *sample);
@@ -81,6 +91,8 @@ struct seat {
 	bool		attached;
 	struct report	report;
 };
+
+enum { CANARY, FULL, LAST_GOOD, LAST_GOOD_AGAIN, NR_SEATS };
 
 void outrank_policies(void);
 bool seat_load(struct seat *seat);
@@ -114,6 +126,9 @@ struct canary_report {
 	double		wall_s;
 	char		kernel_log[16384];
 };
+
+/* canary_rollout.c */
+void roll_out(char **command, const struct config *settings, struct seat *all_seats, struct canary_report *result);
 
 bool write_canary_report(const char *path, const struct canary_report *r);
 bool read_config(const char *path, struct config *config);

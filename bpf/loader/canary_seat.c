@@ -56,6 +56,8 @@ static void serve(const struct seat *seat, int fd)
 	while (good && read(fd, &command, 1) == 1 && command == 'a') {
 		attached = true;
 		good = policy_attach(&report);
+		if (good)
+			report.stage = "run";
 		tell(fd, good, &report);
 	}
 	if (attached) {
@@ -96,7 +98,7 @@ bool seat_load(struct seat *seat)
 
 bool seat_attach(struct seat *seat, int limit_ms)
 {
-	if (write(seat->fd, "a", 1) != 1)
+	if (send(seat->fd, "a", 1, MSG_NOSIGNAL) != 1)
 		return fail(&seat->report, "rejected", "the policy's loader is gone");
 	seat->attached = true;
 	return hear(seat, limit_ms);
@@ -108,8 +110,8 @@ bool seat_detach(struct seat *seat, int limit_ms)
 	bool good = seat->attached;
 
 	if (seat->attached) {
-		if (write(seat->fd, "d", 1) == 1)
-			good = hear(seat, limit_ms);
+		send(seat->fd, "d", 1, MSG_NOSIGNAL);	/* one that failed to attach says its last word unasked */
+		good = hear(seat, limit_ms);
 		seat->attached = false;
 	}
 	if (seat->pid > 0) {

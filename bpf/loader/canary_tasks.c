@@ -100,13 +100,18 @@ static bool is_runnable(pid_t tid)
 	return end && end[1] && end[2] == 'R';
 }
 
+/* The kernel lists tasks in much the same order each time: the one after the last found is a good guess. */
 static struct task *find_task(pid_t tid)
 {
+	static int guess;
 	int i;
 
-	for (i = 0; i < nr_tasks; i++)
-		if (tasks[i].tid == tid)
-			return &tasks[i];
+	for (i = 0; i < nr_tasks; i++, guess++) {
+		if (guess >= nr_tasks)
+			guess = 0;
+		if (tasks[guess].tid == tid)
+			return &tasks[guess++];
+	}
 	return NULL;
 }
 
