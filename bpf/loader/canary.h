@@ -28,10 +28,11 @@ struct config {
 /* What a tick, a window or a phase saw of the watched tasks. */
 struct sample {
 	uint64_t	lasted, run, wait, dispatches;
+	uint64_t	wanted;			/* CPU time they could have used, had they been alone */
 	uint64_t	other_run;		/* of the workload's tasks that are not watched */
 	uint64_t	reserved;		/* CPU time that the canaries had for sure */
 	uint64_t	wakes, wake_wait;	/* of the probe */
-	uint64_t	longest_wait;
+	uint64_t	longest_wait, waiting;	/* of waits that go on: the longest, how many */
 	double		beats;			/* the workload's own count of what it has done */
 };
 
@@ -101,6 +102,7 @@ bool seat_detach(struct seat *seat, int limit_ms);
 double seat_reserve(double share, long period_ms);
 
 /* canary_figures.c: from what was seen to figures, limits and breaches. */
+void find_wanted(struct sample *sample, long cpus);
 void add_sample(struct sample *sum, const struct sample *sample);
 void find_figures(const struct sample *seen, long share, long cpus, struct figures *figures);
 void find_limits(const struct config *config, const struct figures *baseline, long share, struct figures *limits);

@@ -29,12 +29,24 @@ static bool is_least(enum figure figure)
 	return figure == PROGRESS || figure == BEATS;
 }
 
+/*
+ * For each look on its own: over a longer time, tasks that waited in its first half would seem to have had a use for
+ * the CPUs that are idle in the second.
+ */
+void find_wanted(struct sample *sample, long cpus)
+{
+	uint64_t all = sample->lasted * cpus, wanted = sample->run + sample->wait;
+
+	sample->wanted = wanted < all ? wanted : all;
+}
+
 void add_sample(struct sample *sum, const struct sample *sample)
 {
 	sum->lasted += sample->lasted;
 	sum->run += sample->run;
 	sum->wait += sample->wait;
 	sum->dispatches += sample->dispatches;
+	sum->wanted += sample->wanted;
 	sum->other_run += sample->other_run;
 	sum->reserved += sample->reserved;
 	sum->wakes += sample->wakes;
@@ -42,6 +54,8 @@ void add_sample(struct sample *sum, const struct sample *sample)
 	sum->beats += sample->beats;
 	if (sample->longest_wait > sum->longest_wait)
 		sum->longest_wait = sample->longest_wait;
+	if (sample->waiting > sum->waiting)
+		sum->waiting = sample->waiting;
 }
 
 /*
@@ -51,10 +65,8 @@ void add_sample(struct sample *sum, const struct sample *sample)
  */
 static double possible(const struct sample *seen, long share, long cpus)
 {
-	double all = (double)seen->lasted * cpus, wanted = seen->run + seen->wait, room;
+	double all = (double)seen->lasted * cpus, wanted = seen->wanted, room;
 
-	if (wanted > all)
-		wanted = all;
 	if (share == 0 || share >= 100)	/* no canaries, or all of them: all tasks are watched */
 		return wanted;
 	room = all * (1 - KERNELS_SHARE) - seen->other_run;
@@ -71,7 +83,7 @@ void find_figures(const struct sample *seen, long share, long cpus, struct figur
 	*figures = (struct figures){
 		.value = {
 			[LONGEST_WAIT] = seen->longest_wait / 1e6,
-			[MEAN_WAIT] = seen->wait / 1e6 / (seen->dispatches ?: 1),
+			[MEAN_WAIT] = seen->wait / 1e6 / (seen->dispatches + seen->waiting ?: 1),
 			[WAKE_WAIT] = seen->wake_wait / 1e6 / (seen->wakes ?: 1),
 			[PROGRESS] = most > 0 ? seen->run / most : 1,
 			[BEATS] = seen->lasted ? seen->beats * 1e9 / seen->lasted : 0,

@@ -26,14 +26,6 @@ static struct shared *shared;
 static struct { uint64_t wakes, wait_ns, pending_ns; } last;
 static pid_t pid;
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 static void probe(uint64_t period_ns)
 {
 	uint64_t due = now_ns();

@@ -30,6 +30,7 @@ static double since_start(void)
 static void look(uint64_t now, bool canary_only, struct sample *sample)
 {
 	tasks_scan(now, canary_only, sample);
+	find_wanted(sample, sysconf(_SC_NPROCESSORS_ONLN));
 	probe_scan(now, sample);
 	sample->beats = workload_beats();
 }

@@ -202,6 +202,7 @@ static void look_at(struct task *task, uint64_t now, bool watched, struct sample
 		sample->run += run - task->run;
 		sample->wait += delta_wait;
 		sample->dispatches += dispatches - task->dispatches;
+		sample->waiting += task->waiting_since != 0;
 		if (task->waiting_since && now - task->waiting_since > sample->longest_wait)
 			sample->longest_wait = now - task->waiting_since;
 	} else {
