@@ -27,7 +27,7 @@ static struct config config = {
 	.baseline_ms = 1000, .settle_ms = 200, .phase_ms = 1000, .watch_ms = 2000,
 	.window_ms = 500, .tick_ms = 20, .revert_ms = 1000, .seat_period_ms = 20,
 	.stall_ms = 500, .latency_floor_ms = 50, .latency_factor = 10,
-	.progress_percent = 70, .canary_progress_percent = 50,
+	.progress_percent = 70, .canary_progress_percent = 40,
 	.shares = { 10, 25, 50 }, .nr_shares = 3,
 };
 static struct canary_report report = { .verdict = "reverted", .fallback = "eevdf", .breach_at_s = -1,
