@@ -15,7 +15,7 @@
 #define MAX_PHASES	(MAX_SHARES + 4)
 #define MAX_SAMPLES	4096
 
-/* What canary.py may set, each a line name=value of the file --config. */
+/* What CanaryConfig of canary.py says, each a line name=value of the file --config. */
 struct config {
 	long	baseline_ms, settle_ms, phase_ms, watch_ms;
 	long	window_ms, tick_ms, revert_ms, seat_period_ms;

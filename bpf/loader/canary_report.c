@@ -2,6 +2,7 @@
 /* What scx_canary is told (a file of lines name=value), and its report as JSON. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,36 +27,43 @@ static bool read_shares(char *text, struct config *config)
 	return true;
 }
 
+struct setting {
+	const char	*name;
+	size_t		offset;
+};
+
+#define SETTING(name)	{ #name, offsetof(struct config, name) }
+
+/* All of them must be set; shares_percent is read apart. */
+static const struct setting settings[] = {
+	SETTING(baseline_ms), SETTING(settle_ms), SETTING(phase_ms), SETTING(watch_ms), SETTING(window_ms),
+	SETTING(tick_ms), SETTING(revert_ms), SETTING(seat_period_ms), SETTING(stall_ms), SETTING(latency_floor_ms),
+	SETTING(latency_factor), SETTING(progress_percent), SETTING(canary_progress_percent),
+};
+#define NR_SETTINGS	(sizeof(settings) / sizeof(*settings))
+
+static long *value_of(struct config *config, const struct setting *setting)
+{
+	return (long *)((char *)config + setting->offset);
+}
+
 static bool read_line(char *line, struct config *config)
 {
-	const struct { const char *name; long *value; } known[] = {
-		{ "baseline_ms", &config->baseline_ms },
-		{ "settle_ms", &config->settle_ms },
-		{ "phase_ms", &config->phase_ms },
-		{ "watch_ms", &config->watch_ms },
-		{ "window_ms", &config->window_ms },
-		{ "tick_ms", &config->tick_ms },
-		{ "revert_ms", &config->revert_ms },
-		{ "seat_period_ms", &config->seat_period_ms },
-		{ "stall_ms", &config->stall_ms },
-		{ "latency_floor_ms", &config->latency_floor_ms },
-		{ "latency_factor", &config->latency_factor },
-		{ "progress_percent", &config->progress_percent },
-		{ "canary_progress_percent", &config->canary_progress_percent },
-	};
-	char *value = strchr(line, '='), *end;
+	char *text = strchr(line, '='), *end;
 	unsigned int i;
 
-	if (!value)
+	if (!text)
 		return false;
-	*value++ = '\0';
+	*text++ = '\0';
 	if (!strcmp(line, "shares_percent"))
-		return read_shares(value, config);
-	for (i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (strcmp(line, known[i].name))
+		return read_shares(text, config);
+	for (i = 0; i < NR_SETTINGS; i++) {
+		long *value = value_of(config, &settings[i]);
+
+		if (strcmp(line, settings[i].name))
 			continue;
-		*known[i].value = strtol(value, &end, 10);
-		return end != value && !*end && *known[i].value > 0;
+		*value = strtol(text, &end, 10);
+		return end != text && !*end && *value > 0;
 	}
 	return false;
 }
@@ -65,6 +73,7 @@ bool read_config(const char *path, struct config *config)
 	FILE *file = fopen(path, "re");
 	char line[256], shown[256];
 	bool good = true;
+	unsigned int i;
 
 	if (!file) {
 		fprintf(stderr, "scx_canary: %s: %m\n", path);
@@ -78,6 +87,11 @@ bool read_config(const char *path, struct config *config)
 			fprintf(stderr, "scx_canary: %s: %s is not understood\n", path, shown);
 	}
 	fclose(file);
+	for (i = 0; good && i < NR_SETTINGS; i++) {
+		good = *value_of(config, &settings[i]) > 0;
+		if (!good)
+			fprintf(stderr, "scx_canary: %s: %s is missing\n", path, settings[i].name);
+	}
 	return good;
 }
 

@@ -23,13 +23,7 @@
 #define DETACH_MS	6000
 #define PROBE_MS	10
 
-static struct config config = {
-	.baseline_ms = 1000, .settle_ms = 200, .phase_ms = 1000, .watch_ms = 2000,
-	.window_ms = 500, .tick_ms = 20, .revert_ms = 1000, .seat_period_ms = 20,
-	.stall_ms = 500, .latency_floor_ms = 50, .latency_factor = 10,
-	.progress_percent = 70, .canary_progress_percent = 40,
-	.shares = { 10, 25, 50 }, .nr_shares = 3,
-};
+static struct config config;
 static struct canary_report report = { .verdict = "reverted", .fallback = "eevdf", .breach_at_s = -1,
 				       .reverted_at_s = -1, .in_time = true };
 static struct seat seats[NR_SEATS] = {
@@ -50,8 +44,8 @@ static void clean_up(void)
 
 static int usage(void)
 {
-	fputs("usage: scx_canary --report FILE --object x.bpf.o [--tunables FILE] [--fallback y.bpf.o]\n"
-	      "                  [--fallback-tunables FILE] [--config FILE] [--beats FILE] [--verifier-log FILE]\n"
+	fputs("usage: scx_canary --report FILE --config FILE --object x.bpf.o [--tunables FILE] [--fallback y.bpf.o]\n"
+	      "                  [--fallback-tunables FILE] [--beats FILE] [--verifier-log FILE]\n"
 	      "                  -- COMMAND [ARG...]\n", stderr);
 	return 2;
 }
@@ -89,7 +83,7 @@ static bool parse(int argc, char **argv, const char **report_path, const char **
 		else if (option != 'c' || !read_config(optarg, &config))
 			return false;
 	}
-	return *report_path && seats[CANARY].object && optind < argc;
+	return *report_path && seats[CANARY].object && config.tick_ms && optind < argc;
 }
 
 int main(int argc, char **argv)

@@ -42,7 +42,7 @@ _KEY_TEXT = re.compile(r"ed25519 ([0-9a-f]{64}) ([0-9a-f]{64})\n")
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 class TokenClaims:
     """What a token vouches for.
 
@@ -253,19 +253,21 @@ def _key() -> Ed25519PrivateKey:
 def _read_key(path: Path) -> Ed25519PrivateKey:
     remedy = f"delete it, and verify again what is to be deployed: `rm {path}`"
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise
     except OSError as error:
         why = "is a symbolic link" if error.errno == errno.ELOOP else f"can't be read ({error.strerror})"
         raise SchedcpError(f"the key for tokens {path} {why}: {remedy}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise SchedcpError(f"the key for tokens {path} is no file: {remedy}")
         if status.st_mode & 0o077:
             raise SchedcpError(f"the key for tokens {path} is open to others: `chmod 600 {path}`")
-        text = file.read(KEY_LIMIT).decode("latin-1")
+        text = os.read(descriptor, KEY_LIMIT).decode("latin-1")
+    finally:
+        os.close(descriptor)
     found = _KEY_TEXT.fullmatch(text)
     key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(found[1])) if found else None
     if key is None or found is None or not hmac.compare_digest(_public(key), found[2]):
