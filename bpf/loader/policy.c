@@ -22,6 +22,7 @@
 #define MAX_PROGS	64
 #define LOG_TAIL	(256 * 1024)
 #define KEY_SIZE	256
+#define OPS_SWITCH_PARTIAL	(1ULL << 3)	/* SCX_OPS_SWITCH_PARTIAL */
 
 /* As in bpf/include/scx/user_exit_info.bpf.h. */
 struct user_exit_info {
@@ -38,6 +39,8 @@ static uint32_t exit_offset;
 static char enable_seq[32];
 static FILE *log_file;
 static bool tracing;
+static enum switch_mode switch_mode;
+static long long free_kib_before;
 static char complaint[512];
 static char stats[MAX_PROGS][STATS_SIZE];
 
@@ -86,6 +89,16 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
+/* Which tasks the policy gets is the loader's to say. */
+static void set_switch_mode(char *flags)
+{
+	uint64_t value;
+
+	memcpy(&value, flags, sizeof(value));
+	value = switch_mode == SWITCH_PARTIAL ? value | OPS_SWITCH_PARTIAL : value & ~OPS_SWITCH_PARTIAL;
+	memcpy(flags, &value, sizeof(value));
+}
+
 /* Finds the one table of callbacks, its name and the exit record. */
 static bool find_ops(struct report *r)
 {
@@ -117,10 +130,14 @@ static bool find_ops(struct report *r)
 		const struct btf_member *member = btf_members(type) + i;
 		size_t at = member->offset / 8;
 
-		if (!strcmp(btf__name_by_offset(btf, member->name_off) ?: "", "name") && at < size)
+		const char *name = btf__name_by_offset(btf, member->name_off) ?: "";
+
+		if (!strcmp(name, "name") && at < size)
 			snprintf(r->ops, sizeof(r->ops), "%.*s", (int)(size - at), table + at);
-		if (!strcmp(btf__name_by_offset(btf, member->name_off) ?: "", "timeout_ms") && at + 4 <= size)
+		if (!strcmp(name, "timeout_ms") && at + 4 <= size)
 			memcpy(&r->timeout_ms, table + at, sizeof(r->timeout_ms));
+		if (!strcmp(name, "flags") && at + 8 <= size && switch_mode != SWITCH_AS_IT_IS)
+			set_switch_mode(table + at);
 	}
 	if (!r->ops[0])
 		return fail(r, "rejected", "the table of sched_ext_ops has no name");
@@ -171,8 +188,21 @@ static void write_stats(void)
 			fprintf(log_file, "%s: %s", bpf_program__name(prog), stats[count++]);
 }
 
+/* The program on which the kernel gave up after a million instructions, or NULL. */
+static struct bpf_program *too_complex(void)
+{
+	struct bpf_program *prog;
+	int count = 0;
+
+	bpf_object__for_each_program(prog, object)
+		if (count < MAX_PROGS && strstr(stats[count++], "too large"))
+			return prog;
+	return NULL;
+}
+
 static bool load(struct report *r, const char *path, const char *tunables)
 {
+	struct bpf_program *prog;
 	int error;
 
 	if (!prepare(r, path, tunables))
@@ -181,6 +211,12 @@ static bool load(struct report *r, const char *path, const char *tunables)
 	if (bpf_object__load(object) == 0) {
 		write_stats();
 		return true;
+	}
+	prog = too_complex();
+	if (prog) {
+		write_stats();
+		return fail(r, "rejected", "the kernel does not load the policy: %s is too complex: a million instructions "
+			    "walked through and no end", bpf_program__name(prog));
 	}
 	/* Once more, for the whole story. */
 	bpf_object__close(object);
@@ -270,18 +306,23 @@ bool policy_in_charge(struct report *r)
 	return fail(r, "ejected", "the policy was ejected before the command ended");
 }
 
-bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+/* Loads the policy, ready to be attached. */
+bool policy_load(struct report *r, const char *path, const char *tunables, const char *log, enum switch_mode mode)
 {
-	char ops[128], all[8];
-	long long free_kib = free_memory_kib();
-	int ms;
-
+	free_kib_before = free_memory_kib();
 	libbpf_set_print(print);
+	switch_mode = mode;
 	log_file = log ? fopen(log, "we") : NULL;
 	if (log && !log_file)
 		return fail(r, "rejected", "%s: %s", log, strerror(errno));
-	if (!load(r, path, tunables))
-		return false;
+	return load(r, path, tunables);
+}
+
+/* Attaches a loaded policy and waits until it is in charge. */
+bool policy_attach(struct report *r)
+{
+	char ops[128], all[8];
+	int ms;
 
 	r->stage = "attach";
 	tracing = true;
@@ -297,12 +338,17 @@ bool policy_start(struct report *r, const char *path, const char *tunables, cons
 		if (r->exit_kind)
 			break;
 		if (policy_enabled() && !strcmp(ops, r->ops)) {
-			r->memory_kib = free_kib - free_memory_kib();
+			r->memory_kib = free_kib_before - free_memory_kib();
 			r->takes_all = read_file(SCX "switch_all", all, sizeof(all)) > 0 && all[0] == '1';
 			return true;
 		}
 	}
 	return fail(r, "rejected", "the policy was not enabled");
+}
+
+bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+{
+	return policy_load(r, path, tunables, log, SWITCH_AS_IT_IS) && policy_attach(r);
 }
 
 /* Detaches the policy and says why it went. Returns whether all was well to the end. */

@@ -155,7 +155,7 @@ static int utf8_length(const unsigned char *s)
 	return code >= 0xd800 && code < 0xe000 ? 0 : length;
 }
 
-static void put_string(FILE *out, const char *text)
+void put_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	int length;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define MAX_EVENTS	64
 #define MAX_NAMES	64
@@ -45,6 +46,7 @@ int read_events(const char *ops, struct event *events);
 void read_acct(const char *path, struct report *r);
 int open_kernel_log(void);
 void read_kernel_log(int fd, char *buf, size_t size);
+void put_string(FILE *out, const char *text);
 bool write_report(const char *path, const struct report *r);
 
 #endif
