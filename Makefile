@@ -3,23 +3,19 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test exact unit lint packages image clean
+.PHONY: run test unit lint packages image clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run   set up, then let an agent try to beat EEVDF on schbench (minutes)"
 	@echo "make test  set up, then run all tests, those that boot the kernel included"
-	@echo "make exact  the tests that compare whole trials for equality (CHANGELOG, Known problems)"
 	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
 
 run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=random_search workload=schbench budget.evaluations=12 seed=1
 
 test: packages .venv/test image
-	$(PYTHON) -m pytest -n 2 -m "not exact"
-
-exact: packages .venv/test image
-	$(PYTHON) -m pytest -n 1 -m exact
+	$(PYTHON) -m pytest -n 2
 
 unit: packages .venv/test
 	$(PYTHON) -m pytest -m "not guest"

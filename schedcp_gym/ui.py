@@ -46,3 +46,23 @@ def build_progress() -> Iterator[Report]:
     finally:
         if shown:
             bar.stop()
+
+
+@contextlib.contextmanager
+def stages(*, shown: bool = True) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """A spinner on standard error while stages run; gives a function that lets one print its result."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not shown or not console.is_terminal:
+        yield lambda say: say()
+        return
+    status = console.status("verifying")
+
+    def pause(say: Callable[[], None]) -> None:
+        status.stop()
+        say()
+        status.start()
+
+    with status:
+        yield pause

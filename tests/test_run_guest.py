@@ -39,7 +39,6 @@ def repeatable(folder):
     return [json.dumps({**json.loads(line), "host": None}) for line in lines]
 
 
-@pytest.mark.exact
 def test_an_interrupted_run_goes_on_to_the_same_record(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     done = subprocess.run(command(whole), capture_output=True, text=True, check=False)

@@ -132,6 +132,7 @@ class Lab:
         digests = {
             "trial": trial.digest,
             "image": machine.image.digest,
+            "machine": machine.digest,
             "kernel": machine.image.kernel,
             "qemu": machine.qemu.text,
             "workload": trial.workload.digest,

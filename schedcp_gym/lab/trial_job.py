@@ -9,7 +9,7 @@ from typing import Any
 
 from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.paths import WORKLOADS
-from schedcp_gym.spec import Measurement, Outcome, Trial, Workload
+from schedcp_gym.spec import Measurement, Outcome, Policy, Trial, Workload
 
 RUN_SCRIPT = Path(__file__).with_name("run-trial.sh")
 LOG_LIMIT = 20_000
@@ -40,9 +40,14 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
     }
     if compiled is not None:
         files["policy.bpf.o"] = compiled
-        values = ((name, int(value) if isinstance(value, bool) else value) for name, value in trial.policy.tunables)
-        files["tunables"] = "".join(f"{name}={value}\n" for name, value in values).encode()
+        files["tunables"] = tunables_file(trial.policy)
     return Job(files, trial.machine.max_job_s)
+
+
+def tunables_file(policy: Policy) -> bytes:
+    """A policy's tunables as the loader reads them: a line each."""
+    values = ((name, int(value) if isinstance(value, bool) else value) for name, value in policy.tunables)
+    return "".join(f"{name}={value}\n" for name, value in values).encode()
 
 
 def _workload_files(workload: Workload) -> dict[str, bytes]:

@@ -53,6 +53,11 @@ class Machine:
         self._running: set[asyncio.subprocess.Process] = set()
         self.accelerator = "virtual" if spec.clock is Clock.VIRTUAL else self._real_accelerator()
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that shapes it: image, emulator and its whole command line."""
+        return snapshot.machine_digest(self.image, self.qemu, self.spec, self.accelerator)
+
     def run(self, job: Job, *, cold: bool = False) -> JobResult:
         """Runs a job.
 

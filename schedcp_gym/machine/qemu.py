@@ -18,9 +18,13 @@ SHIFT = 1
 #: no rep-string fast path (emulated byte by byte) and no AVX (emulated in helpers): a boot is a quarter faster.
 CPU_MODEL = "Westmere-v1"
 
+#: What makes a guest's run a pure function, and its boot quick. DAMON samples the accessed bits of page tables, and
+#: clears them without flushing the TLB; whether a bit is set again then depends on the emulator's TLB, whose size
+#: follows the host's clock.
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps random.trust_cpu=off random.trust_bootloader=off "
-    "tsc=reliable no_timer_check cryptomgr.notests audit=0 lsm= lpj=500000 damon_stat.enabled=0 maxcpus=1 nr_cpus={cpus}"
+    "tsc=reliable no_timer_check cryptomgr.notests audit=0 lsm= lpj=500000 damon_stat.enabled=0 "
+    "maxcpus=1 nr_cpus={cpus}"
 )
 
 

@@ -17,12 +17,17 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 
 
+def machine_digest(image: Image, qemu: QemuVersion, spec: MachineSpec, accelerator: str) -> str:
+    """SHA-256 (hex) of all that shapes a machine: image, emulator and its whole command line."""
+    shape = command_line(qemu, spec, accelerator, Files("", "", "", 0, "", 0, "", 0), restore=False)
+    return digest([FORMAT, image.digest, qemu.text, shape[1:]])
+
+
 def snapshot_path(image: Image, qemu: QemuVersion, spec: MachineSpec, accelerator: str) -> Path:
     """Where the snapshot of a machine lies; the name follows from all that shapes its content."""
-    shape = command_line(qemu, spec, accelerator, Files("", "", "", 0, "", 0, "", 0), restore=False)
     root = cache_root() / "snapshots"
     root.mkdir(exist_ok=True)
-    return root / f"{digest([FORMAT, image.digest, qemu.text, shape[1:]])[:24]}.snapshot"
+    return root / f"{machine_digest(image, qemu, spec, accelerator)[:24]}.snapshot"
 
 
 def is_whole(path: Path) -> bool:

@@ -14,7 +14,7 @@ from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial
 
 _ADAPTER = TypeAdapter(Measurement)
 #: What all measurements of a run have in common; a run does not go on where these have changed.
-COMMON_DIGESTS = ("image", "qemu", "workload", "runner", "clang")
+COMMON_DIGESTS = ("image", "machine", "qemu", "workload", "runner", "clang")
 
 
 class Record:

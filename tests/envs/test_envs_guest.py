@@ -21,7 +21,6 @@ def test_gymnasiums_checker_passes_without_a_warning(name):
         check_env(gym.make(name).unwrapped)
 
 
-@pytest.mark.exact
 def test_an_episode_is_the_same_twice_and_with_trials_in_parallel():
     def episode(prefetch):
         lab = Lab(cache=False)

@@ -42,7 +42,6 @@ def run(*words, status=0):
     return done
 
 
-@pytest.mark.exact
 def test_a_trial_is_measured_once_and_the_same_from_the_cache_and_from_a_cold_boot(tmp_path):
     first = json.loads(run(*FIFO, "--json", "--no-cache").stdout)
     assert first["outcome"] == "ok"

@@ -1,1 +1,1 @@
-"""The execution verifier: nothing bad gets past."""
+"""The execution verifier: nothing bad gets past. It is :class:`.verifier.Verifier`."""

@@ -5,6 +5,8 @@ import enum
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from schedcp_gym.spec.policy import Value
+
 
 class Stage(enum.StrEnum):
     """The verifier's stages, in order: each cheap one before the dear ones."""
@@ -94,3 +96,37 @@ class StageReport:
     log: str = ""
     timings_s: dict[str, float] = Field(default_factory=dict)
     infra_fault: bool = False
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Report:
+    """What the verifier says of a policy.
+
+    Attributes:
+        policy: Its name.
+        tunables: The values it was verified with; others may behave otherwise.
+        stages: Reports of the stages that ran, in order; the first that failed is the last.
+        digests: What was verified, and on what: ``policy``, ``object``, ``image``, ``kernel``, ``machine``.
+        token: Permission to deploy (``scp1.…``); empty unless every stage ran and passed.
+    """
+
+    policy: str
+    tunables: tuple[tuple[str, Value], ...]
+    stages: tuple[StageReport, ...]
+    digests: dict[str, str] = Field(default_factory=dict)
+    token: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every stage that ran passed."""
+        return bool(self.stages) and all(stage.passed for stage in self.stages)
+
+    @property
+    def caught_at(self) -> Stage | None:
+        """The stage that failed; None when none did."""
+        return next((stage.stage for stage in self.stages if not stage.passed), None)
+
+    @property
+    def infra_fault(self) -> bool:
+        """Whether the host failed, so that nothing is said about the policy."""
+        return any(stage.infra_fault for stage in self.stages)

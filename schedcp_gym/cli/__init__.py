@@ -1,0 +1,34 @@
+"""The command ``schedcp-gym``: the image, single trials, verification, and what there is."""
+
+import sys
+
+import typer
+
+from schedcp_gym.cli import evaluate, image, listing, verify
+from schedcp_gym.spec import SchedcpError
+
+app = typer.Typer(
+    help="Beat the Linux scheduler on a real kernel, exactly repeatably.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for module in (image, evaluate, verify, listing):
+    module.register(app)
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Runs the command; an error a user can mend is one or two lines, not a trace."""
+    from schedcp_gym import ui
+
+    ui.log_to_stderr()
+    try:
+        app(standalone_mode=True)
+    except SchedcpError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,100 @@
+"""``schedcp-gym evaluate``: one trial."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
+from schedcp_gym.spec import Clock, MachineSpec, Measurement, Scale, Trial, Workload
+
+EPILOG = (
+    "Examples: [bold]schedcp-gym evaluate fifo schbench[/bold] · "
+    "[bold]schedcp-gym evaluate ljf longtail --set favour=ember --seed 1[/bold] · "
+    "[bold]schedcp-gym evaluate ./mine.bpf.c schbench --json[/bold]"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(evaluate)
+
+
+def evaluate(
+    policy: Annotated[str, typer.Argument(help="A policy's name, eevdf, or the path of a .bpf.c file.")],
+    workload: Annotated[str, typer.Argument(help="A workload's name.")],
+    scale: Annotated[Scale, typer.Option(help="How long the workload runs.")] = Scale.SMOKE,
+    tunables: SetOption = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")] = 0,
+    cpus: Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")] = 2,
+    memory_mib: Annotated[int, typer.Option(min=512, max=8192, help="Memory of the machine.")] = 1024,
+    clock: Annotated[Clock, typer.Option(help="virtual: exact; real: host time, noisy.")] = Clock.VIRTUAL,
+    kernel: KernelOption = "debian",
+    max_job_s: Annotated[float, typer.Option(min=0.001, max=3600, help="Limit of guest time.")] = 120.0,
+    max_host_s: Annotated[float, typer.Option(min=1, max=36000, help="Limit of host time.")] = 600.0,
+    cold: Annotated[bool, typer.Option("--cold", help="Boot instead of restoring a snapshot; same result.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure even if the result is known.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run one trial: a policy on a workload. Exits with 0 if its outcome is ok."""
+    from schedcp_gym import ui
+    from schedcp_gym.lab import Lab, catalogue
+
+    machine = MachineSpec(cpus, memory_mib, clock, kernel, max_job_s, max_host_s)
+    trial = Trial(
+        policy=catalogue.load_policy(policy, pairs(tunables or [])),
+        workload=catalogue.load_workload(workload),
+        machine=machine,
+        scale=scale,
+        seed=seed,
+    )
+    with ui.build_progress() as report:
+        measurement = Lab(workers=1, cache=not no_cache, cold=cold, report=report).measure([trial])[0]
+    if as_json:
+        _print_json(measurement)
+    else:
+        _print_measurement(trial, measurement)
+    if not measurement.ok:
+        raise typer.Exit(NOT_OK)
+
+
+def _print_json(measurement: Measurement) -> None:
+    from pydantic import TypeAdapter
+
+    print(json.dumps(TypeAdapter(Measurement).dump_python(measurement, mode="json"), indent=1))
+
+
+def _print_measurement(trial: Trial, measurement: Measurement) -> None:
+    if not measurement.ok:
+        if measurement.log:
+            print(measurement.log.strip()[-4000:], file=sys.stderr)
+        print(f"{measurement.outcome.value}: {measurement.message}", file=sys.stderr)
+        return
+    _print_metrics(trial.workload, measurement)
+    source = "from the cache" if measurement.cached else "host seconds"
+    timings = ", ".join(f"{name} {spent:.2f}" for name, spent in measurement.timings_s.items())
+    named = f"{trial.policy.name} on {trial.workload.name} ({trial.scale.value}, seed {trial.seed})"
+    print(f"{named}: ok · {source}: {timings}")
+    if measurement.events:
+        print("events: " + ", ".join(f"{name} {count}" for name, count in measurement.events.items()))
+
+
+def _print_metrics(workload: Workload, measurement: Measurement) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading, justify in (("metric", "left"), ("value", "right"), ("unit", "left"), ("better", "left")):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("what", overflow="fold")
+    for name, metric in workload.metrics.items():
+        better = "less" if metric.direction == "minimize" else "more"
+        style = "bold" if name in workload.objective.weights else ""
+        value = f"{measurement.metrics[name]:,.3f}"
+        table.add_row(name, value, metric.unit, better, metric.description, style=style)
+    if measurement.utilisation is not None:
+        share = f"{100 * measurement.utilisation:.1f}"
+        table.add_row("utilisation", share, "%", "", "share of the CPUs' time spent busy")
+    Console().print(table)

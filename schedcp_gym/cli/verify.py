@@ -1,0 +1,104 @@
+"""``schedcp-gym verify``: a policy through the execution verifier."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
+from schedcp_gym.control.verifier.report import Report, Severity, Stage, StageReport
+from schedcp_gym.spec import MachineSpec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EPILOG = (
+    "Examples: [bold]schedcp-gym verify bpf/vtime.bpf.c[/bold] · "
+    "[bold]schedcp-gym verify ./mine.bpf.c --set slice_us=500 --json[/bold] · "
+    "[bold]schedcp-gym verify ./mine.bpf.c --stage source --stage kernel[/bold]"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(verify)
+
+
+def verify(
+    policy: Annotated[str, typer.Argument(help="A policy's name, or the path of a .bpf.c file.")],
+    tunables: SetOption = None,
+    stages: Annotated[
+        list[Stage] | None,
+        typer.Option("--stage", help="Run these stages only; repeat. The source is checked in any case."),
+    ] = None,
+    cpus: Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")] = 2,
+    kernel: KernelOption = "debian",
+    evidence: Annotated[bool, typer.Option(help="Show all figures, and the whole log of a stage that fails.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a policy: source, kernel, behaviour, performance. Exits with 0 if it passes, and prints its token."""
+    from rich.console import Console
+
+    from schedcp_gym import ui
+    from schedcp_gym.control.verifier.verifier import Verifier
+    from schedcp_gym.lab import Lab, catalogue
+
+    console = Console(highlight=False, soft_wrap=True)
+    chosen = catalogue.load_policy(policy, pairs(tunables or []))
+    with ui.build_progress() as build:
+        lab = Lab(report=build)
+        lab.machine(MachineSpec(cpus=cpus, kernel=kernel)).ensure_snapshot()
+    with ui.stages(shown=not as_json) as said:
+        report = Verifier(lab, MachineSpec(cpus=cpus, kernel=kernel)).verify(
+            chosen,
+            stages=stages or tuple(Stage),
+            on_stage=None if as_json else lambda stage: said(lambda: print_stage(console, stage, everything=evidence)),
+        )
+    if as_json:
+        print(to_json(report))
+    elif report.token:
+        console.print(f"token: {report.token}", markup=False)
+    if not report.passed:
+        raise typer.Exit(NOT_OK)
+
+
+def to_json(report: Report) -> str:
+    """A report as JSON, with ``passed`` and ``caught_at``."""
+    from pydantic import TypeAdapter
+
+    verdict = {"passed": report.passed, "caught_at": report.caught_at}
+    return json.dumps({**verdict, **TypeAdapter(Report).dump_python(report, mode="json")}, indent=1)
+
+
+def print_stage(console: "Console", stage: StageReport, *, everything: bool = False) -> None:
+    """A line for a stage, and below it what a reader needs to mend a failure.
+
+    Args:
+        console: Where.
+        stage: What a stage said.
+        everything: Also the figures that are well, and the whole log of a failure.
+    """
+    verdict = (
+        "[green]passed[/]"
+        if stage.passed
+        else "[yellow]fault of the host[/]"
+        if stage.infra_fault
+        else "[red]FAILED[/]"
+    )
+    console.print(f"{stage.stage.value:<12}{verdict}  {stage.timings_s.get('total', 0.0):5.1f} s  ", end="")
+    console.print(stage.summary, markup=False)
+    for finding in stage.findings:
+        at = f"line {finding.line}: " if finding.line else ""
+        mark = "error" if finding.severity is Severity.ERROR else "warning"
+        console.print(f"  {mark} {finding.rule}: {at}{finding.why}", markup=False)
+        console.print(f"    fix: {finding.fix}", markup=False)
+    for figure in stage.figures:
+        if everything or not figure.kept:
+            value = "none" if figure.value is None else f"{figure.value:g}"
+            sign = ">=" if figure.at_least else "<="
+            console.print(f"  {figure.case}: {figure.name} {value}, wanted {sign} {figure.limit:g}", markup=False)
+            if not figure.kept and figure.why:
+                console.print(f"    {figure.why}", markup=False)
+    shown = "" if stage.passed else stage.log if everything else stage.evidence
+    for line in shown.splitlines():
+        console.print(f"  | {line}", markup=False)
