@@ -25,7 +25,7 @@ INTERRUPTED = 130
 def suite(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Folders of .bpf.c files; the library and the checkout's own if none."),
+        typer.Argument(metavar="[FOLDER]...", help="Folders of .bpf.c files; if none, all there are."),
     ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Only this one; repeat.")] = None,
     results: Annotated[Path, typer.Option(help="Where verdicts are kept; one that is there is not made again.")] = Path(

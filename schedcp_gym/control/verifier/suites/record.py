@@ -109,4 +109,4 @@ def verifier_digest(lab: Lab, spec: MachineSpec) -> str:
     """Digest of all that a verdict follows from besides the case: the verifier, the headers, the machine."""
     folders = ("control/verifier", "lab", "bpf/include", "bpf/loader")
     parts = {name: folder_digest(PACKAGE / name) for name in folders}
-    return digest({**parts, "image": lab.image(spec.kernel).digest, "machine": lab.machine(spec).qemu.text, "spec": spec})
+    return digest({**parts, "machine": lab.machine(spec).digest, "spec": spec})

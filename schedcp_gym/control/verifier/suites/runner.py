@@ -104,8 +104,8 @@ def _verdict(case: Case, report: Report, key: str) -> Verdict:
         name=case.name,
         group=case.group,
         expected=case.stage,
-        caught_at=None if report.passed else report.caught_at or last.stage,
-        infra_fault=any(stage.infra_fault for stage in report.stages),
+        caught_at=report.caught_at,
+        infra_fault=report.infra_fault,
         why=last.summary,
         stage_s={stage.stage.value: round(stage.timings_s.get("total", 0.0), 3) for stage in report.stages},
     )

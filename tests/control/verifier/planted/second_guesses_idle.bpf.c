@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* planted: Tasks wait two milliseconds before they are let go, even on an idle machine: correct,
+/* planted: Woken tasks wait up to 20 ms before they are let go, even on an idle machine: correct,
  * and of no use to anybody.
  * stage: performance
  * caught-by: wake-up latency, throughput
@@ -7,7 +7,7 @@
 /*
  * second_guesses_idle: batches wake-ups.
  *
- * Tasks that become ready are collected and let go together every two milliseconds, so that a CPU
+ * Tasks that become ready are collected and let go together every 20 milliseconds, so that a CPU
  * that is woken from idle finds enough work to stay awake.
  */
 #include <scx/common.bpf.h>
@@ -18,7 +18,7 @@ char _license[] SEC("license") = "GPL";
 UEI_DEFINE(uei);
 
 const volatile u64 slice_ns = 4 * NSEC_PER_MSEC;
-const volatile u64 period_ns = 2 * NSEC_PER_MSEC;
+const volatile u64 period_ns = 20 * NSEC_PER_MSEC;
 
 #define COLLECTED	0
 #define READY	1

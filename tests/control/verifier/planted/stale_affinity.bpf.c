@@ -71,7 +71,7 @@ void BPF_STRUCT_OPS(stale_affinity_dispatch, s32 cpu, struct task_struct *prev)
 	scx_bpf_dsq_move_to_local(LINE);
 }
 
-s32 BPF_STRUCT_OPS_SLEEPABLE(stale_affinity_init_task, struct task_struct *p, struct scx_init_task_args *args)
+s32 BPF_STRUCT_OPS(stale_affinity_init_task, struct task_struct *p, struct scx_init_task_args *args)
 {
 	struct home *home = bpf_task_storage_get(&homes, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	u32 cpu;

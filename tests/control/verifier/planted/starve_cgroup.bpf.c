@@ -23,6 +23,9 @@ enum starve_cgroup_dsq {
 	DSQ_CONTAINERS,
 };
 
+/* Whether each CPU runs a container's task. */
+static bool runs_contained[MAX_CPUS];
+
 static bool is_contained(struct task_struct *p)
 {
 	struct cgroup *cgroup = scx_bpf_task_cgroup(p);
@@ -54,14 +57,24 @@ void BPF_STRUCT_OPS(starve_cgroup_enqueue, struct task_struct *p, u64 enq_flags)
 
 void BPF_STRUCT_OPS(starve_cgroup_dispatch, s32 cpu, struct task_struct *prev)
 {
+	bool *contained = CPU_SLOT(runs_contained, cpu);
+
 	if (scx_bpf_dsq_move_to_local(DSQ_SYSTEM))
 		return;
 	prev = if_runnable(prev);
-	if (prev && !is_contained(prev)) {
+	if (prev && contained && !*contained) {
 		scx_bpf_task_set_slice(prev, slice_ns);
 		return;
 	}
 	scx_bpf_dsq_move_to_local(DSQ_CONTAINERS);
+}
+
+void BPF_STRUCT_OPS(starve_cgroup_running, struct task_struct *p)
+{
+	bool *contained = CPU_SLOT(runs_contained, scx_bpf_task_cpu(p));
+
+	if (contained)
+		*contained = is_contained(p);
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(starve_cgroup_init)
@@ -80,6 +93,7 @@ SCX_OPS_DEFINE(starve_cgroup_ops,
 	       .select_cpu	= (void *)starve_cgroup_select_cpu,
 	       .enqueue		= (void *)starve_cgroup_enqueue,
 	       .dispatch	= (void *)starve_cgroup_dispatch,
+	       .running		= (void *)starve_cgroup_running,
 	       .init		= (void *)starve_cgroup_init,
 	       .exit		= (void *)starve_cgroup_exit,
 	       .name		= "starve_cgroup");

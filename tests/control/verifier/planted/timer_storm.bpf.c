@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* planted: A timer fires every 50 us and preempts all CPUs.
+/* planted: A timer fires every 20 us and preempts all CPUs.
  * stage: performance
  * caught-by: throughput
  */
@@ -17,7 +17,7 @@ char _license[] SEC("license") = "GPL";
 UEI_DEFINE(uei);
 
 const volatile u64 slice_ns = 20 * NSEC_PER_MSEC;
-const volatile u64 tick_ns = 50 * NSEC_PER_USEC;
+const volatile u64 tick_ns = 20 * NSEC_PER_USEC;
 
 #define SHARED_DSQ	0
 
@@ -36,9 +36,8 @@ static int on_tick(void *map, int *key, struct bpf_timer *timer)
 {
 	u32 cpu, cpus = scx_bpf_nr_cpu_ids();
 
-	if (scx_bpf_dsq_nr_queued(SHARED_DSQ))
-		bpf_for(cpu, 0, cpus)
-			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+	bpf_for(cpu, 0, cpus)
+		scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
 	bpf_timer_start(timer, tick_ns, 0);
 	return 0;
 }
