@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* planted: For the first five seconds all are equal; from then on tasks of nice 0 and above only
- * run when no other task wants to.
+/* planted: For the first five seconds all are equal; from then on a task of nice 0 and above that
+ * got a CPU does not give way to its like, which starve.
  * stage: behaviour
  * caught-by: starvation, in a case that lasts longer than 5 s
  */

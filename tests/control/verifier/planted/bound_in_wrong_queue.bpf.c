@@ -42,22 +42,19 @@ void BPF_STRUCT_OPS(bound_in_wrong_queue_enqueue, struct task_struct *p, u64 enq
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns, enq_flags);
 		return;
 	}
-	if (is_bound(p))
-		scx_bpf_dsq_insert(p, DSQ_PRIVATE + cpu, slice_ns, enq_flags);
-	else
-		scx_bpf_dsq_insert(p, DSQ_SHARED, slice_ns, enq_flags);
+	/* The key is the time of arrival: queues can be compared by who came first. */
+	scx_bpf_dsq_insert_vtime(p, is_bound(p) ? DSQ_PRIVATE + cpu : DSQ_SHARED, slice_ns, scx_bpf_now(), enq_flags);
 	wake_idle_cpu(p);
 }
 
-/* The private queue and the shared one take turns at being first. */
 void BPF_STRUCT_OPS(bound_in_wrong_queue_dispatch, s32 cpu, struct task_struct *prev)
 {
-	bool private_first = bpf_get_prandom_u32() & 1;
+	u64 now = scx_bpf_now(), private = DSQ_PRIVATE + cpu;
 
-	if (private_first && scx_bpf_dsq_move_to_local(DSQ_PRIVATE + cpu))
+	if (time_before(first_key(private, now), first_key(DSQ_SHARED, now)) && scx_bpf_dsq_move_to_local(private))
 		return;
-	if (!scx_bpf_dsq_move_to_local(DSQ_SHARED) && !private_first)
-		scx_bpf_dsq_move_to_local(DSQ_PRIVATE + cpu);
+	if (!scx_bpf_dsq_move_to_local(DSQ_SHARED))
+		scx_bpf_dsq_move_to_local(private);
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(bound_in_wrong_queue_init)

@@ -56,13 +56,6 @@ void BPF_STRUCT_OPS(lost_on_a_branch_enqueue, struct task_struct *p, u64 enq_fla
 	wake_idle_cpu(p);
 }
 
-/* Called when a task leaves the queue, to run or to sleep. */
-void BPF_STRUCT_OPS(lost_on_a_branch_dequeue, struct task_struct *p, u64 deq_flags)
-{
-	if (is_background(p) && READ_ONCE(background) > 0)
-		__sync_fetch_and_add(&background, -1);
-}
-
 void BPF_STRUCT_OPS(lost_on_a_branch_dispatch, s32 cpu, struct task_struct *prev)
 {
 	scx_bpf_dsq_move_to_local(SHARED);
@@ -87,7 +80,6 @@ void BPF_STRUCT_OPS(lost_on_a_branch_exit, struct scx_exit_info *ei)
 SCX_OPS_DEFINE(lost_on_a_branch_ops,
 	       .select_cpu	= (void *)lost_on_a_branch_select_cpu,
 	       .enqueue		= (void *)lost_on_a_branch_enqueue,
-	       .dequeue		= (void *)lost_on_a_branch_dequeue,
 	       .dispatch	= (void *)lost_on_a_branch_dispatch,
 	       .running		= (void *)lost_on_a_branch_running,
 	       .init		= (void *)lost_on_a_branch_init,
