@@ -77,6 +77,13 @@ class Lab:
                 self._machines[key] = Machine(spec, image)
             return self._machines[key]
 
+    def stop(self) -> None:
+        """Ends all that runs, for good: for who breaks off."""
+        with self._lock:
+            machines = list(self._machines.values())
+        for machine in machines:
+            machine.stop()
+
     def measure(
         self, trials: Sequence[Trial], done: Callable[[int, Measurement], None] | None = None
     ) -> list[Measurement]:
@@ -120,8 +127,7 @@ class Lab:
         except BaseException:
             for future in futures.values():
                 future.cancel()
-            for machine in self._machines.values():
-                machine.stop()
+            self.stop()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,112 @@
+"""Verdicts, and the file that keeps them: a suite that was interrupted goes on where it was."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from schedcp_gym.control.verifier.report import Stage
+from schedcp_gym.control.verifier.suites.cases import Case, Group
+from schedcp_gym.lab import Lab
+from schedcp_gym.machine.image.inputs import folder_digest
+from schedcp_gym.paths import PACKAGE
+from schedcp_gym.spec import MachineSpec, SchedcpError
+from schedcp_gym.spec.digest import digest
+
+ORDER = tuple(Stage)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Verdict:
+    """What the verifier said of a case.
+
+    Attributes:
+        key: Digest of the case, the machine and the verifier.
+        name: The case's.
+        group: The case's.
+        expected: The stage that must catch it, at the latest; None for a good one.
+        caught_at: The stage that did.
+        infra_fault: Whether the host, and not the policy, failed: says nothing.
+        why: The last stage's summary.
+        stage_s: Host seconds by stage.
+    """
+
+    key: str
+    name: str
+    group: Group
+    expected: Stage | None
+    caught_at: Stage | None
+    infra_fault: bool = False
+    why: str = ""
+    stage_s: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def right(self) -> bool:
+        """Whether this is the known answer: a good one passed, a bad one was caught in time."""
+        if self.infra_fault:
+            return False
+        if self.expected is None or self.caught_at is None:
+            return self.caught_at is self.expected
+        return ORDER.index(self.caught_at) <= ORDER.index(self.expected)
+
+
+_ADAPTER = TypeAdapter(Verdict)
+
+
+class Verdicts:
+    """A file of JSON lines, one for each verdict; each is on disk before the next."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, or begins one. A last line that was cut off is removed.
+
+        Raises:
+            SchedcpError: A line is damaged.
+        """
+        self.path = path
+        self._known: dict[str, Verdict] = {}
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                verdict = _ADAPTER.validate_json(line)
+            except ValidationError:
+                raise SchedcpError(f"{path}: line {number} is damaged; remove the file to start anew") from None
+            self._known[verdict.key] = verdict
+        if whole != content:
+            os.truncate(path, len(whole))
+
+    def get(self, key: str) -> Verdict | None:
+        """The verdict known from before."""
+        return self._known.get(key)
+
+    def add(self, verdict: Verdict) -> None:
+        """Appends a verdict, unless it is the host's fault: that one is to be tried again."""
+        if verdict.infra_fault:
+            return
+        self._known[verdict.key] = verdict
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(to_plain(verdict)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def to_plain(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON has it."""
+    plain: dict[str, Any] = _ADAPTER.dump_python(verdict, mode="json")
+    return plain
+
+
+def key_of(case: Case, verifier: str) -> str:
+    """What a verdict is of: other sources, labels or verifiers have other verdicts."""
+    return digest([case.name, case.group, case.source, case.stage, verifier])
+
+
+def verifier_digest(lab: Lab, spec: MachineSpec) -> str:
+    """Digest of all that a verdict follows from besides the case: the verifier, the headers, the machine."""
+    folders = ("control/verifier", "lab", "bpf/include", "bpf/loader")
+    parts = {name: folder_digest(PACKAGE / name) for name in folders}
+    return digest({**parts, "machine": lab.machine(spec).digest, "spec": spec})
