@@ -162,7 +162,7 @@ static enum ending watch(struct phase *phase, struct seat *seat, long ms, bool l
 		}
 	}
 	phase->tasks = tasks_count();
-	phase->canary_tasks = !seat ? 0 : partial ? tasks_canaries() : tasks_count();
+	phase->canary_tasks = partial ? tasks_canaries() : phase->share ? tasks_count() : 0;
 	return ending == BREACHED ? breach_now(phase->share) : ending;
 }
 

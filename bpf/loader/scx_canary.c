@@ -93,10 +93,10 @@ int main(int argc, char **argv)
 
 	if (!parse(argc, argv, &report_path, &beats))
 		return usage();
-	kernel_log = open_kernel_log();
-	mlockall(MCL_CURRENT | MCL_FUTURE);
+	mlockall(MCL_CURRENT | MCL_FUTURE);	/* the watcher waits for no page */
 	outrank_policies();
 	workload_prepare(beats);
+	kernel_log = open_kernel_log();
 	if (!tasks_init() || !probe_start(PROBE_MS)) {
 		fprintf(stderr, "scx_canary: cannot prepare: %m\n");
 		return 1;

@@ -8,7 +8,7 @@ import enum
 import json
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.verifier import token as tokens
@@ -73,6 +73,12 @@ class CanaryConfig:
     latency_factor: int = Field(default=10, ge=1, le=1000)
     progress_percent: int = Field(default=70, ge=1, le=100)
     canary_progress_percent: int = Field(default=40, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _can_judge(self) -> "CanaryConfig":
+        if self.settle_ms + self.window_ms > min(self.phase_ms, self.watch_ms):
+            raise ValueError("settle_ms and window_ms must fit into phase_ms and watch_ms: nothing would be judged")
+        return self
 
     def lines(self) -> str:
         """As scx_canary reads it."""

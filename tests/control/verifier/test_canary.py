@@ -71,6 +71,9 @@ def test_the_settings_are_those_that_the_guests_program_knows():
         {"tick_ms": 1},
         {"stall_ms": 0},
         {"progress_percent": 101},
+        {"window_ms": 900},
+        {"phase_ms": 699},
+        {"watch_ms": 699},
         {"no_such": 1},
     ],
 )

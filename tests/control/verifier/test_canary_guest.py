@@ -23,7 +23,7 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setenv("SCHEDCP_STATE", str(tmp_path))
 
 
-def schbench(requests, command="{schbench}"):
+def schbench(requests, command="exec {schbench}"):
     """schbench with so many requests per worker (about 5 ms each), or a shell command around it."""
     workload = catalogue.load_workload("schbench")
     plain = f"schbench --json --requests={requests} --seed=1"
@@ -142,14 +142,15 @@ def test_one_with_endless_slices_goes_when_wake_ups_come_late(deployed):
 
 def test_no_task_is_left_in_the_class_of_the_canaries(deployed):
     look = "cat /proc/[0-9]*/task/[0-9]*/stat | sed 's/.*) //' | cut -d' ' -f39 | sort | uniq -c"
-    command = f"{{schbench}} & sleep 1.3; {look} >&2; sleep 1.7; echo later >&2; {look} >&2; wait"
-    report = deployed("starve", schbench(900, command))
+    command = f"{{schbench}} & sleep 1; {look} >&2; sleep 3; echo later >&2; {look} >&2; wait"
+    report = deployed("giveup", schbench(900, command))
     assert report.verdict is Verdict.REVERTED
+    assert report.breach_at_s < 4
     during, after = (
         dict(reversed(line.split()) for line in part.splitlines() if len(line.split()) == 2)
         for part in report.log.partition("later")[::2]
     )
-    assert during["7"] == "2"  # a worker and the probe
+    assert int(during["7"]) >= 2  # a worker and the probe
     assert "7" not in after
     assert after["0"]
 
@@ -157,14 +158,14 @@ def test_no_task_is_left_in_the_class_of_the_canaries(deployed):
 def test_a_workload_that_keeps_a_count_is_watched_by_it(deployed):
     # It stops counting after a while, with the new policy in charge, which has nothing to do with it.
     once = "i=$((i+1)); echo $i >/tmp/beats; j=0; while [ $j -lt 300 ]; do j=$((j+1)); done"
-    beats = f"i=0; while [ $i -lt 1500 ]; do {once}; done; "
+    beats = f"i=0; while [ $i -lt 220 ]; do {once}; done; "
     report = deployed(
         "fifo",
         schbench(500, beats + "{schbench}"),
         config=dataclasses.replace(QUICK, shares_percent=()),
         beats="/tmp/beats",
     )
-    assert report.phases[0].figures["beats_per_s"] > 100
+    assert report.phases[0].figures["beats_per_s"] > 30
     assert report.verdict is Verdict.REVERTED
     assert report.breach.figure == "beats_per_s"
     survived(report)
@@ -193,7 +194,7 @@ def test_a_batch_of_processes_that_come_and_go_is_no_breach(deployed):
     report = deployed("vtime", workload, config=CanaryConfig(phase_ms=700))
     assert report.kept, report.reason
     assert report.phases[0].tasks == 41
-    assert report.phases[3].tasks < 41
+    assert report.phases[-1].tasks < 41
     assert report.metrics.keys() == workload.metrics.keys()
     assert report.command_exit == 0
 
