@@ -1,6 +1,7 @@
 """Policies on the real kernel: in charge while they should be, and what they are good for."""
 
 import json
+from pathlib import Path
 
 import pytest
 from conftest import make_trial
@@ -26,8 +27,8 @@ cat {STATE}; run good; run unknown; run word
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_is_in_charge_with_its_tunables_set_and_gone_afterwards(run_job, image, name):
     declared = catalogue.tunables_of(catalogue.load_policy(name).source)
-    lowest = [f"{tunable.name}={'sh' if tunable.type == 'text' else tunable.low}\n" for tunable in declared]
-    number = next(tunable.name for tunable in declared if tunable.type != "text")
+    lowest = [f"{tunable.name}={'sh' if tunable.is_name else tunable.low}\n" for tunable in declared]
+    number = next(tunable.name for tunable in declared if not tunable.is_name)
     files = {
         "p.o": compile_policy(catalogue.load_policy(name).source, image),
         "load": LOAD.encode(),
@@ -43,6 +44,44 @@ def test_a_policy_is_in_charge_with_its_tunables_set_and_gone_afterwards(run_job
     for tried, complaint in (("unknown", "the policy has no tunable nosuch"), ("word", f"tunable {number} does not")):
         assert (reports[tried]["outcome"], reports[tried]["stage"]) == ("rejected", "tunables")
         assert complaint in reports[tried]["message"]
+
+
+def loaded(name, image, files):
+    """Files of a job with a policy's object."""
+    return {"p.o": compile_policy(catalogue.load_policy(name).source, image), **files}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_serves_all_kinds_of_tasks_and_stays_while_a_cpu_goes_and_comes(run_job, image, name):
+    result = run_job(
+        "scx_run --report /result/report.json --object p.o -- python3 crowd.py",
+        loaded(name, image, {"crowd.py": (Path(__file__).parent / "crowd.py").read_bytes()}),
+        max_job_s=40.0,
+    )
+    report = json.loads(result.text("report.json"))
+    assert report["outcome"] == "ok", report
+    figures = json.loads(result.text("stdout"))
+    crowd, pair = figures["crowd"], figures["pair"]
+    for task, got in {**crowd, **pair}.items():
+        assert got["cpu_ms"] > 0, task
+        assert got["wait_ms"] < 1000, task
+        assert got["strayed"] == 0, task
+    assert sum(got["cpu_ms"] for got in crowd.values()) > 1600  # of 2000: no CPU is idle beside queued work
+    card = " ".join(catalogue.card_of(catalogue.load_policy(name).source).split())
+    if "Nice values and weights are ignored" not in card:
+        assert pair["nice 0"]["cpu_ms"] > 1.5 * pair["nice 5"]["cpu_ms"]
+    assert figures["hotplug"] == {"states": ["0", "enabled", "1", "enabled"], "stuck": 0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_takes_over_and_leaves_a_busy_machine_again_and_again(run_job, image, name):
+    script = """i=0; while [ $i -lt 5 ]; do (while :; do :; done) & pids="$pids $!"; i=$((i+1)); done
+    for i in 1 2 3; do scx_run --report /result/$i.json --object p.o -- sh -c 'sleep 0.05; cat /sys/kernel/sched_ext/root/ops'; done
+    cat /sys/kernel/sched_ext/state; kill $pids"""
+    result = run_job(script, loaded(name, image, {}), max_job_s=40.0)
+    reports = [json.loads(result.text(f"{number}.json")) for number in (1, 2, 3)]
+    assert [report["outcome"] for report in reports] == ["ok"] * 3, reports
+    assert result.text("stdout").split() == [name] * 3 + ["disabled"]
 
 
 def test_longest_job_first_beats_eevdf_by_18_percent_and_comes_within_6_of_the_bound(lab):

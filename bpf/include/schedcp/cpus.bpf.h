@@ -7,7 +7,8 @@
  *
  * - A CPU on its way out asks the policy no more, but waits until none of its tasks is queued. So
  *   drain_dsqs() puts those on the CPU's own queue, from where the kernel moves them to another CPU, and
- *   goes_local() sends there what comes later.
+ *   goes_local() sends there what comes later. A kick by a CPU in its last moments never arrives, and the
+ *   kernel waits for it for ever when the policy is unloaded: so goes_local() covers whom it wakes, too.
  * - When a real-time task takes a CPU, the tasks on that CPU's own queue go back to the policy, which
  *   lets other CPUs have them.
  */
@@ -18,12 +19,17 @@
 
 static bool cpu_leaves[MAX_CPUS];
 
-/* Whether ops.enqueue has to put the task on its CPU's own queue, SCX_DSQ_LOCAL. */
+static __always_inline __maybe_unused bool is_leaving(s32 cpu)
+{
+	bool *leaves = CPU_SLOT(cpu_leaves, cpu);
+
+	return leaves && *leaves;
+}
+
+/* Whether ops.enqueue has to put the task on its CPU's own queue, SCX_DSQ_LOCAL, and must not kick. */
 static __always_inline __maybe_unused bool goes_local(const struct task_struct *p)
 {
-	bool *leaves = CPU_SLOT(cpu_leaves, scx_bpf_task_cpu(p));
-
-	return is_cpu_kthread(p) || (leaves && *leaves);
+	return is_cpu_kthread(p) || is_leaving(scx_bpf_task_cpu(p)) || is_leaving(bpf_get_smp_processor_id());
 }
 
 /* ops.select_cpu: a task that finds an idle CPU is put there, and ops.enqueue is not called. */
