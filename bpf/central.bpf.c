@@ -36,12 +36,16 @@ static s32 central_cpu;
 /* When each CPU began to want work and when its task began to run; 0: it does not. */
 static u64 wants_since[MAX_CPUS], runs_since[MAX_CPUS];
 
+struct clock {
+	struct bpf_timer timer;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct bpf_timer);
-} central_timer SEC(".maps");
+	__type(value, struct clock);
+} central_clock SEC(".maps");
 
 static void set_since(u64 *slots, s32 cpu, u64 at)
 {
@@ -130,7 +134,7 @@ static bool turn_over(s32 cpu, u64 now)
 }
 
 /* Is called on any CPU: ends turns, and wakes CPUs that the central one has forgotten. */
-static int look(void *map, int *key, struct bpf_timer *timer)
+static int look(void *map, int *key, struct clock *clock)
 {
 	u32 cpu, cpus = scx_bpf_nr_cpu_ids();
 	u64 now = scx_bpf_now();
@@ -147,7 +151,7 @@ static int look(void *map, int *key, struct bpf_timer *timer)
 		else if (turn_over(cpu, now) && anyone_for(cpu))
 			want(cpu);
 	}
-	bpf_timer_start(timer, US_TO_NS(period_us), 0);
+	bpf_timer_start(&clock->timer, US_TO_NS(period_us), 0);
 	return 0;
 }
 
@@ -240,15 +244,15 @@ void BPF_STRUCT_OPS(central_cpu_release, s32 cpu, struct scx_cpu_release_args *a
 s32 BPF_STRUCT_OPS_SLEEPABLE(central_init)
 {
 	s32 err = create_dsqs(CENTRAL_BOUND);
-	struct bpf_timer *timer;
+	struct clock *clock;
 	u32 key = 0;
 
-	timer = bpf_map_lookup_elem(&central_timer, &key);
-	if (!timer)
-		return -ESRCH;
-	err = err ?: bpf_timer_init(timer, &central_timer, CLOCK_MONOTONIC);
-	err = err ?: bpf_timer_set_callback(timer, look);
-	return err ?: bpf_timer_start(timer, US_TO_NS(period_us), 0);
+	clock = bpf_map_lookup_elem(&central_clock, &key);
+	if (err || !clock)
+		return err ?: -ESRCH;
+	err = bpf_timer_init(&clock->timer, &central_clock, CLOCK_MONOTONIC);
+	err = err ?: bpf_timer_set_callback(&clock->timer, look);
+	return err ?: bpf_timer_start(&clock->timer, US_TO_NS(period_us), 0);
 }
 
 void BPF_STRUCT_OPS(central_exit, struct scx_exit_info *ei)

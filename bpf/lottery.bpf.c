@@ -30,6 +30,8 @@ UEI_DEFINE(uei);
 
 /* State of each CPU's random numbers; 0: not begun. */
 static u64 states[MAX_CPUS];
+/* Sum of tickets of a draw. In memory: as a local variable it makes the kernel's verifier walk loops without end. */
+static u64 sums[MAX_CPUS];
 
 /* The golden ratio in 64 bits: sends neighbouring seeds and CPUs far apart. */
 #define SPREAD	0x9e3779b97f4a7c15ULL
@@ -57,26 +59,33 @@ static bool may_run(const struct task_struct *p, s32 cpu)
 /* Tickets of all who wait and may run here. */
 static u64 count_tickets(s32 cpu)
 {
+	u64 *sum = CPU_SLOT(sums, cpu);
 	struct task_struct *p;
-	u64 sum = 0;
 
+	if (!sum)
+		return 0;
+	*sum = 0;
 	bpf_for_each(scx_dsq, p, LOTTERY_DSQ, 0)
 		if (may_run(p, cpu))
-			sum += p->scx.weight;
-	return sum;
+			*sum += p->scx.weight;
+	return *sum;
 }
 
 /* Gives this CPU the task that holds a ticket; the first has the tickets from 0. */
 static bool serve_holder(s32 cpu, u64 ticket)
 {
+	u64 *sum = CPU_SLOT(sums, cpu);
 	struct task_struct *p;
 
+	if (!sum)
+		return false;
+	*sum = 0;
 	bpf_for_each(scx_dsq, p, LOTTERY_DSQ, 0) {
 		if (!may_run(p, cpu))
 			continue;
-		if (ticket < p->scx.weight)
+		*sum += p->scx.weight;
+		if (ticket < *sum)
 			return scx_bpf_dsq_move(BPF_FOR_EACH_ITER, p, SCX_DSQ_LOCAL, 0);
-		ticket -= p->scx.weight;
 	}
 	return false;
 }
