@@ -16,7 +16,7 @@ run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=random_search workload=schbench budget.evaluations=12 seed=1
 
 test: packages .venv/test image
-	$(PYTHON) -m pytest -n 2 -m "not exact"
+	$(PYTHON) -m pytest -n 2 -m "not exact and not kernels"
 
 exact: packages .venv/test image
 	$(PYTHON) -m pytest -n 1 -m exact

@@ -22,7 +22,7 @@ char _license[] SEC("license") = "GPL";
 
 TUNABLE(u64, slice_us, 20000, "us", 100, 1000000, log, "Time a task may run before the next in line gets the CPU.");
 TUNABLE(u32, cpus_per_domain, 1, "CPUs", 1, 256, log, "CPUs that share a last-level cache: consecutive numbers.");
-TUNABLE(u64, patience_ms, 200, "ms", 1, 1000, log, "Wait after which other domains serve a task before their own.");
+TUNABLE(u64, patience_ms, 25, "ms", 1, 1000, log, "Wait after which other domains serve a task before their own.");
 
 UEI_DEFINE(uei);
 
@@ -45,12 +45,14 @@ static u32 nr_domains(void)
 /* One other domain at a time, so that many domains cost no more than few. */
 static bool serve_neglected(s32 cpu, u64 now)
 {
-	u32 *at = CPU_SLOT(looked_at, cpu);
+	u32 *at = CPU_SLOT(looked_at, cpu), domains = nr_domains();
 
-	if (!at)
+	if (!at || domains == 1)
 		return false;
-	*at = *at + 1 < nr_domains() ? *at + 1 : 0;
-	if (*at == domain_of(cpu) || time_before(now, first_key(*at, now) + MS_TO_NS(patience_ms)))
+	*at = (*at + 1) % domains;
+	if (*at == domain_of(cpu))
+		*at = (*at + 1) % domains;
+	if (time_before(now, first_key(*at, now) + MS_TO_NS(patience_ms)))
 		return false;
 	return scx_bpf_dsq_move_to_local(*at);
 }
