@@ -15,7 +15,7 @@ run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=random_search workload=schbench budget.evaluations=12 seed=1
 
 test: packages .venv/test image
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 2 -m "not kernels"
 
 unit: packages .venv/test
 	$(PYTHON) -m pytest -m "not guest"

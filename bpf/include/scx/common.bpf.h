@@ -43,6 +43,14 @@
 #define ENOSPC		28
 #define EOPNOTSUPP	95
 
+#define NUMA_NO_NODE	(-1)
+#define BPF_MAX_LOOPS	(8 * 1024 * 1024)
+
+#define U32_MAX		((u32)~0U)
+#define S32_MAX		((s32)(U32_MAX >> 1))
+#define U64_MAX		((u64)~0ULL)
+#define S64_MAX		((s64)(U64_MAX >> 1))
+
 #define CLOCK_MONOTONIC	1
 #define CLOCK_BOOTTIME	7
 
@@ -72,6 +80,9 @@
 #endif
 #ifndef clamp
 #define clamp(x, low, high)	min(max(x, low), high)
+#endif
+#ifndef round_up
+#define round_up(x, step)	((((x) + (step) - 1) / (step)) * (step))
 #endif
 #ifndef __maybe_unused
 #define __maybe_unused	__attribute__((unused))
@@ -168,6 +179,16 @@ static __always_inline __maybe_unused u32 log2_u64(u64 v)
 static __always_inline __maybe_unused const struct cpumask *cast_mask(struct bpf_cpumask *mask)
 {
 	return (const struct cpumask *)mask;
+}
+
+/* Whether the task is kept on its CPU for now. A BPF program itself does so to the task it runs in. */
+static __always_inline __maybe_unused bool is_migration_disabled(const struct task_struct *p)
+{
+	if (!bpf_core_field_exists(p->migration_disabled))
+		return false;
+	if (p->migration_disabled == 1)
+		return bpf_get_current_task_btf() != p;
+	return p->migration_disabled;
 }
 
 /* Callbacks and the table that names them. */

@@ -155,6 +155,42 @@ __SCX_COMPAT struct task_struct *__scx_dsq_peek(u64 dsq_id)
 	return NULL;
 }
 
+/* Calls by NUMA node came with 6.15. */
+__SCX_COMPAT s32 __scx_pick_idle_cpu_node(const struct cpumask *allowed, s32 node, u64 flags)
+{
+	if (bpf_ksym_exists(scx_bpf_pick_idle_cpu_node))
+		return scx_bpf_pick_idle_cpu_node(allowed, node, flags);
+	return scx_bpf_pick_idle_cpu(allowed, flags);
+}
+
+__SCX_COMPAT s32 __scx_pick_any_cpu_node(const struct cpumask *allowed, s32 node, u64 flags)
+{
+	if (bpf_ksym_exists(scx_bpf_pick_any_cpu_node))
+		return scx_bpf_pick_any_cpu_node(allowed, node, flags);
+	return scx_bpf_pick_any_cpu(allowed, flags);
+}
+
+__SCX_COMPAT s32 __scx_cpu_node(s32 cpu)
+{
+	return bpf_ksym_exists(scx_bpf_cpu_node) ? scx_bpf_cpu_node(cpu) : 0;
+}
+
+__SCX_COMPAT void __scx_reenqueue_local(void)
+{
+	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
+		scx_bpf_reenqueue_local___v2___new();
+	else if (bpf_ksym_exists(scx_bpf_reenqueue_local))
+		scx_bpf_reenqueue_local();
+}
+
+/* Whether ops.select_cpu was asked before this ops.enqueue. Kernels without the flag always ask for a wake-up. */
+__SCX_COMPAT bool __scx_enq_cpu_selected(u64 enq_flags)
+{
+	if (bpf_core_enum_value_exists(enum scx_enq_flags, SCX_ENQ_CPU_SELECTED))
+		return enq_flags & SCX_ENQ_CPU_SELECTED;
+	return enq_flags & SCX_ENQ_WAKEUP;
+}
+
 #define scx_bpf_dsq_insert(p, dsq, slice, flags)	__scx_dsq_insert(p, dsq, slice, flags)
 #define scx_bpf_dsq_insert_vtime(p, dsq, slice, vtime, flags)					\
 	__scx_dsq_insert_by_vtime(p, dsq, slice, vtime, flags)
@@ -188,6 +224,25 @@ __SCX_COMPAT struct task_struct *__scx_dsq_peek(u64 dsq_id)
 #define __COMPAT_scx_bpf_dsq_move_set_slice(it, slice)		__scx_dsq_move_set_slice(it, slice)
 #define __COMPAT_scx_bpf_dsq_move_set_vtime(it, vtime)		__scx_dsq_move_set_vtime(it, vtime)
 #define __COMPAT_scx_bpf_dsq_peek(dsq)				__scx_dsq_peek(dsq)
+#define __COMPAT_scx_bpf_dispatch_from_dsq(it, p, dsq, flags)	__scx_dsq_move(it, p, dsq, flags)
+#define __COMPAT_scx_bpf_dispatch_vtime_from_dsq(it, p, dsq, flags)	__scx_dsq_move_by_vtime(it, p, dsq, flags)
+#define __COMPAT_scx_bpf_dispatch_from_dsq_set_slice(it, slice)	__scx_dsq_move_set_slice(it, slice)
+#define __COMPAT_scx_bpf_dispatch_from_dsq_set_vtime(it, vtime)	__scx_dsq_move_set_vtime(it, vtime)
+#define __COMPAT_scx_bpf_select_cpu_and(p, prev, wake, allowed, flags)				\
+	__scx_select_cpu_and(p, prev, wake, allowed, flags)
+#define __COMPAT_scx_bpf_now()					__scx_now()
+#define __COMPAT_scx_bpf_consume(dsq)				__scx_dsq_move_to_local(dsq, 0)
+#define __COMPAT_scx_bpf_dsq_move_to_local(dsq)			__scx_dsq_move_to_local(dsq, 0)
+#define __COMPAT_scx_bpf_task_cgroup(p)				scx_bpf_task_cgroup(p)
+#define __COMPAT_scx_bpf_get_online_cpumask()			scx_bpf_get_online_cpumask()
+#define __COMPAT_scx_bpf_pick_idle_cpu_node(allowed, node, flags) __scx_pick_idle_cpu_node(allowed, node, flags)
+#define __COMPAT_scx_bpf_pick_any_cpu_node(allowed, node, flags) __scx_pick_any_cpu_node(allowed, node, flags)
+#define __COMPAT_scx_bpf_cpu_node(cpu)				__scx_cpu_node(cpu)
+#define __COMPAT_scx_bpf_cpu_curr(cpu)				scx_bpf_cpu_curr(cpu)
+#define __COMPAT_scx_bpf_reenqueue_local_from_anywhere()	__scx_reenqueue_local()
+#define __COMPAT_is_enq_cpu_selected(flags)			__scx_enq_cpu_selected(flags)
+#define __COMPAT_SCX_KICK_IDLE					SCX_KICK_IDLE
+#define __COMPAT_scx_bpf_kick_cpu_IDLE(cpu)			scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE)
 #define __COMPAT_ENUM_OR_ZERO(type, value)							\
 	(bpf_core_enum_value_exists(type, value) ? bpf_core_enum_value(type, value) : 0)
 

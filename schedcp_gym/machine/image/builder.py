@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from schedcp_gym.machine.image.inputs import BACKPORTS, SUITE, ImageInputs
+from schedcp_gym.machine.image.inputs import BACKPORTS, SUITE, UNSTABLE, ImageInputs
 from schedcp_gym.spec import BadInput, MissingTool, SchedcpError
 
 #: Times in the image lie before the guest's clock (-rtc base): make rebuilds what lies in the future.
 SOURCE_DATE_EPOCH = 1735689600  # 2025-01-01
 #: Free bytes a build needs where temporary files go.
 SPACE_NEEDED = 5 << 30
+#: Keeps apt from taking anything from sid that it can have elsewhere.
+PREFERENCES = Path(__file__).with_name("sid.pref")
 #: "I: …" lines a build prints, counted, so that progress can be shown.
 STEPS = 14
 
@@ -75,6 +77,11 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
     if inputs.kernel.files:
         install = f"apt-get install -y --no-install-recommends -t {BACKPORTS} /build/kernel/*.deb"
         install_kernel = f'chroot "$1" sh -c "{install}"'
+    pin, sources = [], [f"deb {mirror} {suite} main" for suite in (SUITE, BACKPORTS)]
+    if inputs.unstable:
+        pin = [f'--setup-hook=install -D -m 644 "{PREFERENCES}" "$1/etc/apt/preferences.d/sid.pref"']
+        # sid is signed for a week only; a mirror that stands still for longer is as good for one named release.
+        sources.append(f"deb [check-valid-until=no] {mirror} {UNSTABLE} main")
     return [
         "mmdebstrap",
         "--variant=apt",
@@ -84,6 +91,7 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
         "--skip=cleanup",
         '--aptopt=Apt::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "locale", "doc", "info", "lintian")),
+        *pin,
         f"--include={','.join(inputs.packages)}",
         f'--customize-hook=copy-in "{stage}" /',
         f"--customize-hook={install_kernel}",
@@ -91,8 +99,7 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
         f'--customize-hook=copy-out /build/out "{out}"',
         SUITE,
         "/dev/null",
-        f"deb {mirror} {SUITE} main",
-        f"deb {mirror} {BACKPORTS} main",
+        *sources,
     ]
 
 

@@ -16,6 +16,9 @@ GUEST = PACKAGE / "machine" / "guest"
 FORMAT = 1
 SUITE = "trixie"
 BACKPORTS = "trixie-backports"
+#: Where kernels come from that were not built for SUITE: their release has another +debN.
+UNSTABLE = "sid"
+SUITE_KERNEL = "+deb13-"
 DEBIAN_KERNEL = re.compile(r"debian(:[a-z0-9][a-z0-9.+-]*)?")
 
 
@@ -36,7 +39,8 @@ class KernelSource:
         if DEBIAN_KERNEL.fullmatch(setting):
             release = setting.partition(":")[2]
             if release:
-                return cls(packages=(f"linux-image-{release}", f"linux-headers-{release}"))
+                suite = f"/{UNSTABLE}" if "+deb" in release and SUITE_KERNEL not in release else ""
+                return cls(packages=(f"linux-image-{release}{suite}", f"linux-headers-{release}{suite}"))
             return cls(packages=(f"linux-image-cloud-amd64/{BACKPORTS}", f"linux-headers-cloud-amd64/{BACKPORTS}"))
         folder = Path(setting).expanduser()
         if not folder.is_dir():
@@ -80,6 +84,11 @@ class ImageInputs:
             if workload.build:
                 built.append(folder)
         return cls(source, tuple(sorted(wanted)), tuple(sorted(built)))
+
+    @property
+    def unstable(self) -> bool:
+        """Whether any package comes from Debian's unstable suite."""
+        return any(name.endswith(f"/{UNSTABLE}") for name in self.packages)
 
     @property
     def key(self) -> str:

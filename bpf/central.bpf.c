@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * central: one CPU decides for all; the others run what they are given, without end.
+ *
+ * A CPU that runs out of work, or whose task has had its turn while others wait, is entered as wanting
+ * work. The central CPU hands each of them the task that has waited longest, then serves itself. Turns are
+ * ended by one timer instead of every CPU's tick, so the others can run undisturbed, tickless.
+ *
+ * Good for: many CPUs that run user code for long times (virtual machines, number crunching), where
+ * every interruption and every lock shared by all costs.
+ * Bad for: few CPUs, and many short bursts: each wake-up interrupts the central CPU's own task, and each
+ * decision waits for that CPU. Nice values and weights are ignored.
+ *
+ * When a real-time task or an unplug takes the central CPU, the next one becomes it. If it does not answer for
+ * takeover_us all the same, CPUs serve themselves. Tasks bound to a CPU wait in a line of their own there.
+ */
+#include <scx/common.bpf.h>
+#include <schedcp/cpus.bpf.h>
+#include <schedcp/tunable.bpf.h>
+#include <schedcp/turn.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+TUNABLE(u64, slice_us, 20000, "us", 500, 1000000, log, "Time a task may run while others wait.");
+TUNABLE(u64, period_us, 2000, "us", 500, 50000, log, "Time between two looks of the timer at whose turn is over.");
+TUNABLE(u64, takeover_us, 10000, "us", 1000, 200000, log, "Wait for the central CPU after which others help themselves.");
+
+UEI_DEFINE(uei);
+
+enum central_dsq {
+	CENTRAL_SHARED,
+	CENTRAL_BOUND,	/* plus the CPU's number */
+};
+
+static s32 central_cpu;
+/* When each CPU began to want work and when its task began to run; 0: it does not. */
+static u64 wants_since[MAX_CPUS], runs_since[MAX_CPUS];
+
+struct clock {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct clock);
+} central_clock SEC(".maps");
+
+static void set_since(u64 *slots, s32 cpu, u64 at)
+{
+	u64 *slot = ARRAY_ELEM_PTR(slots, cpu, MAX_CPUS);
+
+	if (slot)
+		*slot = at;
+}
+
+static u64 since(u64 *slots, s32 cpu)
+{
+	u64 *slot = ARRAY_ELEM_PTR(slots, cpu, MAX_CPUS);
+
+	return slot ? *slot : 0;
+}
+
+static void want(s32 cpu)
+{
+	if (!since(wants_since, cpu))
+		set_since(wants_since, cpu, scx_bpf_now());
+	scx_bpf_kick_cpu(central_cpu, SCX_KICK_PREEMPT);
+}
+
+/* Another CPU becomes the central one. */
+static void succeed(s32 cpu)
+{
+	const struct cpumask *online = scx_bpf_get_online_cpumask();
+	u32 i, cpus = scx_bpf_nr_cpu_ids();
+
+	bpf_for(i, 1, cpus) {
+		u32 next = ((u32)cpu + i) % cpus;
+
+		if (!bpf_cpumask_test_cpu(next, online))
+			continue;
+		central_cpu = next;
+		scx_bpf_kick_cpu(next, SCX_KICK_PREEMPT);
+		break;
+	}
+	scx_bpf_put_cpumask(online);
+}
+
+/* Whether anyone in the shared line may run on a CPU. */
+static bool anyone_for(s32 cpu)
+{
+	struct task_struct *p;
+
+	bpf_for_each(scx_dsq, p, CENTRAL_SHARED, 0)
+		if (bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			return true;
+	return false;
+}
+
+/* Hands a CPU who has waited longest; what runs there is put back into the line. */
+static void feed(s32 cpu)
+{
+	struct task_struct *p;
+
+	bpf_for_each(scx_dsq, p, CENTRAL_SHARED, 0) {
+		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		if (scx_bpf_dsq_move(BPF_FOR_EACH_ITER, p, SCX_DSQ_LOCAL_ON | cpu, SCX_ENQ_PREEMPT))
+			return;
+	}
+	/* Nobody left: an idle CPU has to look once more, to count as idle again. */
+	scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+}
+
+static void feed_all(s32 self)
+{
+	u32 cpu, cpus = scx_bpf_nr_cpu_ids();
+
+	bpf_for(cpu, 0, cpus) {
+		if (!since(wants_since, cpu))
+			continue;
+		set_since(wants_since, cpu, 0);
+		if (cpu != self)
+			feed(cpu);
+	}
+}
+
+static bool turn_over(s32 cpu, u64 now)
+{
+	u64 began = since(runs_since, cpu);
+
+	return began && time_before(began + US_TO_NS(slice_us), now);
+}
+
+/* Is called on any CPU: ends turns, and wakes CPUs that the central one has forgotten. */
+static int look(void *map, int *key, struct clock *clock)
+{
+	u32 cpu, cpus = scx_bpf_nr_cpu_ids();
+	u64 now = scx_bpf_now();
+
+	bpf_for(cpu, 0, cpus) {
+		u64 wants = since(wants_since, cpu);
+
+		if (wants && time_before(wants + US_TO_NS(takeover_us), now))
+			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+		else if (turn_over(cpu, now) && scx_bpf_dsq_nr_queued(CENTRAL_BOUND + cpu) > 0)
+			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+		else if (turn_over(cpu, now) && scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL_ON | cpu) > 0)
+			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+		else if (turn_over(cpu, now) && anyone_for(cpu))
+			want(cpu);
+	}
+	bpf_timer_start(&clock->timer, US_TO_NS(period_us), 0);
+	return 0;
+}
+
+s32 BPF_STRUCT_OPS(central_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	return prev_cpu;
+}
+
+void BPF_STRUCT_OPS(central_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+
+	if (goes_local(p)) {
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
+		return;
+	}
+	if (is_bound(p)) {
+		scx_bpf_dsq_insert_vtime(p, CENTRAL_BOUND + cpu, SCX_SLICE_INF, scx_bpf_now(), enq_flags);
+		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+		return;
+	}
+	scx_bpf_dsq_insert_vtime(p, CENTRAL_SHARED, SCX_SLICE_INF, scx_bpf_now(), enq_flags);
+	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (cpu == central_cpu)
+		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+	else if (cpu >= 0)
+		want(cpu);
+}
+
+void BPF_STRUCT_OPS(central_dispatch, s32 cpu, struct task_struct *prev)
+{
+	u64 bound = CENTRAL_BOUND + cpu, now = scx_bpf_now(), wants = since(wants_since, cpu);
+	bool helps_itself = wants && time_before(wants + US_TO_NS(takeover_us), now);
+
+	prev = if_runnable(prev);
+	if (cpu == central_cpu)
+		feed_all(cpu);
+	/* Whom the central CPU's own work interrupted goes on until its turn is over. */
+	if (prev && !turn_over(cpu, now) && !helps_itself)
+		goto keep;
+	if (cpu == central_cpu || helps_itself) {
+		set_since(wants_since, cpu, 0);
+		if (serve_lower(CENTRAL_SHARED, bound))
+			return;
+	} else if (first_key(bound, now) < first_key(CENTRAL_SHARED, now) && scx_bpf_dsq_move_to_local(bound)) {
+		return;
+	} else if (anyone_for(cpu)) {
+		want(cpu);
+	} else if (scx_bpf_dsq_move_to_local(bound)) {
+		return;
+	}
+	if (prev)
+		set_since(runs_since, cpu, now);
+keep:
+	if (prev)
+		scx_bpf_task_set_slice(prev, SCX_SLICE_INF);
+}
+
+void BPF_STRUCT_OPS(central_running, struct task_struct *p)
+{
+	set_since(runs_since, scx_bpf_task_cpu(p), scx_bpf_now());
+}
+
+void BPF_STRUCT_OPS(central_stopping, struct task_struct *p, bool runnable)
+{
+	set_since(runs_since, scx_bpf_task_cpu(p), 0);
+}
+
+void BPF_STRUCT_OPS(central_cpu_online, s32 cpu)
+{
+	set_cpu_leaves(cpu, false);
+}
+
+void BPF_STRUCT_OPS(central_cpu_offline, s32 cpu)
+{
+	set_cpu_leaves(cpu, true);
+	set_since(wants_since, cpu, 0);
+	if (cpu == central_cpu)
+		succeed(cpu);
+	drain_dsqs(CENTRAL_BOUND, cpu);
+}
+
+void BPF_STRUCT_OPS(central_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
+{
+	if (cpu == central_cpu)
+		succeed(cpu);
+	give_back_local();
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(central_init)
+{
+	s32 err = create_dsqs(CENTRAL_BOUND);
+	struct clock *clock;
+	u32 key = 0;
+
+	clock = bpf_map_lookup_elem(&central_clock, &key);
+	if (err || !clock)
+		return err ?: -ESRCH;
+	err = bpf_timer_init(&clock->timer, &central_clock, CLOCK_MONOTONIC);
+	err = err ?: bpf_timer_set_callback(&clock->timer, look);
+	return err ?: bpf_timer_start(&clock->timer, US_TO_NS(period_us), 0);
+}
+
+void BPF_STRUCT_OPS(central_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(central_ops,
+	       .select_cpu	= (void *)central_select_cpu,
+	       .enqueue		= (void *)central_enqueue,
+	       .dispatch	= (void *)central_dispatch,
+	       .running		= (void *)central_running,
+	       .stopping	= (void *)central_stopping,
+	       .cpu_online	= (void *)central_cpu_online,
+	       .cpu_offline	= (void *)central_cpu_offline,
+	       .cpu_release	= (void *)central_cpu_release,
+	       .init		= (void *)central_init,
+	       .exit		= (void *)central_exit,
+	       .name		= "central");
