@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from schedcp_gym.lab import elf, jail, preflight
 from schedcp_gym.lab.preflight import Refusal
@@ -142,7 +143,7 @@ def _headers_digest() -> str:
 
 
 def _compile(source: str, image: Image, clang: Clang) -> bytes:
-    """Compiles in the jail, under relative names: debug information must not depend on where things lie on this host."""
+    """Compiles in the jail, under relative names: debug information must not depend on this host's paths."""
     program = Path(clang.path).resolve()
     ended = jail.run(
         [str(program), *FLAGS, "-H", "-c", SOURCE_NAME, "-o", "-"],
@@ -184,6 +185,6 @@ def _strangers(opened: list[str], source: str) -> list[Refusal]:
         parts = PurePosixPath(path).parts
         if parts[0] in HEADER_FOLDERS and ".." not in parts:
             continue
-        line = next((entry.line for entry in preflight.includes(source) if path.endswith(entry.name)), None)
+        line = next((entry.line for entry in preflight.includes(source) if path.endswith(normpath(entry.name))), None)
         found.append(Refusal(line, f"{path[:200]} is outside the folders for headers: it is refused"))
     return found

@@ -1,8 +1,9 @@
-"""A jail for programs that read hostile text: the compiler and the parser see what they need and nothing else of the host.
+"""A jail for programs that read hostile text: compiler and parser see what they need, and nothing else of the host.
 
-Bubblewrap makes new namespaces. The file system in there holds the program, the libraries it is linked with and the files it
-is given, all read-only; there is no /etc, /proc, /dev, no network, no other process, no environment. Started by root the program
-runs as nobody; started by an ordinary user, in a user namespace. What it says comes back through pipes, up to a limit.
+Bubblewrap makes new namespaces. The file system in there holds the program, the libraries it is linked with and the
+files it is given, all read-only; there is no /etc, /proc, /dev, no network, no other process, no environment. Started
+by root the program runs as nobody; started by an ordinary user, in a user namespace. What it says comes back through
+pipes, up to a limit.
 """
 
 import contextlib
@@ -28,7 +29,8 @@ NOBODY = "nobody"
 _CHUNK = 1 << 16
 _NO_NAMESPACES = (
     ". This host lets nobody make namespaces: as an ordinary user, Ubuntu needs an AppArmor profile for bwrap or "
-    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, other kernels `sudo sysctl user.max_user_namespaces=65536`; "
+    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, other kernels "
+    "`sudo sysctl user.max_user_namespaces=65536`; "
     "a container has to be started with the right to make namespaces (docker run --privileged)"
 )
 
@@ -148,8 +150,9 @@ def run(
 
 
 def _listen(process: "subprocess.Popen[bytes]", limits: Limits) -> _Caught:
-    """Reads both pipes until they close, or a limit is exceeded: then all in the jail is killed with its first process."""
-    assert process.stdout and process.stderr
+    """Reads both pipes until they close, or a limit is exceeded: then all in the jail dies with its first process."""
+    assert process.stdout
+    assert process.stderr
     allowed = {"output": limits.output_bytes, "words": limits.words_bytes}
     caught, end = _Caught(), time.monotonic() + limits.wall_s
     with selectors.DefaultSelector() as selector:

@@ -1,4 +1,4 @@
-"""What a policy does, followed through its helper functions: calls, the values their arguments may have, where those come from.
+"""What a policy does, followed through its helpers: calls, what their arguments may be, where those come from.
 
 A value that is computed at run time is unknown, and rules say nothing about what is unknown.
 """
@@ -99,7 +99,7 @@ class Flow:
 
     @functools.cached_property
     def calls(self) -> dict[str, list[Call]]:
-        """All calls made below each callback, and below what no callback reaches: {field or function's name: calls}."""
+        """All calls made below each callback, and below what no callback reaches, by name."""
         found = {field: self.reach(function) for field, function in self.program.callbacks.items()}
         seen = {name for calls in found.values() for call in calls for name in (call.name, call.frame.function.name)}
         seen |= {function.name for function in self.program.callbacks.values()}
@@ -206,7 +206,7 @@ class Flow:
         return found if found != Value() else UNKNOWN
 
     def origins(self, node: Node, frame: Frame, depth: int = 0) -> frozenset[str]:
-        """Where an expression comes from: ``const``, ``param NAME`` of a callback, ``field NAME``, ``call NAME``, ``memory`` …"""
+        """Where an expression comes from: ``const``, ``param NAME``, ``field NAME``, ``call NAME``, ``memory``."""
         if depth > _DEPTH or frame.depth > _DEPTH:
             return frozenset(["unknown"])
         if node.kind in ("Int", "SizeOf"):

@@ -12,7 +12,7 @@ from schedcp_gym.lab.compiler import CompileError, check_text, compile_policy
 from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import Policy
 
-#: What the compiler says is the policy's own text in other words; more than this of it helps nobody.
+#: Findings that are shown first; the log has all.
 _EVIDENCE_LINES = 5
 _REFUSED_FIX = "Include <scx/common.bpf.h> and the other headers by name, and keep the source small and plain."
 _COMPILE_FIX = "Mend the line that the compiler names."
@@ -29,7 +29,9 @@ def check_source(policy: Policy, image: Image) -> tuple[StageReport, bytes | Non
     """
     began = time.monotonic()
     if policy.is_eevdf:
-        return StageReport(Stage.SOURCE, True, "the kernel's own scheduler: nothing to check", timings_s={"total": 0.0}), None
+        return StageReport(
+            Stage.SOURCE, True, "the kernel's own scheduler: nothing to check", timings_s={"total": 0.0}
+        ), None
     compiled: bytes | None = None
     try:
         check_text(policy.source)
@@ -45,12 +47,10 @@ def check_source(policy: Policy, image: Image) -> tuple[StageReport, bytes | Non
         findings, log = _findings_of(error), str(error)
     except RecursionError:
         findings, log = [_too_deep()], ""
-    report = _report(findings, log)
-    timings = {"total": time.monotonic() - began}
-    return StageReport(**{**report, "timings_s": timings}), compiled
+    return _report(findings, log, time.monotonic() - began), compiled
 
 
-def _report(findings: list[Finding], log: str) -> dict[str, object]:
+def _report(findings: list[Finding], log: str, total_s: float) -> StageReport:
     findings.sort(key=lambda finding: (finding.severity is not Severity.ERROR, finding.line or 0))
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     lines = [_line(finding) for finding in findings]
@@ -58,14 +58,15 @@ def _report(findings: list[Finding], log: str) -> dict[str, object]:
         summary = _line(errors[0]) + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
     else:
         summary = f"compiled, {len(all_rules())} rules kept" + (f", {len(lines)} warnings" if lines else "")
-    return {
-        "stage": Stage.SOURCE,
-        "passed": not errors,
-        "summary": summary,
-        "findings": tuple(findings),
-        "evidence": "\n".join(lines[:_EVIDENCE_LINES]),
-        "log": log or "\n".join(lines),
-    }
+    return StageReport(
+        stage=Stage.SOURCE,
+        passed=not errors,
+        summary=summary,
+        findings=tuple(findings),
+        evidence="\n".join(lines[:_EVIDENCE_LINES]),
+        log=log or "\n".join(lines),
+        timings_s={"total": total_s},
+    )
 
 
 def _line(finding: Finding) -> str:
