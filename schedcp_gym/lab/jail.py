@@ -35,6 +35,10 @@ _NO_NAMESPACES = (
 )
 
 
+class JailKilled(SchedcpError):
+    """Something outside killed the jail: that says nothing about what was in it."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a program may use up.
@@ -47,7 +51,7 @@ class Limits:
         words_bytes: Standard error.
     """
 
-    cpu_s: int = 10
+    cpu_s: int = 6
     wall_s: float = 40.0
     memory_bytes: int = 1 << 30
     output_bytes: int = 16 << 20
@@ -120,7 +124,7 @@ def run(
 
     Raises:
         MissingTool: bubblewrap or util-linux is not there, or this host lets nobody make namespaces.
-        SchedcpError: Something outside killed it.
+        JailKilled: Something outside killed it.
     """
     limits = limits or Limits()
     with contextlib.ExitStack() as stack:
@@ -183,10 +187,10 @@ def _judge(returned: int, status_lines: bytes, caught: _Caught, limits: Limits) 
         if returned > 0:
             said = words.strip()[:200] or f"status {returned}"
             raise MissingTool(f"the jail can't be made: {said}" + (_NO_NAMESPACES if _is_refusal(said) else ""))
-        raise SchedcpError(f"the jail was killed from outside (signal {-returned})")
+        raise JailKilled(f"the jail was killed from outside (signal {-returned})")
     status = int(ended[0])
     exceeded = ""
-    if status == 128 + signal.SIGXCPU:
+    if status in (128 + signal.SIGXCPU, 128 + signal.SIGKILL):  # the latter a second later, or from the host's own want
         exceeded = f"it used more than {limits.cpu_s} s of CPU time"
     elif status and re.search(r"out of memory|bad_alloc|MemoryError|Cannot allocate memory", words):
         exceeded = f"it needed more than {limits.memory_bytes >> 20} MiB of memory"

@@ -11,8 +11,8 @@ import pytest
 from conftest import descendants, wait_until
 
 from schedcp_gym.lab import jail
-from schedcp_gym.lab.jail import Contents, Limits
-from schedcp_gym.spec import MissingTool, SchedcpError
+from schedcp_gym.lab.jail import Contents, JailKilled, Limits
+from schedcp_gym.spec import MissingTool
 
 pytestmark = pytest.mark.usefixtures("spotless")
 
@@ -172,5 +172,5 @@ def test_a_kill_from_outside_is_no_verdict(monkeypatch, tmp_path):
     dies.write_text("#!/bin/sh\nkill -9 $$\n")
     dies.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(SchedcpError, match="signal 9"):
+    with pytest.raises(JailKilled, match="signal 9"):
         run("")

@@ -48,10 +48,8 @@ def _own(flow: Flow, origin: str) -> bool:
     if not origin.startswith("global "):
         return False
     name = origin.removeprefix("global ")
-    for function in flow.program.functions.values():
-        for node in function.body.walk():
-            if node.kind == "Binary" and node.name == "=" and node.children[0].name == name:
-                right = node.children[1]
-                if any(part.kind in ("Call", "Member", "Subscript") for part in right.walk()):
-                    return False
-    return True
+    return not any(
+        part.kind in ("Call", "Member", "Subscript")
+        for given in flow.program.assigned_globals.get(name, ())
+        for part in given.walk()
+    )

@@ -7,7 +7,7 @@ from schedcp_gym.control.verifier.report import Finding, Severity, Stage, StageR
 from schedcp_gym.control.verifier.source.flow import Flow
 from schedcp_gym.control.verifier.source.parse import parse_policy
 from schedcp_gym.control.verifier.source.rule import all_rules
-from schedcp_gym.lab import elf
+from schedcp_gym.lab import elf, jail
 from schedcp_gym.lab.compiler import CompileError, check_text, compile_policy
 from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import Policy
@@ -41,12 +41,16 @@ def check_source(policy: Policy, image: Image) -> tuple[StageReport, bytes | Non
             program = parsing.result().with_sections(elf.sections(compiled))
         flow = Flow(program)
         findings = [finding for rule in all_rules() for finding in rule.findings(flow)]
+        if not flow.complete:
+            findings = [_unfit("the source calls or computes too much to be followed")]
         log = ""
     except CompileError as error:
         compiled = None
         findings, log = _findings_of(error), str(error)
+    except jail.JailKilled as error:
+        return StageReport(Stage.SOURCE, False, str(error), infra_fault=True), None
     except RecursionError:
-        findings, log = [_too_deep()], ""
+        findings, log = [_unfit("the source is nested too deeply to be checked")], ""
     return _report(findings, log, time.monotonic() - began), compiled
 
 
@@ -87,5 +91,5 @@ def _findings_of(error: CompileError) -> list[Finding]:
     return findings or [Finding("does-not-compile", None, str(error).splitlines()[0], _COMPILE_FIX)]
 
 
-def _too_deep() -> Finding:
-    return Finding("refused-source", None, "the source is nested too deeply to be checked", _REFUSED_FIX)
+def _unfit(why: str) -> Finding:
+    return Finding("refused-source", None, why, _REFUSED_FIX)
