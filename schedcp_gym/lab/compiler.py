@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from schedcp_gym.lab import elf, jail, preflight
 from schedcp_gym.lab.preflight import Refusal
@@ -35,6 +36,8 @@ READING = (
     *("-O2", "-target", "bpf", "-mcpu=v3", "-fms-extensions", "-D__TARGET_ARCH_x86", "-Wno-microsoft-anon-tag"),
     *("-nostdinc", *(word for folder in HEADER_FOLDERS for word in ("-I", folder)), "-fdebug-compilation-dir=."),
 )
+#: LLVM's own words at the end of a crash take long, and hold addresses.
+QUIET = {"LLVM_DISABLE_SYMBOLIZATION": "1", "LLVM_DISABLE_CRASH_REPORT": "1"}
 FLAGS = (
     *("-g", *READING, "-Wall", "-Wdate-time", "-Werror"),
     *("-fno-caret-diagnostics", "-fno-crash-diagnostics", "-ferror-limit=10"),
@@ -142,13 +145,14 @@ def _headers_digest() -> str:
 
 
 def _compile(source: str, image: Image, clang: Clang) -> bytes:
-    """Compiles in the jail, under relative names: debug information must not depend on where things lie on this host."""
+    """Compiles in the jail, under relative names: debug information must not depend on this host's paths."""
     program = Path(clang.path).resolve()
     ended = jail.run(
         [str(program), *FLAGS, "-H", "-c", SOURCE_NAME, "-o", "-"],
         jail.Contents((program,)),
         folders=folders(image),
         files={SOURCE_NAME: source.encode()},
+        environment=QUIET,
     )
     if ended.exceeded:
         raise refused(Refusal(None, f"compiling was stopped: {ended.exceeded}"))
@@ -179,11 +183,11 @@ def _split(words: str) -> tuple[list[str], str]:
 
 def _strangers(opened: list[str], source: str) -> list[Refusal]:
     """The files that were opened outside the folders for headers."""
-    found = []
+    found, written = [], preflight.includes(source)
     for path in dict.fromkeys(opened):
         parts = PurePosixPath(path).parts
         if parts[0] in HEADER_FOLDERS and ".." not in parts:
             continue
-        line = next((entry.line for entry in preflight.includes(source) if path.endswith(entry.name)), None)
+        line = next((entry.line for entry in written if path.endswith(normpath(entry.name))), None)
         found.append(Refusal(line, f"{path[:200]} is outside the folders for headers: it is refused"))
     return found

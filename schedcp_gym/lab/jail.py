@@ -1,8 +1,9 @@
-"""A jail for programs that read hostile text: the compiler and the parser see what they need and nothing else of the host.
+"""A jail for programs that read hostile text: compiler and parser see what they need, and nothing else of the host.
 
-Bubblewrap makes new namespaces. The file system in there holds the program, the libraries it is linked with and the files it
-is given, all read-only; there is no /etc, /proc, /dev, no network, no other process, no environment. Started by root the program
-runs as nobody; started by an ordinary user, in a user namespace. What it says comes back through pipes, up to a limit.
+Bubblewrap makes new namespaces. The file system in there holds the program, the libraries it is linked with and the
+files it is given, all read-only; there is no /etc, /proc, /dev, no network, no other process, no environment. Started
+by root the program runs as nobody; started by an ordinary user, in a user namespace. What it says comes back through
+pipes, up to a limit.
 """
 
 import contextlib
@@ -28,9 +29,14 @@ NOBODY = "nobody"
 _CHUNK = 1 << 16
 _NO_NAMESPACES = (
     ". This host lets nobody make namespaces: as an ordinary user, Ubuntu needs an AppArmor profile for bwrap or "
-    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, other kernels `sudo sysctl user.max_user_namespaces=65536`; "
+    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, other kernels "
+    "`sudo sysctl user.max_user_namespaces=65536`; "
     "a container has to be started with the right to make namespaces (docker run --privileged)"
 )
+
+
+class JailKilled(SchedcpError):
+    """Something outside killed the jail: that says nothing about what was in it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Limits:
         words_bytes: Standard error.
     """
 
-    cpu_s: int = 10
+    cpu_s: int = 6
     wall_s: float = 40.0
     memory_bytes: int = 1 << 30
     output_bytes: int = 16 << 20
@@ -118,7 +124,7 @@ def run(
 
     Raises:
         MissingTool: bubblewrap or util-linux is not there, or this host lets nobody make namespaces.
-        SchedcpError: Something outside killed it.
+        JailKilled: Something outside killed it.
     """
     limits = limits or Limits()
     with contextlib.ExitStack() as stack:
@@ -148,8 +154,9 @@ def run(
 
 
 def _listen(process: "subprocess.Popen[bytes]", limits: Limits) -> _Caught:
-    """Reads both pipes until they close, or a limit is exceeded: then all in the jail is killed with its first process."""
-    assert process.stdout and process.stderr
+    """Reads both pipes until they close, or a limit is exceeded: then all in the jail dies with its first process."""
+    assert process.stdout
+    assert process.stderr
     allowed = {"output": limits.output_bytes, "words": limits.words_bytes}
     caught, end = _Caught(), time.monotonic() + limits.wall_s
     with selectors.DefaultSelector() as selector:
@@ -180,10 +187,10 @@ def _judge(returned: int, status_lines: bytes, caught: _Caught, limits: Limits) 
         if returned > 0:
             said = words.strip()[:200] or f"status {returned}"
             raise MissingTool(f"the jail can't be made: {said}" + (_NO_NAMESPACES if _is_refusal(said) else ""))
-        raise SchedcpError(f"the jail was killed from outside (signal {-returned})")
+        raise JailKilled(f"the jail was killed from outside (signal {-returned})")
     status = int(ended[0])
     exceeded = ""
-    if status == 128 + signal.SIGXCPU:
+    if status in (128 + signal.SIGXCPU, 128 + signal.SIGKILL):  # the latter a second later, or from the host's own want
         exceeded = f"it used more than {limits.cpu_s} s of CPU time"
     elif status and re.search(r"out of memory|bad_alloc|MemoryError|Cannot allocate memory", words):
         exceeded = f"it needed more than {limits.memory_bytes >> 20} MiB of memory"

@@ -1,7 +1,7 @@
 """What in a source's directives and assembler no compiler has to see: found on its tokens, before any compiler runs.
 
-The jail holds nothing worth reading, so these are refused for what they try. Includes are judged by what the compiler has
-opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name what it likes.
+The jail holds nothing worth reading, so these are refused for what they try. Includes are judged by what the compiler
+has opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name what it likes.
 """
 
 import ast
@@ -177,7 +177,6 @@ def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
     for statement in re.split(r"[\n;:]|//", _text(template)):
         if statement.strip().startswith("."):
             yield Refusal(line, f"the assembler directive {statement.split()[0][:20]} is refused: instructions only")
-            return
 
 
 def _text(strings: list[_Token]) -> str:

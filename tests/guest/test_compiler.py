@@ -54,14 +54,15 @@ def test_a_damaged_object_is_compiled_again_and_said(image, tmp_path, caplog, da
         ('#include "/etc/shadow"\n', "error"),
         ('#include "/etc/passwd"\n', "error"),
         ('#include "nosuch.h"\n', "nosuch.h"),
-        ("#include __FILE__\n", "nested too deeply"),
+        ("#include __FILE__\n", "made by a macro"),
+        ('#include "policy.bpf.c"\n', "outside the folders"),
         ("int x = " + "(" * 50_000, "error"),
         ("#error no\n" * 10_000, "error"),
         ("/*" + "x" * SOURCE_LIMIT, "characters; 1048576 are allowed"),
         ("\0\1\2\xff", "error"),
         ('asm(".incbin \\"/dev/zero\\"");', "."),
     ],
-    ids=["shadow", "passwd", "nosuch", "itself", "deep", "errors", "huge", "binary", "endless file"],
+    ids=["shadow", "passwd", "nosuch", "file", "itself", "deep", "errors", "huge", "binary", "endless file"],
 )
 def test_hostile_or_hopeless_source_is_refused_in_bounded_time_and_words(image, source, reason):
     with pytest.raises(CompileError, match=reason) as refused:

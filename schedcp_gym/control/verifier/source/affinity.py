@@ -1,6 +1,6 @@
 """Whether a CPU was chosen without a look at which CPUs the task may use."""
 
-from schedcp_gym.control.verifier.source.flow import Call, Flow, Frame
+from schedcp_gym.control.verifier.source.flow import Flow, Frame
 from schedcp_gym.control.verifier.source.model import Node
 
 _LOOKS = {"cpus_ptr", "cpus_mask", "user_cpus_ptr", "nr_cpus_allowed", "migration_disabled"}
@@ -12,7 +12,7 @@ _BLIND |= {"call scx_bpf_nr_cpu_ids", "call bpf_ktime_get_ns", "call __scx_now",
 
 
 def looks_at_affinity(flow: Flow, callback: str) -> bool:
-    """Whether a callback, or a helper of it, reads which CPUs a task may use, or another may have kept a copy for it."""
+    """Whether a callback, or a helper of it, reads which CPUs a task may use, or another may have kept them for it."""
     return any(_looks(flow, name) for name in (callback, "init_task", "enable", "set_cpumask") if name in flow.calls)
 
 
@@ -26,14 +26,19 @@ def _looks(flow: Flow, callback: str) -> bool:
     if any(call.name in _LOOK_CALLS for call in calls):
         return True
     return any(
-        node.kind == "Member" and node.name in _LOOKS for function in functions.values() for node in function.body.walk()
+        node.kind == "Member" and node.name in _LOOKS
+        for function in functions.values()
+        for node in function.body.walk()
     )
 
 
 def is_blind(flow: Flow, node: Node, frame: Frame, also: tuple[str, ...] = ()) -> bool:
     """Whether an expression certainly has nothing to do with the CPUs that the task may use."""
     return all(
-        origin in _BLIND or origin in also or origin.startswith(("call __sync_", "call __atomic_")) or _own(flow, origin)
+        origin in _BLIND
+        or origin in also
+        or origin.startswith(("call __sync_", "call __atomic_"))
+        or _own(flow, origin)
         for origin in flow.origins(node, frame)
     )
 
@@ -43,10 +48,8 @@ def _own(flow: Flow, origin: str) -> bool:
     if not origin.startswith("global "):
         return False
     name = origin.removeprefix("global ")
-    for function in flow.program.functions.values():
-        for node in function.body.walk():
-            if node.kind == "Binary" and node.name == "=" and node.children[0].name == name:
-                right = node.children[1]
-                if any(part.kind in ("Call", "Member", "Subscript") for part in right.walk()):
-                    return False
-    return True
+    return not any(
+        part.kind in ("Call", "Member", "Subscript")
+        for given in flow.program.assigned_globals.get(name, ())
+        for part in given.walk()
+    )

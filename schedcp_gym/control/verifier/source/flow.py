@@ -1,4 +1,4 @@
-"""What a policy does, followed through its helper functions: calls, the values their arguments may have, where those come from.
+"""What a policy does, followed through its helpers: calls, what their arguments may be, where those come from.
 
 A value that is computed at run time is unknown, and rules say nothing about what is unknown.
 """
@@ -13,7 +13,8 @@ from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Functi
 
 _MASK = (1 << 64) - 1
 _DEPTH = 24
-_FRAMES = 4000
+#: Calls followed below one callback, and expressions looked at altogether: hostile source could make it millions.
+_FRAMES, _STEPS = 2000, 500_000
 _COMBINATIONS = 64
 
 
@@ -96,10 +97,18 @@ class Flow:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.steps = 0
+        self._reached: dict[str, list[Call]] = {}
+        self._cut = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was followed to its end; otherwise rules have not seen all."""
+        return not self._cut and self.steps <= _STEPS
 
     @functools.cached_property
     def calls(self) -> dict[str, list[Call]]:
-        """All calls made below each callback, and below what no callback reaches: {field or function's name: calls}."""
+        """All calls made below each callback, and below what no callback reaches, by name."""
         found = {field: self.reach(function) for field, function in self.program.callbacks.items()}
         seen = {name for calls in found.values() for call in calls for name in (call.name, call.frame.function.name)}
         seen |= {function.name for function in self.program.callbacks.values()}
@@ -116,6 +125,11 @@ class Flow:
 
     def reach(self, function: Function) -> list[Call]:
         """All calls made in a function and below it; what the kernel's own functions do is not looked at."""
+        if function.name not in self._reached:
+            self._reached[function.name] = self._reach(function)
+        return self._reached[function.name]
+
+    def _reach(self, function: Function) -> list[Call]:
         found: list[Call] = []
         todo, frames = [Frame(function, {})], 0
         while todo and frames < _FRAMES:
@@ -126,6 +140,7 @@ class Flow:
                 call = Call(node, frame)
                 found.append(call)
                 todo += [below for below in self._below(call) if below.depth < _DEPTH]
+        self._cut = self._cut or bool(todo)
         return found
 
     def _below(self, call: Call) -> Iterator[Frame]:
@@ -152,7 +167,8 @@ class Flow:
 
     def value(self, node: Node, frame: Frame, depth: int = 0) -> Value:
         """What an expression may be."""
-        if depth > _DEPTH or frame.depth > _DEPTH:
+        self.steps += 1
+        if depth > _DEPTH or frame.depth > _DEPTH or self.steps > _STEPS:
             return UNKNOWN
         again = functools.partial(self.value, frame=frame, depth=depth + 1)
         if node.kind in ("Int", "SizeOf"):
@@ -206,8 +222,9 @@ class Flow:
         return found if found != Value() else UNKNOWN
 
     def origins(self, node: Node, frame: Frame, depth: int = 0) -> frozenset[str]:
-        """Where an expression comes from: ``const``, ``param NAME`` of a callback, ``field NAME``, ``call NAME``, ``memory`` …"""
-        if depth > _DEPTH or frame.depth > _DEPTH:
+        """Where an expression comes from: ``const``, ``param NAME``, ``field NAME``, ``call NAME``, ``memory``."""
+        self.steps += 1
+        if depth > _DEPTH or frame.depth > _DEPTH or self.steps > _STEPS:
             return frozenset(["unknown"])
         if node.kind in ("Int", "SizeOf"):
             return frozenset(["const"])

@@ -199,6 +199,16 @@ class Program:
                 found[field] = function
         return found
 
+    @functools.cached_property
+    def assigned_globals(self) -> dict[str, list[Node]]:
+        """What names are set to anywhere, those of globals among them."""
+        found: dict[str, list[Node]] = {}
+        for function in self.functions.values():
+            for node in function.body.walk():
+                if node.kind == "Binary" and node.name == "=" and node.children[0].kind == "Ref":
+                    found.setdefault(node.children[0].name, []).append(node.children[1])
+        return found
+
     def field(self, field: str) -> Node | None:
         """What the (first) table sets a field to."""
         return self.tables[0].fields.get(field) if self.tables else None

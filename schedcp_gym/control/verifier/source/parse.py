@@ -10,13 +10,15 @@ from pathlib import Path
 
 from schedcp_gym.control.verifier.source.model import Program
 from schedcp_gym.lab import jail
-from schedcp_gym.lab.compiler import READING, SOURCE_NAME, Clang, find_clang, folders, refused
+from schedcp_gym.lab.compiler import QUIET, READING, SOURCE_NAME, Clang, find_clang, folders, refused
 from schedcp_gym.lab.preflight import Refusal
 from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import MissingTool
 
 _WORKER = "worker.py"
-_LIMITS = jail.Limits(output_bytes=64 << 20)
+#: What the rules go through here, outside of the jail. A policy has some dozens of functions, and makes 100 kB.
+_FUNCTIONS, _MODEL_BYTES = 600, 4 << 20
+_LIMITS = jail.Limits(output_bytes=32 << 20)
 
 
 def parse_policy(source: str, image: Image) -> Program:
@@ -29,11 +31,11 @@ def parse_policy(source: str, image: Image) -> Program:
     python = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]  # not the environment's link to it
     library = find_libclang(find_clang())
     ended = jail.run(
-        [str(python), "-I", "-S", "-B", _WORKER, str(library), SOURCE_NAME, *READING],
+        [str(python), "-I", "-S", "-B", _WORKER, str(library), SOURCE_NAME, *READING, "-w", "-ferror-limit=10"],
         _contents(python, library),
         folders=folders(image),
         files={SOURCE_NAME: source.encode(), _WORKER: Path(__file__).with_name(_WORKER).read_bytes()},
-        environment={"LIBCLANG_NOTHREADS": "1", "PYTHONHASHSEED": "0"},
+        environment={**QUIET, "LIBCLANG_NOTHREADS": "1", "PYTHONHASHSEED": "0"},
         limits=_LIMITS,
     )
     if ended.exceeded:
@@ -41,7 +43,11 @@ def parse_policy(source: str, image: Image) -> Program:
     if ended.status:
         last = (ended.words.strip().splitlines() or [f"status {ended.status}"])[-1][:200]
         raise refused(Refusal(None, f"the parser gave up on this source: {last}"))
-    return Program.from_json(json.loads(ended.output))
+    parsed = json.loads(ended.output)
+    if len(parsed["functions"]) > _FUNCTIONS or len(ended.output) > _MODEL_BYTES:
+        what = f"the source is too large to be checked: {len(parsed['functions'])} functions, headers' included"
+        raise refused(Refusal(None, f"{what}; {_FUNCTIONS} are allowed, and {_MODEL_BYTES} bytes for all of them"))
+    return Program.from_json(parsed)
 
 
 @functools.cache

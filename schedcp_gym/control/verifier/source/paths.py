@@ -14,7 +14,13 @@ _DEPTH = 8
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 #: After these the task is looked after, or the policy has ended itself.
 _KEEPS = {
-    *("bpf_map_push_elem", "bpf_list_push_front_impl", "bpf_list_push_back_impl", "bpf_rbtree_add_impl", "bpf_kptr_xchg"),
+    *(
+        "bpf_map_push_elem",
+        "bpf_list_push_front_impl",
+        "bpf_list_push_back_impl",
+        "bpf_rbtree_add_impl",
+        "bpf_kptr_xchg",
+    ),
     *("bpf_map_update_elem", "bpf_ringbuf_output", "bpf_ringbuf_submit", "bpf_ringbuf_reserve", "bpf_task_acquire"),
     *("scx_bpf_error_bstr", "scx_bpf_exit_bstr", "bpf_list_push_front", "bpf_list_push_back", "bpf_rbtree_add"),
 }
@@ -35,7 +41,9 @@ class Condition:
             node = node.children[0]
         elif self.held:
             return False
-        return node.type.endswith("*") or (node.kind == "Binary" and node.name == "=" and node.children[0].type.endswith("*"))
+        return node.type.endswith("*") or (
+            node.kind == "Binary" and node.name == "=" and node.children[0].type.endswith("*")
+        )
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,8 @@ class Ways:
         known = {way.conditions for way in ways}
         return list(
             dict.fromkeys(
-                way if way.conditions in known else dataclasses.replace(way, conditions=_renamed(way, ways)) for way in inside
+                way if way.conditions in known else dataclasses.replace(way, conditions=_renamed(way, ways))
+                for way in inside
             )
         )
 
@@ -170,7 +179,8 @@ class Ways:
         if function is None or name in kfuncs.PRIMITIVES or function is self.function:
             return False
         return any(
-            call.name in kfuncs.INSERT or call.name in kfuncs.MOVE or call.name in _KEEPS for call in self.flow.reach(function)
+            call.name in kfuncs.INSERT or call.name in kfuncs.MOVE or call.name in _KEEPS
+            for call in self.flow.reach(function)
         )
 
     def _is_doubtful(self, way: Way, function: Function) -> bool:

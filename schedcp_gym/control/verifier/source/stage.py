@@ -7,12 +7,12 @@ from schedcp_gym.control.verifier.report import Finding, Severity, Stage, StageR
 from schedcp_gym.control.verifier.source.flow import Flow
 from schedcp_gym.control.verifier.source.parse import parse_policy
 from schedcp_gym.control.verifier.source.rule import all_rules
-from schedcp_gym.lab import elf
+from schedcp_gym.lab import elf, jail
 from schedcp_gym.lab.compiler import CompileError, check_text, compile_policy
 from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import Policy
 
-#: What the compiler says is the policy's own text in other words; more than this of it helps nobody.
+#: Findings that are shown first; the log has all.
 _EVIDENCE_LINES = 5
 _REFUSED_FIX = "Include <scx/common.bpf.h> and the other headers by name, and keep the source small and plain."
 _COMPILE_FIX = "Mend the line that the compiler names."
@@ -29,7 +29,9 @@ def check_source(policy: Policy, image: Image) -> tuple[StageReport, bytes | Non
     """
     began = time.monotonic()
     if policy.is_eevdf:
-        return StageReport(Stage.SOURCE, True, "the kernel's own scheduler: nothing to check", timings_s={"total": 0.0}), None
+        return StageReport(
+            Stage.SOURCE, True, "the kernel's own scheduler: nothing to check", timings_s={"total": 0.0}
+        ), None
     compiled: bytes | None = None
     try:
         check_text(policy.source)
@@ -39,18 +41,20 @@ def check_source(policy: Policy, image: Image) -> tuple[StageReport, bytes | Non
             program = parsing.result().with_sections(elf.sections(compiled))
         flow = Flow(program)
         findings = [finding for rule in all_rules() for finding in rule.findings(flow)]
+        if not flow.complete:
+            findings = [_unfit("the source calls or computes too much to be followed")]
         log = ""
     except CompileError as error:
         compiled = None
         findings, log = _findings_of(error), str(error)
+    except jail.JailKilled as error:
+        return StageReport(Stage.SOURCE, False, str(error), infra_fault=True), None
     except RecursionError:
-        findings, log = [_too_deep()], ""
-    report = _report(findings, log)
-    timings = {"total": time.monotonic() - began}
-    return StageReport(**{**report, "timings_s": timings}), compiled
+        findings, log = [_unfit("the source is nested too deeply to be checked")], ""
+    return _report(findings, log, time.monotonic() - began), compiled
 
 
-def _report(findings: list[Finding], log: str) -> dict[str, object]:
+def _report(findings: list[Finding], log: str, total_s: float) -> StageReport:
     findings.sort(key=lambda finding: (finding.severity is not Severity.ERROR, finding.line or 0))
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     lines = [_line(finding) for finding in findings]
@@ -58,14 +62,15 @@ def _report(findings: list[Finding], log: str) -> dict[str, object]:
         summary = _line(errors[0]) + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
     else:
         summary = f"compiled, {len(all_rules())} rules kept" + (f", {len(lines)} warnings" if lines else "")
-    return {
-        "stage": Stage.SOURCE,
-        "passed": not errors,
-        "summary": summary,
-        "findings": tuple(findings),
-        "evidence": "\n".join(lines[:_EVIDENCE_LINES]),
-        "log": log or "\n".join(lines),
-    }
+    return StageReport(
+        stage=Stage.SOURCE,
+        passed=not errors,
+        summary=summary,
+        findings=tuple(findings),
+        evidence="\n".join(lines[:_EVIDENCE_LINES]),
+        log=log or "\n".join(lines),
+        timings_s={"total": total_s},
+    )
 
 
 def _line(finding: Finding) -> str:
@@ -86,5 +91,5 @@ def _findings_of(error: CompileError) -> list[Finding]:
     return findings or [Finding("does-not-compile", None, str(error).splitlines()[0], _COMPILE_FIX)]
 
 
-def _too_deep() -> Finding:
-    return Finding("refused-source", None, "the source is nested too deeply to be checked", _REFUSED_FIX)
+def _unfit(why: str) -> Finding:
+    return Finding("refused-source", None, why, _REFUSED_FIX)

@@ -2,7 +2,8 @@
 
 Alone: nothing of the house, nothing beyond the standard library. Usage: worker.py LIBCLANG SOURCE CLANG_ARGUMENT...
 
-A node is [kind, line, name, value, children]. Casts, parentheses and other nodes without meaning of their own are left out.
+A node is [kind, line, name, value, children]. Casts, parentheses and other nodes without meaning of their own are
+left out.
 """
 
 import ctypes
@@ -11,18 +12,73 @@ import sys
 from typing import Any
 
 BINARY = [
-    *("", ".*", "->*", "*", "/", "%", "+", "-", "<<", ">>", "<=>", "<", ">", "<=", ">=", "==", "!=", "&", "^", "|", "&&"),
+    *(
+        "",
+        ".*",
+        "->*",
+        "*",
+        "/",
+        "%",
+        "+",
+        "-",
+        "<<",
+        ">>",
+        "<=>",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "==",
+        "!=",
+        "&",
+        "^",
+        "|",
+        "&&",
+    ),
     *("||", "=", "*=", "/=", "%=", "+=", "-=", "<<=", ">>=", "&=", "^=", "|=", ","),
 ]
 UNARY = ["", "x++", "x--", "++x", "--x", "addr", "*", "+", "-", "~", "!"]
 FUNCTION, VARIABLE, PARAMETER, ENUM_CONSTANT, FIELD = 8, 9, 10, 7, 6
 KINDS = {
-    **{100: "Unexposed", 101: "Ref", 102: "Member", 103: "Call", 106: "Int", 107: "Float", 109: "String", 110: "Int"},
-    **{111: "Paren", 112: "Unary", 113: "Subscript", 114: "Binary", 115: "Binary", 116: "Cond", 117: "Cast"},
-    **{118: "Compound literal", 119: "InitList", 121: "StmtExpr", 136: "SizeOf"},
-    **{201: "Label", 202: "Block", 203: "Case", 204: "Default", 205: "If", 206: "Switch", 207: "While", 208: "Do"},
-    **{209: "For", 210: "Goto", 211: "GotoAny", 212: "Continue", 213: "Break", 214: "Return", 215: "Asm", 230: "Empty"},
-    **{231: "Decl", VARIABLE: "Var", PARAMETER: "Param", 47: "MemberName"},
+    100: "Unexposed",
+    101: "Ref",
+    102: "Member",
+    103: "Call",
+    106: "Int",
+    107: "Float",
+    109: "String",
+    110: "Int",
+    111: "Paren",
+    112: "Unary",
+    113: "Subscript",
+    114: "Binary",
+    115: "Binary",
+    116: "Cond",
+    117: "Cast",
+    118: "Compound literal",
+    119: "InitList",
+    121: "StmtExpr",
+    136: "SizeOf",
+    201: "Label",
+    202: "Block",
+    203: "Case",
+    204: "Default",
+    205: "If",
+    206: "Switch",
+    207: "While",
+    208: "Do",
+    209: "For",
+    210: "Goto",
+    211: "GotoAny",
+    212: "Continue",
+    213: "Break",
+    214: "Return",
+    215: "Asm",
+    230: "Empty",
+    231: "Decl",
+    VARIABLE: "Var",
+    PARAMETER: "Param",
+    47: "MemberName",
 }
 #: Types, attributes, references to types and labels: nothing a rule asks for.
 LEFT_OUT = {*range(1, 9), *range(11, 47), 48, 49, 50, *range(400, 500), 602}
@@ -171,14 +227,19 @@ class Parser:
         if kind in (106, 110, 109, 136):
             return "", self.evaluated(cursor)
         if kind in (VARIABLE, PARAMETER):
-            return self.text(clang.clang_getCursorSpelling(cursor)), [clang.clang_hashCursor(cursor), self.type_of(cursor)]
+            return self.text(clang.clang_getCursorSpelling(cursor)), [
+                clang.clang_hashCursor(cursor),
+                self.type_of(cursor),
+            ]
         if kind in (103, 201, 210, 47, 215):
             return self.text(clang.clang_getCursorSpelling(cursor)), None
         return "", None
 
     def reference(self, cursor: Cursor, to: Cursor) -> tuple[str, Any]:
         """What a name stands for: ["enum", number], ["var", hash, type], ["function"], ["field", struct]."""
-        name = self.text(self.clang.clang_getCursorSpelling(to)) or self.text(self.clang.clang_getCursorSpelling(cursor))
+        name = self.text(self.clang.clang_getCursorSpelling(to)) or self.text(
+            self.clang.clang_getCursorSpelling(cursor)
+        )
         if to.kind == ENUM_CONSTANT:
             return name, ["enum", self.clang.clang_getEnumConstantDeclUnsignedValue(to)]
         if to.kind in (VARIABLE, PARAMETER):
@@ -222,9 +283,9 @@ class Parser:
             cursor = todo.pop()
             below = self.children(cursor)
             todo += below
-            pasted = cursor.kind == 215 or (cursor.kind == 1 and [child.kind for child in below] == [109])
+            assembler = cursor.kind == 215 or (cursor.kind == 1 and not below)  # libclang shows nothing of the latter
             location = self.clang.clang_getCursorLocation(cursor)
-            if pasted and not place(location, "clang_getSpellingLocation")[0]:
+            if assembler and not place(location, "clang_getSpellingLocation")[0]:
                 found.append(place(location)[1])
         return found
 

@@ -1,8 +1,9 @@
 """A task may run on the CPUs of ``p->cpus_ptr`` only.
 
-Putting it on another's local queue (``SCX_DSQ_LOCAL_ON | cpu``) gets the policy ejected; an unusable answer of ops.select_cpu
-is silently replaced. Flagged when the CPU comes from counters, constants or random numbers, and neither the callback nor a
-helper of it reads cpus_ptr or nr_cpus_allowed, nor one that may have kept a copy (init_task, enable, set_cpumask); a CPU from the kernel's own choice, from the task or from memory is not judged.
+Putting it on another's local queue (``SCX_DSQ_LOCAL_ON | cpu``) gets the policy ejected; an unusable answer of
+ops.select_cpu is silently replaced. Flagged when the CPU comes from counters, constants or random numbers, and
+neither the callback nor a helper of it reads cpus_ptr or nr_cpus_allowed, nor one that may have kept a copy
+(init_task, enable, set_cpumask); a CPU from the kernel's own choice, from the task or from memory is not judged.
 """
 
 from collections.abc import Iterator
@@ -45,6 +46,6 @@ def _answers(flow: Flow) -> Iterator[Hit]:
 RULE = Rule(
     id="affinity-ignored",
     why="a task bound elsewhere must not run there",
-    fix="Check bpf_cpumask_test_cpu(cpu, p->cpus_ptr) first, or take the CPU from scx_bpf_pick_idle_cpu(p->cpus_ptr, 0).",
+    fix="Check bpf_cpumask_test_cpu(cpu, p->cpus_ptr) first, or take one from scx_bpf_pick_idle_cpu(p->cpus_ptr, 0).",
     check=_check,
 )

@@ -1,4 +1,4 @@
-"""ops.exit has to keep the kernel's reason (UEI_DEFINE, UEI_RECORD): without it nobody learns why a policy was ejected."""
+"""ops.exit has to keep the kernel's reason (UEI_DEFINE, UEI_RECORD), or nobody learns why a policy was ejected."""
 
 from collections.abc import Iterator
 

@@ -7,7 +7,13 @@ from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _HARMFUL = {
     *("bpf_probe_write_user", "bpf_send_signal", "bpf_send_signal_thread", "bpf_override_return", "bpf_sys_bpf"),
-    *("bpf_probe_read_user", "bpf_probe_read_user_str", "bpf_copy_from_user", "bpf_copy_from_user_task", "bpf_sys_close"),
+    *(
+        "bpf_probe_read_user",
+        "bpf_probe_read_user_str",
+        "bpf_copy_from_user",
+        "bpf_copy_from_user_task",
+        "bpf_sys_close",
+    ),
     *("bpf_copy_from_user_str", "bpf_copy_from_user_task_str", "bpf_send_signal_task", "crash_kexec", "bpf_kfunc_call"),
 }
 

@@ -1,4 +1,4 @@
-"""Inline assembler has to be readable as such: a keyword that a macro pastes together hides from the checks made before compiling."""
+"""Inline assembler has to be readable as such: a pasted keyword hides from the checks made before compiling."""
 
 from collections.abc import Iterator
 

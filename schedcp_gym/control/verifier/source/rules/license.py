@@ -1,4 +1,4 @@
-"""The kernel's functions for schedulers are open to programs under the GPL only, and the object says so in a section."""
+"""The kernel's functions for schedulers are open to programs under the GPL only, which the object has to say."""
 
 from collections.abc import Iterator
 

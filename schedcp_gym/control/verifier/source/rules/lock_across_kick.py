@@ -1,7 +1,7 @@
-"""While a bpf_spin_lock is held, interrupts are off and no other CPU gets past it: kicks and other calls into the scheduler
-do not belong there, and the kernel's verifier refuses most of them.
+"""Kicks and other calls into the scheduler do not belong between taking a bpf_spin_lock and releasing it.
 
-The statements between lock and unlock are followed in order; a branch that unlocks and returns does not release the others.
+Interrupts are off meanwhile and no other CPU gets past the lock; the kernel's verifier refuses most such calls. The
+statements between lock and unlock are followed in order; a branch that unlocks and returns does not release the others.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The slice is the time a task may run. 0 leaves what was left of the last one: nothing, for a task that used it up.
 
-A slice without end (SCX_SLICE_INF) is right only where something takes the CPU away again: a kick with preemption, or a slice
-that is set anew. Slices computed at run time are not judged.
+A slice without end (SCX_SLICE_INF) is right only where something takes the CPU away again: a kick with preemption, or
+a slice that is set anew. Slices computed at run time are not judged.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,10 @@ def _sets_slices(flow: Flow) -> bool:
     if any(call.name in kfuncs.SET_SLICE for call in flow.all_calls):
         return True
     return any(
-        node.kind == "Binary" and node.name == "=" and node.children[0].kind == "Member" and node.children[0].name == "slice"
+        node.kind == "Binary"
+        and node.name == "="
+        and node.children[0].kind == "Member"
+        and node.children[0].name == "slice"
         for function in flow.program.functions.values()
         if function.in_source
         for node in function.body.walk()
@@ -46,9 +49,8 @@ def _may_preempt(flow: Flow) -> bool:
             flags = flow.value(call.node.arguments[1], call.frame)
             if not flags.constant or any(number & _PREEMPT for number in flags.known):
                 return True
-        elif call.name in kfuncs.INSERT:
-            if any(node.name == "SCX_ENQ_PREEMPT" for node in call.node.walk()):
-                return True
+        elif call.name in kfuncs.INSERT and any(node.name == "SCX_ENQ_PREEMPT" for node in call.node.walk()):
+            return True
     return False
 
 

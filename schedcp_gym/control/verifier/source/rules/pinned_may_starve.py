@@ -1,8 +1,8 @@
 """ops.select_cpu is not asked for tasks bound to one CPU, kernel threads among them: their way is ops.enqueue alone.
 
-They starve when they wait where their CPU never looks: in the queue of a CPU chosen without regard to them, or in queues that
-only one CPU empties. A fixed order of queues in ops.dispatch, the bound tasks' not first, is a warning: it is harmless only
-when the queues before it run empty now and then.
+They starve when they wait where their CPU never looks: in the queue of a CPU chosen without regard to them, or in
+queues that only one CPU empties. A fixed order of queues in ops.dispatch, the bound tasks' not first, is a warning:
+it is harmless only when the queues before it run empty now and then.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
     if not dispatch:
         return
     pushes = any(use.call.name in kfuncs.MOVE or use.ids.bases & {kfuncs.LOCAL_ON} for use in inserts(flow))
-    if not pushes and (number := _only_cpu(flow, dispatch)) is not None:
+    if not pushes and (number := _only_cpu(dispatch)) is not None:
         yield Hit(dispatch.line, f"only CPU {number} takes tasks out of queues")
     yield from _fixed_order(flow, dispatch)
 
@@ -44,10 +44,12 @@ def _blind_queues(flow: Flow) -> Iterator[Hit]:
             continue
         own_bases = {base for base in use.ids.bases if not base & kfuncs.BUILT_IN}
         if own_bases and is_blind(flow, use.call.node.arguments[1], use.call.frame):
-            yield Hit(use.call.line, "the task waits in the queue of a CPU that was chosen without a look at p->cpus_ptr")
+            yield Hit(
+                use.call.line, "the task waits in the queue of a CPU that was chosen without a look at p->cpus_ptr"
+            )
 
 
-def _only_cpu(flow: Flow, dispatch: Function) -> int | None:
+def _only_cpu(dispatch: Function) -> int | None:
     """The one CPU that takes tasks out: ``if (cpu != 0) return;`` first, or all of the rest under ``if (cpu == 0)``."""
     statements = [node for node in dispatch.body.children if node.kind != "Decl"]
     if not statements or statements[0].kind != "If" or len(statements[0].children) != 2:
@@ -56,7 +58,9 @@ def _only_cpu(flow: Flow, dispatch: Function) -> int | None:
     if condition.kind != "Binary" or not {child.name for child in condition.children} & {"cpu"}:
         return None
     number = next((child.value for child in condition.children if child.kind == "Int"), None)
-    leaves = then.kind == "Return" or (then.kind == "Block" and bool(then.children) and then.children[0].kind == "Return")
+    leaves = then.kind == "Return" or (
+        then.kind == "Block" and bool(then.children) and then.children[0].kind == "Return"
+    )
     if isinstance(number, int):
         if condition.name == "!=" and leaves:
             return number
@@ -86,7 +90,12 @@ def _changes_order(node: Node) -> bool:
     if node.kind not in ("If", "Cond", "Switch"):
         return False
     for part in node.children[0].walk():
-        if part.kind == "Call" and part.name not in (*kfuncs.MOVE_TO_LOCAL, "if_runnable", "is_bound", "is_cpu_kthread"):
+        if part.kind == "Call" and part.name not in (
+            *kfuncs.MOVE_TO_LOCAL,
+            "if_runnable",
+            "is_bound",
+            "is_cpu_kthread",
+        ):
             return True
         if part.kind == "Subscript" or (part.variable is not None and part.name not in ("cpu", "prev")):
             return True

@@ -1,7 +1,8 @@
-"""Tasks that are put into a queue which nothing empties never run again; the watchdog ejects the policy after its timeout.
+"""Tasks that are put into a queue which nothing empties never run again.
 
-The queue of every insertion is followed through variables and helpers. A queue counts as emptied when any part of the policy
-moves tasks out of it, or walks along it; one whose number is computed at run time is not judged.
+The watchdog then ejects the policy. The queue of every insertion is followed through variables and helpers.
+A queue counts as emptied when any part of the policy moves tasks out of it, or walks along it; one whose number is
+computed at run time is not judged.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
-"""timeout_ms is how long a runnable task may wait before the watchdog ejects the policy: up to 30000, which is also the default.
+"""timeout_ms is how long a runnable task may wait before the watchdog ejects the policy.
 
-With 1000 or less, the kernel ejects policies under loads that it is itself busy to rescue.
+The most is 30000, which is also the default. With 1000 or less, the kernel ejects policies under loads that it is
+itself busy to rescue.
 """
 
 from collections.abc import Iterator

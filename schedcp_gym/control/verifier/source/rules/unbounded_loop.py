@@ -1,7 +1,8 @@
 """A callback runs with the run queue locked: a loop has to have an end that can be seen.
 
-Flagged as errors are loops whose only way out depends on what happens elsewhere, if there is one at all, and functions that call themselves; as warnings very long ones,
-and may_goto (can_loop, cond_break), whose end is a time limit. The kernel's iterators (bpf_for, bpf_for_each) end by themselves.
+Flagged as errors are loops whose only way out depends on what happens elsewhere, if there is one at all, and
+functions that call themselves; as warnings very long ones, and may_goto (can_loop, cond_break), whose end is a time
+limit. The kernel's iterators (bpf_for, bpf_for_each) end by themselves.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
-"""Of a task's fields a policy may write p->scx.slice, p->scx.dsq_vtime and p->scx.disallow; the verifier refuses all others.
+"""Of a task's fields a policy may write p->scx.slice, p->scx.dsq_vtime and p->scx.disallow only.
 
-Newer kernels deprecate the first two: they have calls for it, and the headers fall back to the write on older kernels.
+The kernel's verifier refuses all others (tried on 7.3.4). Newer kernels deprecate the first two: they have calls for
+it, and the headers fall back to the write on older kernels.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Node
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _DEPRECATED = {"slice": "scx_bpf_task_set_slice", "dsq_vtime": "scx_bpf_task_set_dsq_vtime"}
-_KERNEL = ("struct task_struct *", "const struct task_struct *", "struct rq *", "struct cgroup *", "struct scx_exit_info *")
+_KERNEL = (
+    "struct task_struct *",
+    "const struct task_struct *",
+    "struct rq *",
+    "struct cgroup *",
+    "struct scx_exit_info *",
+)
 
 
 def _check(flow: Flow) -> Iterator[Hit]:
@@ -19,13 +26,16 @@ def _check(flow: Flow) -> Iterator[Hit]:
         if not function.in_source:
             continue
         for node in function.body.walk():
-            written = node.kind == "Binary" and node.name in ASSIGNMENTS or node.kind == "Unary" and node.name in STEPS
+            written = (node.kind == "Binary" and node.name in ASSIGNMENTS) or (
+                node.kind == "Unary" and node.name in STEPS
+            )
             if not written or node.children[0].kind != "Member" or _root(node.children[0]) not in _KERNEL:
                 continue
             field = node.children[0]
             of_scx = field.value == ["field", "sched_ext_entity"]
             if of_scx and field.name in _DEPRECATED:
-                what = f"p->scx.{field.name} is written directly, which newer kernels deprecate for {_DEPRECATED[field.name]}()"
+                call = _DEPRECATED[field.name]
+                what = f"p->scx.{field.name} is written directly, which newer kernels deprecate for {call}()"
                 yield Hit(node.line, what, Severity.WARNING)
             elif not (of_scx and field.name == "disallow"):
                 yield Hit(node.line, f"the kernel's field {field.name} is written")

@@ -7,8 +7,6 @@ char _license[] SEC("license") = "GPL";
 
 UEI_DEFINE(uei);
 
-static u32 mode;
-
 static bool try_idle(struct task_struct *p)
 {
 	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Something to be run at load time. <- foreign-section */
+/* A constructor is dead code in an object for the kernel. */
 #include <scx/common.bpf.h>
 #include <schedcp/helpers.bpf.h>
 

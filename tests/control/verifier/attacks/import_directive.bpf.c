@@ -1,0 +1,2 @@
+/* Include by another name. refused: line 2, #import */
+#import "@SECRET@"

@@ -1,0 +1,2 @@
+/* An absolute path. refused: line 2, /etc/passwd */
+#include "/etc/passwd"

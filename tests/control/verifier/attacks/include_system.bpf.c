@@ -1,0 +1,2 @@
+/* The host's own headers. refused: line 2, stdio.h */
+#include <stdio.h>

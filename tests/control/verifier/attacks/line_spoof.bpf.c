@@ -1,0 +1,3 @@
+/* Errors that name another file. refused: line 2, #line */
+#line 1 "/etc/shadow"
+#error root:$6$

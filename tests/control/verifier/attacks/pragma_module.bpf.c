@@ -1,0 +1,2 @@
+/* Modules. refused: line 2, #pragma clang module */
+#pragma clang module import std
