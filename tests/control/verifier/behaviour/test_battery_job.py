@@ -62,11 +62,14 @@ def test_a_good_result_passes_with_all_figures():
 
 
 def test_a_figure_beyond_its_limit_fails_with_why():
-    report = verdict(left(**{"battery__exits.figures": "longest_end_ms 99999\nlost_tasks 2\n"}))
+    report = verdict(
+        left(**{"battery__exits.figures": "longest_end_ms 99999\nlost_tasks 2\n", "battery__exits.err": "lost: make\n"})
+    )
     assert not report.passed
     assert report.summary.startswith("exits: longest_end_ms 99999 (at most")
     assert "and 1 more" in report.summary
     assert CASES["exits"].figures["lost_tasks"].why in report.evidence
+    assert "exits: lost: make" in report.evidence
 
 
 @pytest.mark.parametrize(
