@@ -84,6 +84,7 @@ uint64_t window_end(void);		/* returns its length; fills in each task's cpu_ns *
 uint64_t longest_wait_ns(void);
 uint64_t busy_ns(void);
 int end_tasks(long patience_ms);	/* kills and reaps all; returns how many are lost */
+int phantoms(void);			/* runnable tasks that nobody knows of */
 const char *plain_name(int index);
 
 /* policy_load.c: for cases that load the policy themselves */

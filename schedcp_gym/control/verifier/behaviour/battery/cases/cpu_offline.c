@@ -44,6 +44,11 @@ int main(void)
 		spawn(plain_name(i), hog);
 	for (i = 0; i < 8; i++)
 		spawn_sleeper(plain_name(i), 300, 11000 + 700 * i, 1000);
+	/* The kernel sends these elsewhere when their CPU goes. */
+	if (nr_cpus > 1) {
+		bind_to(spawn(plain_name(i), hog), 2);
+		bind_to(spawn_sleeper(plain_name(i + 1), 300, 9000, 1000), 2);
+	}
 	window_begin();
 	failed += !load_start(&load, "cpu_offline");
 	stuck += stuck_in_step();
