@@ -6,7 +6,7 @@
 #include "battery.h"
 
 #define HOGS_PER_CPU	2
-#define WINDOW_MS	1300
+#define WINDOW_MS	1700
 #define AFTER_MS	600
 
 /* The least and the most CPU time that any of the first tasks got in a window, as parts of a fair share. */
