@@ -16,6 +16,7 @@
 
 #define FAR_MS		3600000
 #define CALIBRATION_MS	8
+#define PROGRESS_MS	1500
 
 struct shared *shared;
 int nr_cpus;
@@ -226,6 +227,25 @@ uint64_t window_end(void)
 			t->longest_wait_ns = now - since;
 	}
 	return now - window_began;
+}
+
+/* Gives every task time to do some more work: at least so long, at most PROGRESS_MS; returns how many did nothing. */
+int stuck_tasks(long least_ms)
+{
+	uint64_t before[MAX_TASKS], until = now_ns() + PROGRESS_MS * NSEC_PER_MSEC;
+	uint32_t i;
+	int stuck;
+
+	for (i = 0; i < shared->nr_tasks; i++)
+		before[i] = shared->tasks[i].rounds;
+	sleep_ms(least_ms);
+	for (;; sleep_ms(10)) {
+		stuck = 0;
+		for (i = 0; i < shared->nr_tasks; i++)
+			stuck += shared->tasks[i].rounds == before[i];
+		if (!stuck || now_ns() > until)
+			return stuck;
+	}
 }
 
 uint64_t longest_wait_ns(void)
