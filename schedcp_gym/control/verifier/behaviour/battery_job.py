@@ -26,6 +26,7 @@ class Ran:
 
     Attributes:
         figures: Values by case and name.
+        told: What cases said beside their figures, such as which task waited longest, by case.
         ended: Cases that ran to their end.
         stopped_in: The case that was on when the policy was ejected, or the machine stopped; empty when none was.
         fault: Why the policy fails whatever the figures say; empty when it doesn't.
@@ -37,6 +38,7 @@ class Ran:
     """
 
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
     ended: frozenset[str] = frozenset()
     stopped_in: str = ""
     fault: str = ""
@@ -80,6 +82,7 @@ def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
     fault, evidence = _fault(cases, result, report)
     return Ran(
         figures={name: values for name, values in figures.items() if name in ended},
+        told={case.name: result.text(f"battery/{case.name}.err").strip() for case in cases},
         ended=ended,
         stopped_in=stopped_in if fault else "",
         fault=fault,

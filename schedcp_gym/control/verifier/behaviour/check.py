@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 MACHINES = 2
 #: How often a share is run again when the host failed it.
 RETRIES = 2
-EVIDENCE_LINES = 12
+EVIDENCE_LINES = 16
+EVIDENCE_FIGURES = 6
 
 
 def check_behaviour(
@@ -50,7 +51,11 @@ def check_behaviour(
         return _run(machine, share, names, policy, compiled)
 
     with ThreadPoolExecutor(len(shares), thread_name_prefix="battery") as pool:
-        ran = list(pool.map(run, shares))
+        try:
+            ran = list(pool.map(run, shares))
+        except BaseException:
+            machine.stop()  # Ctrl-C must not wait for what runs
+            raise
     return _report(cases, ran, time.monotonic() - began)
 
 
@@ -70,7 +75,9 @@ def _report(cases: Sequence[Case], ran: Sequence[Ran], total_s: float) -> StageR
     figures = _figures(cases, ran)
     broken = [figure for figure in figures if not figure.kept]
     lines = [line for one in faults for line in (_fault_line(one), *one.evidence.splitlines())]
-    lines += [f"{_told(figure)}: {figure.why}" for figure in broken]
+    lines += [f"{_told(figure)}: {figure.why}" for figure in broken[:EVIDENCE_FIGURES]]
+    for name in dict.fromkeys(figure.case for figure in broken[:EVIDENCE_FIGURES]):
+        lines += [f"{name}: {line}" for one in ran for line in one.told.get(name, "").splitlines()[:2]]
     return StageReport(
         stage=Stage.BEHAVIOUR,
         passed=not faults and not broken,
@@ -112,12 +119,10 @@ def _summary(faults: Sequence[Ran], broken: Sequence[Figure], figures: Sequence[
     if broken:
         more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
         return _told(broken[0]) + more
-    nearest = max((figure for figure in figures if 0 < _nearness(figure) < 1), key=_nearness, default=None)
+    nearest = max((figure for figure in figures if not figure.at_least), key=_nearness, default=None)
     return f"{len(figures)} figures kept" + (f"; nearest to its limit: {_told(nearest)}" if nearest else "")
 
 
 def _nearness(figure: Figure) -> float:
-    """How near a kept figure is to its limit: 1 is at it."""
-    value, limit = figure.value or 0.0, figure.limit
-    smaller, larger = (limit, value) if figure.at_least else (value, limit)
-    return smaller / larger if larger > 0 else 0.0
+    """How near a figure that may not be large is to its limit: 1 is at it. Those that must be 0 have no distance."""
+    return (figure.value or 0.0) / figure.limit if figure.limit else 0.0

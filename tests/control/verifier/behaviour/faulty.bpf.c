@@ -49,8 +49,11 @@ static u64 dsq_of(const struct task_struct *p)
 	return p->comm[0] == 'z' && p->comm[1] == 's' ? ASIDE : SHARED;
 #elif defined(FAULT_bursts)
 	return scx_bpf_dsq_nr_queued(SHARED) > 40 ? NOWHERE : SHARED;
-#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+#elif defined(FAULT_realtime)
 	return OWN + scx_bpf_task_cpu(p);
+#elif defined(FAULT_cpu_offline)
+	/* Whether that CPU is there or not. */
+	return OWN + (is_bound(p) ? scx_bpf_task_cpu(p) : p->pid % scx_bpf_nr_cpu_ids());
 #else
 	return is_bound(p) ? OWN + scx_bpf_task_cpu(p) : SHARED;
 #endif

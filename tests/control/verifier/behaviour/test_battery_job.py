@@ -26,8 +26,8 @@ PROGRESS = "begin exits 1.0 0\nend exits 2.0 0\nbegin reload 2.0 0\nend reload 3
 FILES = {
     "report.json": json.dumps(REPORT),
     "battery/cases": PROGRESS,
-    "battery/exits.figures": "longest_end_ms 12.5\nlost_tasks 0\n",
-    "battery/reload.figures": "failed_loads 0\nwindows_with_stuck_tasks 0\nunload_ms 9\nlost_tasks 0\n",
+    "battery/exits.figures": "longest_end_ms 12.5\nphantom_tasks 0\nlost_tasks 0\n",
+    "battery/reload.figures": "failed_loads 0\nstuck_tasks 0\nunload_ms 9\nlost_tasks 0\n",
 }
 
 
@@ -62,11 +62,19 @@ def test_a_good_result_passes_with_all_figures():
 
 
 def test_a_figure_beyond_its_limit_fails_with_why():
-    report = verdict(left(**{"battery__exits.figures": "longest_end_ms 99999\nlost_tasks 2\n"}))
+    report = verdict(
+        left(
+            **{
+                "battery__exits.figures": "longest_end_ms 99999\nphantom_tasks 0\nlost_tasks 2\n",
+                "battery__exits.err": "lost: make\n",
+            }
+        )
+    )
     assert not report.passed
     assert report.summary.startswith("exits: longest_end_ms 99999 (at most")
     assert "and 1 more" in report.summary
     assert CASES["exits"].figures["lost_tasks"].why in report.evidence
+    assert "exits: lost: make" in report.evidence
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,11 @@ struct task *spawn_sleeper(const char *name, long work_us, long period_us, long 
 void bind_to(struct task *t, uint64_t mask);
 void window_begin(void);
 uint64_t window_end(void);		/* returns its length; fills in each task's cpu_ns */
+int stuck_tasks(long least_ms);		/* that do nothing for more than a second */
 uint64_t longest_wait_ns(void);
 uint64_t busy_ns(void);
 int end_tasks(long patience_ms);	/* kills and reaps all; returns how many are lost */
+int phantoms(void);			/* runnable tasks that nobody knows of */
 const char *plain_name(int index);
 
 /* policy_load.c: for cases that load the policy themselves */

@@ -16,6 +16,7 @@
 
 #define FAR_MS		3600000
 #define CALIBRATION_MS	8
+#define PROGRESS_MS	1500
 
 struct shared *shared;
 int nr_cpus;
@@ -228,6 +229,25 @@ uint64_t window_end(void)
 	return now - window_began;
 }
 
+/* Gives every task time to do some more work: at least so long, at most PROGRESS_MS; returns how many did nothing. */
+int stuck_tasks(long least_ms)
+{
+	uint64_t before[MAX_TASKS], until = now_ns() + PROGRESS_MS * NSEC_PER_MSEC;
+	uint32_t i;
+	int stuck;
+
+	for (i = 0; i < shared->nr_tasks; i++)
+		before[i] = shared->tasks[i].rounds;
+	sleep_ms(least_ms);
+	for (;; sleep_ms(10)) {
+		stuck = 0;
+		for (i = 0; i < shared->nr_tasks; i++)
+			stuck += shared->tasks[i].rounds == before[i];
+		if (!stuck || now_ns() > until)
+			return stuck;
+	}
+}
+
 uint64_t longest_wait_ns(void)
 {
 	uint64_t longest = 0;
@@ -282,6 +302,26 @@ int end_tasks(long patience_ms)
 			fprintf(stderr, "lost: %s\n", shared->tasks[i].name);
 	shared->nr_tasks = 0;
 	return left;
+}
+
+/*
+ * Tasks that the kernel counts as runnable now that none should be but this one. One that ends is soon out of sight: if
+ * it is lost on its last steps, only this number still tells.
+ */
+int phantoms(void)
+{
+	int least = MAX_TASKS, running, look;
+
+	for (look = 0; look < 10; look++) {
+		FILE *file = fopen("/proc/loadavg", "re");
+
+		if (file && fscanf(file, "%*f %*f %*f %d/", &running) == 1 && running - 1 < least)
+			least = running - 1;
+		if (file)
+			fclose(file);
+		sleep_ms(5);
+	}
+	return least;
 }
 
 static int by_value(const void *a, const void *b)

@@ -4,6 +4,27 @@
 
 #define WINDOW_MS	1000
 #define CHANGE_MS	70
+#define QUIET_MS	200
+
+/* Bound sleepers, and one that is moved about, while CPUs idle that they may not use. */
+static int quiet(uint64_t last, uint64_t *strayed)
+{
+	struct task *moving;
+	uint32_t i;
+
+	for (i = 0; i < 3; i++)
+		bind_to(spawn_sleeper(plain_name(i), 300, 5000 + 900 * i, 1000), last);
+	moving = spawn_sleeper(plain_name(i), 300, 3000, 1000);
+	window_begin();
+	for (i = 0; i < QUIET_MS / 20; i++) {
+		bind_to(moving, i % 2 ? last : 1);
+		sleep_ms(20);
+	}
+	window_end();
+	for (i = 0; i < shared->nr_tasks; i++)
+		*strayed += shared->tasks[i].strayed;
+	return end_tasks(1000);
+}
 
 int main(void)
 {
@@ -14,6 +35,7 @@ int main(void)
 
 	case_begin();
 	last = 1ULL << (nr_cpus - 1);
+	lost = quiet(last, &strayed);
 	for (i = 0; i < (uint32_t)nr_cpus; i++)
 		spawn(plain_name(i), hog);
 	bound[0] = spawn(plain_name(i), hog);
@@ -50,7 +72,7 @@ int main(void)
 	figure("bound_share", (double)least / fair);
 	figure("moving_share", (double)moving->cpu_ns / fair);
 	figure("longest_wait_ms", ms(longest_wait_ns()));
-	lost = end_tasks(1000);
+	lost += end_tasks(1000);
 	figure("lost_tasks", lost);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #define WINDOW_MS	2200
 #define NAMES		"/job/names"
 #define MAX_NAMES	160
+#define LIGHT		12
 #define FLOOR_NS	(20 * NSEC_PER_MSEC)
 
 static int spawn_named(void)
@@ -44,7 +45,7 @@ static void nice_sleeper(struct task *t)
 	sleeper(t);
 }
 
-/* Tasks that never sleep, of more weight and of the usual one, one of them bound; and some of little weight. */
+/* Tasks that never sleep, of more weight and of the usual one, one of them bound; and a crowd of little weight. */
 static void spawn_others(void)
 {
 	int i;
@@ -52,8 +53,8 @@ static void spawn_others(void)
 	for (i = 0; i < 2 * nr_cpus; i++)
 		spawn(plain_name(i), nice_hog)->arg[0] = i % 2 ? 0 : -5;
 	bind_to(spawn(plain_name(i), hog), 1ULL << (nr_cpus - 1));
-	for (i = 0; i < 4; i++)
-		spawn_sleeper(plain_name(i), 400, 80000, 9000 * i)->work = nice_sleeper;
+	for (i = 0; i < LIGHT; i++)
+		spawn_sleeper(plain_name(i), 400, 80000, 9000)->work = nice_sleeper;
 }
 
 static int by_value(const void *a, const void *b)
@@ -102,6 +103,7 @@ int main(void)
 	compare(named);
 	figure("busy_share", (double)busy / (length * nr_cpus));
 	lost = end_tasks(1500);
+	figure("phantom_tasks", phantoms());
 	figure("lost_tasks", lost);
 	return 0;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Tasks of different nice values, then groups of different cpu.weight: nobody is the better served for asking less. */
+/*
+ * Tasks of different nice values, then groups of different cpu.weight beside tasks in none: nobody is the better served
+ * for asking less, and nobody gets nothing.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,20 +20,15 @@ static void nice_hog(struct task *t)
 	hog(t);
 }
 
-/* CPU time of the first so many tasks, and of the last. */
-static double first_to_last(uint32_t each)
+/* CPU time of so many tasks, from the given one on. */
+static double used_ns(uint32_t from, uint32_t count)
 {
-	uint64_t first = 0, last = 0;
+	uint64_t total = 0;
 	uint32_t i;
 
-	window_begin();
-	sleep_ms(WINDOW_MS);
-	window_end();
-	for (i = 0; i < each; i++) {
-		first += shared->tasks[i].cpu_ns;
-		last += shared->tasks[shared->nr_tasks - 1 - i].cpu_ns;
-	}
-	return (double)first / (last ?: 1);
+	for (i = from; i < from + count; i++)
+		total += shared->tasks[i].cpu_ns;
+	return total;
 }
 
 static int nice_values(void)
@@ -41,7 +39,10 @@ static int nice_values(void)
 	for (i = 0; i < 3; i++)
 		for (n = 0; n < nr_cpus; n++)
 			spawn(plain_name(i * nr_cpus + n), nice_hog)->arg[0] = values[i];
-	figure("nice_heavy_to_light", first_to_last(nr_cpus));
+	window_begin();
+	sleep_ms(WINDOW_MS);
+	window_end();
+	figure("nice_heavy_to_light", used_ns(0, nr_cpus) / (used_ns(2 * nr_cpus, nr_cpus) + 1));
 	return end_tasks(1000);
 }
 
@@ -56,6 +57,7 @@ static void join(struct task *t)
 
 static int groups(void)
 {
+	double fair;
 	int n, lost;
 
 	write_text(CGROUP "cgroup.subtree_control", "+cpu");
@@ -64,7 +66,13 @@ static int groups(void)
 		fprintf(stderr, "no groups: %s\n", strerror(errno));
 	for (n = 0; n < 2 * nr_cpus; n++)
 		spawn(plain_name(n), join)->arg[0] = n < nr_cpus;
-	figure("group_heavy_to_light", first_to_last(nr_cpus));
+	for (n = 0; n < nr_cpus; n++)
+		spawn(plain_name(n), hog);
+	window_begin();
+	sleep_ms(WINDOW_MS);
+	fair = window_end() * nr_cpus / 3.0;
+	figure("group_heavy_to_light", used_ns(0, nr_cpus) / (used_ns(nr_cpus, nr_cpus) + 1));
+	figure("light_group_share", used_ns(nr_cpus, nr_cpus) / fair);
 	lost = end_tasks(1000);
 	rmdir(CGROUP "heavy");
 	rmdir(CGROUP "light");
