@@ -52,8 +52,10 @@ class RandomSearch(Agent):
         return action
 
     def _value(self, tunable: Tunable, task: SchedEnv, rng: np.random.Generator) -> object:
-        if tunable.type is not TunableType.TEXT:
+        if not tunable.is_name:
             return value_at(tunable, rng.random())
+        if tunable.type is not TunableType.TEXT:
+            return tunable.default  # of cgroups, nothing is observed
         assert task.baseline is not None
         names = nameable(task.baseline)
         if not names or rng.random() < self.empty_text:

@@ -17,6 +17,7 @@
  * threads go straight to their CPU.
  */
 #include <scx/common.bpf.h>
+#include <schedcp/cpus.bpf.h>
 #include <schedcp/helpers.bpf.h>
 #include <schedcp/tunable.bpf.h>
 
@@ -36,19 +37,14 @@ enum fifo_dsq {
 
 s32 BPF_STRUCT_OPS(fifo_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
 }
 
 void BPF_STRUCT_OPS(fifo_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 dsq = is_bound(p) ? FIFO_BOUND + scx_bpf_task_cpu(p) : FIFO_SHARED;
 
-	if (is_cpu_kthread(p)) {
+	if (goes_local(p)) {
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), enq_flags);
 		return;
 	}
@@ -70,6 +66,8 @@ void BPF_STRUCT_OPS(fifo_dispatch, s32 cpu, struct task_struct *prev)
 		scx_bpf_task_set_slice(prev, US_TO_NS(slice_us));
 }
 
+CPU_OPS_DEFINE(fifo, drain_dsqs(FIFO_BOUND, cpu))
+
 s32 BPF_STRUCT_OPS_SLEEPABLE(fifo_init)
 {
 	return create_dsqs(FIFO_BOUND);
@@ -84,6 +82,7 @@ SCX_OPS_DEFINE(fifo_ops,
 	       .select_cpu	= (void *)fifo_select_cpu,
 	       .enqueue		= (void *)fifo_enqueue,
 	       .dispatch	= (void *)fifo_dispatch,
+	       CPU_OPS(fifo),
 	       .init		= (void *)fifo_init,
 	       .exit		= (void *)fifo_exit,
 	       .name		= "fifo");

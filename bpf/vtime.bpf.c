@@ -15,6 +15,7 @@
  * when a CPU chooses between the two queues: bound and free tasks cannot starve each other.
  */
 #include <scx/common.bpf.h>
+#include <schedcp/cpus.bpf.h>
 #include <schedcp/helpers.bpf.h>
 #include <schedcp/tunable.bpf.h>
 
@@ -96,19 +97,14 @@ static u64 shifted(struct clock *clock, struct task_struct *p)
 
 s32 BPF_STRUCT_OPS(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle)
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), 0);
-	return cpu;
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
 }
 
 void BPF_STRUCT_OPS(vtime_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 dsq = dsq_of(p);
 
-	if (is_cpu_kthread(p)) {
+	if (goes_local(p)) {
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), enq_flags);
 		return;
 	}
@@ -177,6 +173,8 @@ void BPF_STRUCT_OPS(vtime_enable, struct task_struct *p)
 	scx_bpf_task_set_dsq_vtime(p, clock_of(dsq_of(p))->now);
 }
 
+CPU_OPS_DEFINE(vtime, drain_dsqs(VTIME_BOUND, cpu))
+
 s32 BPF_STRUCT_OPS_SLEEPABLE(vtime_init)
 {
 	return create_dsqs(VTIME_BOUND);
@@ -195,6 +193,7 @@ SCX_OPS_DEFINE(vtime_ops,
 	       .stopping	= (void *)vtime_stopping,
 	       .set_cpumask	= (void *)vtime_set_cpumask,
 	       .enable		= (void *)vtime_enable,
+	       CPU_OPS(vtime),
 	       .init		= (void *)vtime_init,
 	       .exit		= (void *)vtime_exit,
 	       .name		= "vtime");

@@ -63,7 +63,7 @@ def tune_space(choices: Sequence[Choice]) -> spaces.Dict:
 
 
 def _space_of(tunable: Tunable) -> spaces.Space[Any]:
-    if tunable.type is TunableType.TEXT:
+    if tunable.is_name:
         return spaces.Text(min_length=0, max_length=TEXT_MAX, charset=TEXT_CHARSET)
     if tunable.type is TunableType.BOOL:
         return spaces.Discrete(2)
@@ -109,7 +109,7 @@ def encode_tune(choices: Sequence[Choice], policy: str, values: Mapping[str, obj
 
 def _element(tunable: Tunable, value: Value | None) -> Any:
     value = tunable.default if value is None else value
-    if tunable.type is TunableType.TEXT:
+    if tunable.is_name:
         return str(value)
     return np.int64(int(value)) if tunable.type is TunableType.BOOL else np.array(int(value), np.int64)
 
@@ -125,7 +125,7 @@ def decode_flat(choices: Sequence[Choice], action: Any, names: Sequence[str]) ->
     Args:
         choices: The catalogue, in order.
         action: Numbers in [-1, 1]; outside of it they count as the nearer end.
-        names: The process names a text tunable chooses from, after the empty one.
+        names: The process names a text tunable chooses from, after the empty one. A cgroup tunable stays empty.
 
     Raises:
         BadInput: The action has the wrong length, or holds a NaN.
@@ -140,7 +140,7 @@ def decode_flat(choices: Sequence[Choice], action: Any, names: Sequence[str]) ->
     for tunable, share in zip(choice.tunables, shares[before:], strict=False):
         if tunable.type is TunableType.TEXT:
             values[tunable.name] = ["", *names][_slot(share, 1 + len(names))]
-        else:
+        elif not tunable.is_name:
             values[tunable.name] = value_at(tunable, share)
     return choice.policy(values)
 

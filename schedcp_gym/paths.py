@@ -9,6 +9,8 @@ PACKAGE = Path(__file__).resolve().parent
 POLICIES = PACKAGE / "bpf"
 WORKLOADS = PACKAGE / "workloads"
 CONFIGS = PACKAGE / "configs"
+#: What the verifier runs in the guest; compiled into the image.
+BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
 
 
 def cache_root() -> Path:

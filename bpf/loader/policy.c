@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "policy.h"
+#include "tunables.h"
 
 #define SCX		"/sys/kernel/sched_ext/"
 #define ENABLE_MS	1000
@@ -20,6 +21,8 @@
 #define STATS_SIZE	4096
 #define MAX_PROGS	64
 #define LOG_TAIL	(256 * 1024)
+#define KEY_SIZE	256
+#define OPS_SWITCH_PARTIAL	(1ULL << 3)	/* SCX_OPS_SWITCH_PARTIAL */
 
 /* As in bpf/include/scx/user_exit_info.bpf.h. */
 struct user_exit_info {
@@ -36,6 +39,8 @@ static uint32_t exit_offset;
 static char enable_seq[32];
 static FILE *log_file;
 static bool tracing;
+static enum switch_mode switch_mode;
+static long long free_kib_before;
 static char complaint[512];
 static char stats[MAX_PROGS][STATS_SIZE];
 
@@ -84,123 +89,14 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-/* A variable of a section and its type, with what qualifies it taken off. */
-static const struct btf_type *find_variable(const char *section, const char *name, bool by_type, bool *settable,
-					    const struct btf_var_secinfo **info)
+/* Which tasks the policy gets is the loader's to say. */
+static void set_switch_mode(char *flags)
 {
-	const struct btf *btf = bpf_object__btf(object);
-	int id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1, i;
-	const struct btf_type *type, *var;
-	bool constant, changes;
-	uint32_t at;
+	uint64_t value;
 
-	if (id < 0)
-		return NULL;
-	type = btf__type_by_id(btf, id);
-	*info = btf_var_secinfos(type);
-	for (i = btf_vlen(type); i > 0; i--, (*info)++) {
-		var = btf__type_by_id(btf, (*info)->type);
-		if (!var || !btf_is_var(var))
-			continue;
-		if (!by_type && strcmp(btf__name_by_offset(btf, var->name_off) ?: "", name))
-			continue;
-		constant = changes = false;
-		for (at = var->type; (type = btf__type_by_id(btf, at));) {
-			constant |= btf_is_const(type);
-			changes |= btf_is_volatile(type);
-			if (!btf_is_mod(type) && !btf_is_typedef(type))
-				break;
-			at = type->type;
-		}
-		if (by_type && (!type || strcmp(btf__name_by_offset(btf, type->name_off) ?: "", name)))
-			continue;
-		for (at = type && btf_is_array(type) ? btf_array(type)->type : 0; at;) {
-			const struct btf_type *element = btf__type_by_id(btf, at);
-
-			constant |= element && btf_is_const(element);
-			changes |= element && btf_is_volatile(element);
-			at = element && btf_is_mod(element) ? element->type : 0;
-		}
-		*settable = constant && changes;
-		return type;
-	}
-	return NULL;
-}
-
-static bool set_number(const struct btf_type *type, void *where, const char *value)
-{
-	bool is_signed = btf_int_encoding(type) & BTF_INT_SIGNED, negative = value[0] == '-';
-	unsigned int bits = type->size * 8;
-	unsigned long long number, most;
-	char *end;
-
-	if (btf_int_encoding(type) & BTF_INT_BOOL)
-		bits = 1;
-	if (!strcmp(value, "true") || !strcmp(value, "false"))
-		value = bits != 1 ? "" : value[0] == 't' ? "1" : "0";
-	if (bits > 64 || (negative && !is_signed) || value[negative] < '0' || value[negative] > '9')
-		return false;
-	errno = 0;
-	number = strtoull(value + negative, &end, 10);
-	most = bits == 64 ? ~0ULL : (1ULL << bits) - 1;
-	if (is_signed)
-		most = most / 2 + negative;
-	if (errno || *end || number > most)
-		return false;
-	if (negative)
-		number = -number;
-	memcpy(where, &number, type->size);	/* little endian */
-	return true;
-}
-
-static bool set_tunable(struct report *r, const char *name, const char *value)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
-	const struct btf_type *type, *element;
-	const struct btf_var_secinfo *info;
-	bool settable = false, good = false;
-	size_t size = 0;
-	char *base = map ? bpf_map__initial_value(map, &size) : NULL;
-
-	type = find_variable(".rodata", name, false, &settable, &info);
-	if (!base || !type || !settable || (uint64_t)info->offset + info->size > size)
-		return fail(r, "rejected", "the policy has no tunable %s", name);
-	base += info->offset;
-	if (btf_is_int(type) && type->size == info->size) {
-		good = set_number(type, base, value);
-	} else if (btf_is_array(type)) {
-		element = btf__type_by_id(bpf_object__btf(object),
-					  btf__resolve_type(bpf_object__btf(object), btf_array(type)->type));
-		good = element && btf_is_int(element) && element->size == 1 && strlen(value) < info->size;
-		if (good)
-			strncpy(base, value, info->size);
-	}
-	return good || fail(r, "rejected", "tunable %s does not take the value %s", name, value);
-}
-
-static bool set_tunables(struct report *r, const char *path)
-{
-	char line[512], *value;
-	bool good = true;
-	FILE *file;
-
-	r->stage = "tunables";
-	if (!path)
-		return true;
-	file = fopen(path, "re");
-	if (!file)
-		return fail(r, "rejected", "%s: %s", path, strerror(errno));
-	while (good && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!line[0] || line[0] == '#')
-			continue;
-		value = strchr(line, '=');
-		if (value)
-			*value++ = '\0';
-		good = value ? set_tunable(r, line, value) : fail(r, "rejected", "not name=value: %s", line);
-	}
-	fclose(file);
-	return good;
+	memcpy(&value, flags, sizeof(value));
+	value = switch_mode == SWITCH_PARTIAL ? value | OPS_SWITCH_PARTIAL : value & ~OPS_SWITCH_PARTIAL;
+	memcpy(flags, &value, sizeof(value));
 }
 
 /* Finds the one table of callbacks, its name and the exit record. */
@@ -225,8 +121,8 @@ static bool find_ops(struct report *r)
 			return fail(r, "rejected", "more than one struct_ops table");
 		ops_map = map;
 	}
-	type = find_variable(".struct_ops.link", "sched_ext_ops", true, &unused, &info) ?:
-	       find_variable(".struct_ops", "sched_ext_ops", true, &unused, &info);
+	type = find_variable(object, ".struct_ops.link", "sched_ext_ops", true, &unused, &info) ?:
+	       find_variable(object, ".struct_ops", "sched_ext_ops", true, &unused, &info);
 	if (!ops_map || !type)
 		return fail(r, "rejected", "no table of sched_ext_ops");
 	table = bpf_map__initial_value(ops_map, &size);
@@ -234,13 +130,19 @@ static bool find_ops(struct report *r)
 		const struct btf_member *member = btf_members(type) + i;
 		size_t at = member->offset / 8;
 
-		if (!strcmp(btf__name_by_offset(btf, member->name_off) ?: "", "name") && at < size)
+		const char *name = btf__name_by_offset(btf, member->name_off) ?: "";
+
+		if (!strcmp(name, "name") && at < size)
 			snprintf(r->ops, sizeof(r->ops), "%.*s", (int)(size - at), table + at);
+		if (!strcmp(name, "timeout_ms") && at + 4 <= size)
+			memcpy(&r->timeout_ms, table + at, sizeof(r->timeout_ms));
+		if (!strcmp(name, "flags") && at + 8 <= size && switch_mode != SWITCH_AS_IT_IS)
+			set_switch_mode(table + at);
 	}
 	if (!r->ops[0])
 		return fail(r, "rejected", "the table of sched_ext_ops has no name");
 
-	type = find_variable(".data", "user_exit_info", true, &unused, &info);
+	type = find_variable(object, ".data", "user_exit_info", true, &unused, &info);
 	map = bpf_object__find_map_by_name(object, ".data");
 	if (type && map && info->size == sizeof(struct user_exit_info) &&
 	    (uint64_t)info->offset + info->size <= bpf_map__value_size(map)) {
@@ -273,7 +175,7 @@ static bool prepare(struct report *r, const char *path, const char *tunables)
 		bpf_program__set_log_level(prog, 4);
 		bpf_program__set_log_buf(prog, stats[count++], STATS_SIZE);
 	}
-	return find_ops(r) && set_tunables(r, tunables);
+	return find_ops(r) && set_tunables(r, object, tunables);
 }
 
 static void write_stats(void)
@@ -286,8 +188,21 @@ static void write_stats(void)
 			fprintf(log_file, "%s: %s", bpf_program__name(prog), stats[count++]);
 }
 
+/* The program on which the kernel gave up after a million instructions, or NULL. */
+static struct bpf_program *too_complex(void)
+{
+	struct bpf_program *prog;
+	int count = 0;
+
+	bpf_object__for_each_program(prog, object)
+		if (count < MAX_PROGS && strstr(stats[count++], "too large"))
+			return prog;
+	return NULL;
+}
+
 static bool load(struct report *r, const char *path, const char *tunables)
 {
+	struct bpf_program *prog;
 	int error;
 
 	if (!prepare(r, path, tunables))
@@ -296,6 +211,12 @@ static bool load(struct report *r, const char *path, const char *tunables)
 	if (bpf_object__load(object) == 0) {
 		write_stats();
 		return true;
+	}
+	prog = too_complex();
+	if (prog) {
+		write_stats();
+		return fail(r, "rejected", "the kernel does not load the policy: %s is too complex: a million instructions "
+			    "walked through and no end", bpf_program__name(prog));
 	}
 	/* Once more, for the whole story. */
 	bpf_object__close(object);
@@ -332,6 +253,39 @@ static void read_exit(struct report *r)
 	free(value);
 }
 
+/* Entries that the policy's hash tables hold: what it keeps of tasks that are gone adds up. */
+void policy_count_entries(struct report *r)
+{
+	static char key[2][KEY_SIZE];
+	struct bpf_map *map;
+
+	r->entries = 0;
+	bpf_object__for_each_map(map, object) {
+		enum bpf_map_type type = bpf_map__type(map);
+		int fd = bpf_map__fd(map), turn = 0;
+
+		if ((type != BPF_MAP_TYPE_HASH && type != BPF_MAP_TYPE_PERCPU_HASH) ||
+		    bpf_map__key_size(map) > KEY_SIZE)
+			continue;
+		while (bpf_map_get_next_key(fd, turn ? key[turn % 2] : NULL, key[(turn + 1) % 2]) == 0 &&
+		       turn < (int)bpf_map__max_entries(map))
+			turn++;
+		r->entries += turn;
+	}
+}
+
+static long long free_memory_kib(void)
+{
+	long long kib = 0;
+	char text[4096], *found;
+
+	read_file("/proc/meminfo", text, sizeof(text));
+	found = strstr(text, "MemAvailable:");
+	if (found)
+		sscanf(found, "MemAvailable: %lld", &kib);
+	return kib;
+}
+
 bool policy_enabled(void)
 {
 	char state[32];
@@ -352,17 +306,23 @@ bool policy_in_charge(struct report *r)
 	return fail(r, "ejected", "the policy was ejected before the command ended");
 }
 
-bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+/* Loads the policy, ready to be attached. */
+bool policy_load(struct report *r, const char *path, const char *tunables, const char *log, enum switch_mode mode)
 {
-	char ops[128];
-	int ms;
-
+	free_kib_before = free_memory_kib();
 	libbpf_set_print(print);
+	switch_mode = mode;
 	log_file = log ? fopen(log, "we") : NULL;
 	if (log && !log_file)
 		return fail(r, "rejected", "%s: %s", log, strerror(errno));
-	if (!load(r, path, tunables))
-		return false;
+	return load(r, path, tunables);
+}
+
+/* Attaches a loaded policy and waits until it is in charge. */
+bool policy_attach(struct report *r)
+{
+	char ops[128], all[8];
+	int ms;
 
 	r->stage = "attach";
 	tracing = true;
@@ -377,10 +337,18 @@ bool policy_start(struct report *r, const char *path, const char *tunables, cons
 		read_file(SCX "enable_seq", enable_seq, sizeof(enable_seq));
 		if (r->exit_kind)
 			break;
-		if (policy_enabled() && !strcmp(ops, r->ops))
+		if (policy_enabled() && !strcmp(ops, r->ops)) {
+			r->memory_kib = free_kib_before - free_memory_kib();
+			r->takes_all = read_file(SCX "switch_all", all, sizeof(all)) > 0 && all[0] == '1';
 			return true;
+		}
 	}
 	return fail(r, "rejected", "the policy was not enabled");
+}
+
+bool policy_start(struct report *r, const char *path, const char *tunables, const char *log)
+{
+	return policy_load(r, path, tunables, log, SWITCH_AS_IT_IS) && policy_attach(r);
 }
 
 /* Detaches the policy and says why it went. Returns whether all was well to the end. */

@@ -155,7 +155,7 @@ static int utf8_length(const unsigned char *s)
 	return code >= 0xd800 && code < 0xe000 ? 0 : length;
 }
 
-static void put_string(FILE *out, const char *text)
+void put_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	int length;
@@ -201,6 +201,8 @@ bool write_report(const char *path, const struct report *r)
 	put_field(out, "stage", r->stage);
 	put_field(out, "message", r->message);
 	put_field(out, "ops", r->ops);
+	fprintf(out, "\"timeout_ms\":%u,\"takes_all\":%s,", r->timeout_ms, r->takes_all ? "true" : "false");
+	fprintf(out, "\"memory_kib\":%lld,\"entries\":%lld,", r->memory_kib, r->entries);
 	fprintf(out, "\"exit\":{\"kind\":%d,\"code\":%lld,", r->exit_kind, r->exit_code);
 	put_field(out, "reason", r->exit_reason);
 	fputs("\"msg\":", out);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define MAX_EVENTS	64
 #define MAX_NAMES	64
@@ -23,6 +24,10 @@ struct report {
 	const char	*outcome, *stage;
 	char		message[1024];
 	char		ops[128];
+	unsigned int	timeout_ms;	/* 0: the kernel's default */
+	bool		takes_all;	/* tasks; or only those of the class SCHED_EXT */
+	long long	memory_kib;	/* that loading took */
+	long long	entries;	/* in the policy's hash tables, at the end */
 	int		exit_kind;
 	long long	exit_code;
 	char		exit_reason[128], exit_msg[1024];
@@ -41,6 +46,7 @@ int read_events(const char *ops, struct event *events);
 void read_acct(const char *path, struct report *r);
 int open_kernel_log(void);
 void read_kernel_log(int fd, char *buf, size_t size);
+void put_string(FILE *out, const char *text);
 bool write_report(const char *path, const struct report *r);
 
 #endif

@@ -169,8 +169,10 @@ static bool measure(char **command, bool policy, long poll_ms)
 	good = run(command, policy, poll_ms);
 	acct(NULL);
 	report.cpu_s = cpu_seconds();
-	if (policy)
+	if (policy) {
 		count_events(before, count);
+		policy_count_entries(&report);
+	}
 	read_acct(ACCT_FILE, &report);
 	unlink(ACCT_FILE);
 	return good;

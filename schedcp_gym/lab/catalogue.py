@@ -17,7 +17,9 @@ _NUMBER = re.compile(
     \s*(?P<low>\d+)\s*,\s*(?P<high>\d+)\s*,\s*(?P<scale>linear|log)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""",
     re.MULTILINE | re.VERBOSE,
 )
-_TEXT = re.compile(r"""^TUNABLE_TEXT\(\s*(?P<name>\w+)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""", re.MULTILINE)
+_TEXT = re.compile(
+    r"""^TUNABLE_(?P<kind>TEXT|CGROUP)\(\s*(?P<name>\w+)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""", re.MULTILINE
+)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
@@ -107,7 +109,7 @@ def tunables_of(source: str) -> tuple[Tunable, ...]:
     """
     found = [(match.start(), _number(match)) for match in _NUMBER.finditer(source)]
     for match in _TEXT.finditer(source):
-        text = Tunable(match["name"], TunableType.TEXT, "", description=_sentence(match["text"]))
+        text = Tunable(match["name"], TunableType(match["kind"].lower()), "", description=_sentence(match["text"]))
         found.append((match.start(), text))
     return tuple(tunable for _, tunable in sorted(found, key=lambda pair: pair[0]))
 

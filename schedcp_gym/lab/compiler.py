@@ -4,14 +4,14 @@ import functools
 import hashlib
 import logging
 import os
-import pwd
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from schedcp_gym.lab import elf, jail, preflight
+from schedcp_gym.lab.preflight import Refusal
 from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.image.inputs import folder_digest
 from schedcp_gym.paths import POLICIES, cache_root
@@ -23,24 +23,34 @@ log = logging.getLogger(__name__)
 OLDEST_CLANG = 16
 #: 19 first: it is the one Debian 12, 13 and Ubuntu 24.04 all have, and objects differ between versions.
 CLANGS = ("clang-19", "clang", "clang-22", "clang-21", "clang-20", "clang-18", "clang-17", "clang-16")
-COMPILE_LIMIT_S = 30
 SOURCE_LIMIT = 1 << 20
 LOG_LIMIT = 8000
+#: Bytes of a policy's globals and maps of globals.
+GLOBALS_LIMIT = 64 << 20
+#: The name of the source in the compiler's folder, and of the folders its headers come from.
+SOURCE_NAME = "policy.bpf.c"
+HEADER_FOLDERS = ("include", "image")
+#: How the source is read: shared with the parser. Headers come from our two folders and nowhere else.
+READING = (
+    *("-O2", "-target", "bpf", "-mcpu=v3", "-fms-extensions", "-D__TARGET_ARCH_x86", "-Wno-microsoft-anon-tag"),
+    *("-nostdinc", *(word for folder in HEADER_FOLDERS for word in ("-I", folder)), "-fdebug-compilation-dir=."),
+)
 FLAGS = (
-    *("-g", "-O2", "-target", "bpf", "-mcpu=v3", "-fms-extensions", "-D__TARGET_ARCH_x86"),
-    *(
-        "-Wall",
-        "-Werror",
-        "-Wno-microsoft-anon-tag",
-        "-fno-caret-diagnostics",
-        "-fno-crash-diagnostics",
-        "-ferror-limit=10",
-    ),
+    *("-g", *READING, "-Wall", "-Wdate-time", "-Werror"),
+    *("-fno-caret-diagnostics", "-fno-crash-diagnostics", "-ferror-limit=10"),
 )
 
 
 class CompileError(SchedcpError):
-    """The source does not compile; the text holds the compiler's own lines."""
+    """The source does not compile; the text holds the compiler's own lines.
+
+    Attributes:
+        refusals: What was refused without asking the compiler, or although it would have done it.
+    """
+
+    def __init__(self, text: str, refusals: tuple[Refusal, ...] = ()) -> None:
+        super().__init__(text)
+        self.refusals = refusals
 
 
 @dataclass(frozen=True)
@@ -76,14 +86,11 @@ def compile_policy(source: str, image: Image) -> bytes:
     """Compiles a policy against the image's kernel; an object that is in the cache is taken from there.
 
     Raises:
-        CompileError: It does not compile, is too large, or takes too long.
-        MissingTool: There is no compiler.
+        CompileError: It does not compile, holds what is refused, or exceeds a limit.
+        MissingTool: There is no compiler, or no jail to put it in.
     """
-    if len(source) > SOURCE_LIMIT:
-        raise CompileError(f"the source has {len(source)} characters; {SOURCE_LIMIT} are allowed")
+    check_text(source)
     clang = find_clang()
-    if not shutil.which("prlimit"):
-        raise MissingTool("prlimit is not installed: `sudo apt-get install util-linux`")
     headers = _headers_digest()
     key = digest([source, clang.version, image.info["files"]["include/vmlinux.h"]["sha256"], headers, FLAGS])
     cached = cache_root() / "objects" / f"{key[:32]}.o"
@@ -95,6 +102,30 @@ def compile_policy(source: str, image: Image) -> bytes:
     part.write_bytes(hashlib.sha256(compiled).digest() + compiled)
     part.rename(cached)
     return compiled
+
+
+def check_text(source: str) -> None:
+    """What can be said of a source before any compiler sees it.
+
+    Raises:
+        CompileError: It is too large, no text, or holds directives that are refused.
+    """
+    if len(source) > SOURCE_LIMIT:
+        raise refused(Refusal(None, f"the source has {len(source)} characters; {SOURCE_LIMIT} are allowed"))
+    if found := preflight.refusals(source):
+        raise refused(*found)
+
+
+def refused(*found: Refusal) -> CompileError:
+    """The error for what is refused, in the compiler's way of writing it."""
+    places = (f"{SOURCE_NAME}:{refusal.line}" if refusal.line else SOURCE_NAME for refusal in found)
+    lines = [f"{place}: error: {refusal.what}" for place, refusal in zip(places, found, strict=True)]
+    return CompileError("\n".join(lines)[:LOG_LIMIT], found)
+
+
+def folders(image: Image) -> dict[str, Path]:
+    """The folders that headers come from, by their names in the jail."""
+    return dict(zip(HEADER_FOLDERS, (POLICIES / "include", image.include), strict=True))
 
 
 def _without_checksum(cached: Path) -> bytes | None:
@@ -111,41 +142,48 @@ def _headers_digest() -> str:
 
 
 def _compile(source: str, image: Image, clang: Clang) -> bytes:
-    """Compiles in a folder that holds all the compiler needs, with the rights of an ordinary user."""
-    with tempfile.TemporaryDirectory(prefix="schedcp-compile-") as folder:
-        Path(folder, "policy.bpf.c").write_text(source)
-        # Copies, under relative names: the debug information must not depend on where things lie on this host.
-        shutil.copytree(POLICIES / "include", Path(folder, "include"))
-        shutil.copytree(image.include, Path(folder, "image"))
-        command = [
-            *("prlimit", f"--cpu={COMPILE_LIMIT_S}", f"--as={4 << 30}", f"--fsize={64 << 20}", "--core=0", "--"),
-            *_without_rights(Path(folder)),
-            *(clang.path, *FLAGS, "-I", "include", "-I", "image"),
-            *("-fdebug-compilation-dir=.", "-c", "policy.bpf.c", "-o", "policy.bpf.o"),
-        ]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": folder},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=2 * COMPILE_LIMIT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise CompileError(f"the source did not compile within {2 * COMPILE_LIMIT_S} s") from None
-        if done.returncode:
-            raise CompileError(done.stderr.strip()[:LOG_LIMIT] or f"clang ended with status {done.returncode}")
-        return Path(folder, "policy.bpf.o").read_bytes()
+    """Compiles in the jail, under relative names: debug information must not depend on where things lie on this host."""
+    program = Path(clang.path).resolve()
+    ended = jail.run(
+        [str(program), *FLAGS, "-H", "-c", SOURCE_NAME, "-o", "-"],
+        jail.Contents((program,)),
+        folders=folders(image),
+        files={SOURCE_NAME: source.encode()},
+    )
+    if ended.exceeded:
+        raise refused(Refusal(None, f"compiling was stopped: {ended.exceeded}"))
+    if ended.crashed:
+        raise refused(Refusal(None, "the compiler crashed on this source"))
+    opened, words = _split(ended.words)
+    if strangers := _strangers(opened, source):
+        raise refused(*strangers)
+    if ended.status:
+        raise CompileError(words.strip()[:LOG_LIMIT] or f"clang ended with status {ended.status}")
+    size = sum(section.size_bytes for section in elf.sections(ended.output) if section.loaded)
+    if size > GLOBALS_LIMIT:
+        raise refused(Refusal(None, f"code and globals need {size} bytes of memory; {GLOBALS_LIMIT} are allowed"))
+    return ended.output
 
 
-def _without_rights(folder: Path) -> list[str]:
-    """As root, compiles as nobody: a source can include what its compiler can read."""
-    if os.geteuid() != 0:
-        return []
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    return ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--no-new-privs"]
+def _split(words: str) -> tuple[list[str], str]:
+    """What clang says: the files it opened (-H: dots for the depth, the path), and its messages."""
+    opened, messages = [], []
+    for line in words.splitlines():
+        found = re.fullmatch(r"\.+ (.*)", line)
+        if found:
+            opened.append(found[1])
+        else:
+            messages.append(line)
+    return opened, "\n".join(messages)
+
+
+def _strangers(opened: list[str], source: str) -> list[Refusal]:
+    """The files that were opened outside the folders for headers."""
+    found = []
+    for path in dict.fromkeys(opened):
+        parts = PurePosixPath(path).parts
+        if parts[0] in HEADER_FOLDERS and ".." not in parts:
+            continue
+        line = next((entry.line for entry in preflight.includes(source) if path.endswith(entry.name)), None)
+        found.append(Refusal(line, f"{path[:200]} is outside the folders for headers: it is refused"))
+    return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import shlex
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.paths import WORKLOADS
-from schedcp_gym.spec import Measurement, Outcome, Policy, Trial, Workload
+from schedcp_gym.spec import Clock, Measurement, Outcome, Policy, Trial, Workload
+
+log = logging.getLogger(__name__)
 
 RUN_SCRIPT = Path(__file__).with_name("run-trial.sh")
 LOG_LIMIT = 20_000
@@ -66,15 +69,20 @@ def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> 
         "digests": digests,
         "timings_s": dict(result.timings_s),
         "job_s": result.job_s,
+        "pages_scanned": result.pages_scanned,
     }
+    if result.pages_scanned and trial.machine.clock is Clock.VIRTUAL:
+        log.warning(
+            "the guest was short of memory (%d pages scanned): the measurement need not be exact", result.pages_scanned
+        )
     outcome, message = _ending(result)
     report = _read_report(result)
     if outcome is None and report is None:
         outcome = Outcome.WORKLOAD_ERROR
         message = result.text("stderr").strip()[-500:] or "the trial left no report"
     if outcome is not None or report is None:
-        log = "\n".join(filter(None, (result.text("stderr"), result.text("setup.log"), result.console)))
-        return Measurement(outcome=outcome or Outcome.GUEST_CRASH, message=message, log=log[-LOG_LIMIT:], **common)
+        lines = "\n".join(filter(None, (result.text("stderr"), result.text("setup.log"), result.console)))
+        return Measurement(outcome=outcome or Outcome.GUEST_CRASH, message=message, log=lines[-LOG_LIMIT:], **common)
     try:
         return _reported(trial, result, report, common)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -96,8 +104,8 @@ def _reported(trial: Trial, result: JobResult, report: dict[str, Any], common: d
         return Measurement(outcome=outcome, message=_why(report, result), log=_evidence(report, result), **common)
     metrics, fault = read_metrics(trial.workload, result.text("workload.out"))
     if fault:
-        log = result.text("workload.out")[-LOG_LIMIT // 2 :] + result.text("workload.err")[-LOG_LIMIT // 2 :]
-        return Measurement(outcome=Outcome.WORKLOAD_ERROR, message=fault, log=log, **common)
+        lines = result.text("workload.out")[-LOG_LIMIT // 2 :] + result.text("workload.err")[-LOG_LIMIT // 2 :]
+        return Measurement(outcome=Outcome.WORKLOAD_ERROR, message=fault, log=lines, **common)
     return Measurement(outcome=Outcome.OK, metrics=metrics, **common)
 
 

@@ -23,7 +23,7 @@ JOB_LIMIT = RESULT_AT - HEADER_AT - HEADER_SIZE
 RESULT_LIMIT = DEVICE_BYTES - RESULT_AT - HEADER_SIZE - (1 << 20)
 
 _JOB_HEADER = struct.Struct("<8sQQQ")
-_RESULT_HEADER = struct.Struct("<8sQQQII256s")
+_RESULT_HEADER = struct.Struct("<8sQQQQII256s")
 
 
 class Ending(enum.StrEnum):
@@ -66,6 +66,8 @@ class JobResult:
         files: What the job left in /result, by relative path.
         job_s: Guest seconds from the job's start to its end; None when it did not end by itself.
         oom_kills: Processes the guest's kernel killed for want of memory.
+        pages_scanned: Pages the guest's kernel looked at to find some it could give up. Which ones it finds depends on
+            the emulator's own caches: when there are any, the run need not be exact.
         console: The guest's console.
         message: Why it ended so, when not ``exited``.
         timings_s: Host seconds: ``restore`` (start to the job), ``job``, ``total``.
@@ -76,6 +78,7 @@ class JobResult:
     files: Mapping[str, bytes] = field(default_factory=dict)
     job_s: float | None = None
     oom_kills: int = 0
+    pages_scanned: int = 0
     console: str = ""
     message: str = ""
     timings_s: Mapping[str, float] = field(default_factory=dict)
@@ -120,7 +123,8 @@ def read_result(device: int) -> JobResult | None:
     ``timings_s`` and ``console`` are the caller's to add.
     """
     with mmap.mmap(device, DEVICE_BYTES, prot=mmap.PROT_READ) as memory:
-        magic, size, job_ns, oom_kills, ending, code, message = _RESULT_HEADER.unpack_from(memory, RESULT_AT)
+        header = _RESULT_HEADER.unpack_from(memory, RESULT_AT)
+        magic, size, job_ns, oom_kills, pages_scanned, ending, code, message = header
         if magic != b"SCXRES01":
             return None
         endings = {1: Ending.EXITED, 2: Ending.SIGNALLED, 3: Ending.DEADLINE}
@@ -132,6 +136,7 @@ def read_result(device: int) -> JobResult | None:
         files=_unpack(packed),
         job_s=job_ns / 1e9,
         oom_kills=oom_kills,
+        pages_scanned=pages_scanned,
         message=message.split(b"\0")[0].decode(errors="replace"),
     )
 

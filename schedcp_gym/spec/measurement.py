@@ -32,6 +32,8 @@ class Measurement:
         cpu_s_by_name: CPU seconds (user and system) by process name, as processes ended.
         timings_s: Host seconds: ``restore``, ``job``, ``total``.
         job_s: Guest seconds the job took, set-up included.
+        pages_scanned: Pages the guest's kernel looked at for want of memory; when there are any, the measurement need
+            not be exact.
         digests: What is needed to repeat it: image, kernel, qemu, policy, object, workload.
         message: Why it is not ``ok``, in one or two lines.
         log: The evidence: compiler lines, the kernel verifier's log, or the guest's console.
@@ -46,6 +48,7 @@ class Measurement:
     cpu_s_by_name: dict[str, float] = Field(default_factory=dict)
     timings_s: dict[str, float] = Field(default_factory=dict)
     job_s: float | None = None
+    pages_scanned: int = 0
     digests: dict[str, str] = Field(default_factory=dict)
     message: str = ""
     log: str = ""

@@ -16,7 +16,7 @@ from schedcp_gym.spec.errors import BadInput
 #: The name that stands for the kernel's own scheduler: nothing is loaded.
 EEVDF = "eevdf"
 
-#: Characters of a text tunable (process names are matched byte by byte in the guest).
+#: Characters of a name (process and cgroup names are matched byte by byte in the guest).
 TEXT_CHARSET = string.ascii_letters + string.digits + "-_.:+/"
 #: A process name has 15 characters at most (TASK_COMM_LEN - 1).
 TEXT_MAX = 15
@@ -31,6 +31,7 @@ class TunableType(enum.StrEnum):
     U64 = "u64"
     BOOL = "bool"
     TEXT = "text"
+    CGROUP = "cgroup"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -39,9 +40,9 @@ class Tunable:
 
     Attributes:
         name: The C variable, unit included (``slice_us``).
-        type: Its type; ``text`` is a process-name prefix of up to 15 characters.
+        type: Its type; ``text`` is a process-name prefix of up to 15 characters, ``cgroup`` a cgroup-name prefix.
         default: The value in the source.
-        unit: ``us``, ``weight``, …; empty for text and bool.
+        unit: ``us``, ``weight``, …; empty for names and bool.
         low: Smallest value (numbers).
         high: Largest value (numbers).
         log: Whether the range is to be searched on a logarithmic scale.
@@ -57,13 +58,18 @@ class Tunable:
     log: bool = False
     description: str = ""
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it takes a name, or the beginning of one, rather than a number or bool."""
+        return self.type in (TunableType.TEXT, TunableType.CGROUP)
+
     def check(self, value: object) -> Value:
         """Returns the value in the tunable's type.
 
         Raises:
             BadInput: The value has the wrong type or is out of range.
         """
-        if self.type is TunableType.TEXT:
+        if self.is_name:
             return self._check_text(value)
         if self.type is TunableType.BOOL:
             return self._check_bool(value)
@@ -93,10 +99,10 @@ class Tunable:
         return known[str(value).lower()]
 
     def _check_text(self, value: object) -> str:
-        text = str(value)
+        text, kind = str(value), "process" if self.type is TunableType.TEXT else "cgroup"
         if len(text) > TEXT_MAX or set(text) - set(TEXT_CHARSET):
             raise BadInput(
-                f"{self.name} takes up to {TEXT_MAX} letters, digits or any of -_.:+/ (a process name), not {text!r}"
+                f"{self.name} takes up to {TEXT_MAX} letters, digits or any of -_.:+/ (a {kind} name), not {text!r}"
             )
         return text
 

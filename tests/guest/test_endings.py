@@ -112,7 +112,13 @@ def test_memory_running_out_is_a_crash_that_says_so(run_job):
     take = "import mmap; mmap.mmap(-1, 400 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)"
     result = run_job(f"echo 350 > /proc/sys/vm/nr_hugepages; exec python3 -c '{take}'")
     assert (result.ending, result.code, result.oom_kills) == (Ending.SIGNALLED, signal.SIGKILL, 1)
+    assert result.pages_scanned > 0
     assert outcome_of(result) is Outcome.GUEST_CRASH
+
+
+def test_a_job_with_memory_to_spare_makes_the_kernel_scan_no_pages(run_job):
+    result = run_job("exec python3 -c 'import json; bytearray(100 << 20)'")
+    assert (result.code, result.pages_scanned) == (0, 0)
 
 
 def test_a_result_that_fills_its_place_comes_out_whole(run_job):

@@ -1,5 +1,6 @@
 """From a job's result to a measurement: whatever a guest leaves behind is an outcome, never an exception."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.trial_job import LOG_LIMIT, read_metrics, to_measurement
 from schedcp_gym.machine import Ending, JobResult
-from schedcp_gym.spec import EEVDF, Outcome, Policy, Trial
+from schedcp_gym.spec import EEVDF, Clock, MachineSpec, Outcome, Policy, Trial
 
 WORKLOAD = catalogue.load_workload("longtail")
 TRIAL = Trial(Policy(EEVDF), WORKLOAD)
@@ -46,6 +47,19 @@ def test_a_trial_that_went_well_is_ok():
     assert measurement.job_s == 2.5
     assert measurement.digests == {"image": "i"}
     assert measurement.trial == TRIAL.digest
+
+
+def test_memory_that_ran_short_is_noted_and_warned_of_where_results_should_be_exact(caplog):
+    short = dataclasses.replace(left(), pages_scanned=12)
+    measurement = to_measurement(TRIAL, short, {})
+    assert (measurement.outcome, measurement.pages_scanned) == (Outcome.OK, 12)
+    assert "12 pages scanned" in caplog.text
+    assert "pages_scanned" not in measurement.exact()
+    caplog.clear()
+    real = Trial(Policy(EEVDF), WORKLOAD, MachineSpec(clock=Clock.REAL))
+    assert to_measurement(real, short, {}).pages_scanned == 12
+    assert to_measurement(TRIAL, left(), {}).pages_scanned == 0
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,20 @@ def test_what_the_build_needs_is_staged_and_declarations_are_not(tmp_path):
     inputs.stage(tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {"guest/build.py", "guest/init.c", "loader/scx_run.c", "workloads/schbench/schbench.c"} <= found
-    assert not any(name.endswith("workload.yaml") for name in found)
+    assert {"battery/Makefile", "battery/battery.c", "battery/cases/fairness.c"} <= found
+    assert not any(name.endswith(".yaml") for name in found)
+
+
+def test_the_key_follows_the_batterys_programs_and_not_its_limits(tmp_path, monkeypatch):
+    battery = tmp_path / "battery"
+    (battery / "cases").mkdir(parents=True)
+    monkeypatch.setattr("schedcp_gym.machine.image.inputs.BATTERY", battery)
+    inputs = catalogue.image_inputs("debian")
+    before = inputs.key
+    (battery / "cases" / "a.yaml").write_text("about: limits\n")
+    assert inputs.key == before
+    (battery / "cases" / "a.c").write_text("int main(void) { return 0; }\n")
+    assert inputs.key != before
 
 
 def test_the_build_takes_packages_from_the_two_suites_only(tmp_path):

@@ -27,8 +27,10 @@ from schedcp_gym.spec import BadInput
 FILES = {"run": b"#!/bin/sh\ntrue\n", "z/deep/data": b"\0\1\2", "a": b"", "prog": b"\x7fELF..."}
 
 
-def result_header(size, ending=1, code=0, job_ns=1_500_000_000, oom_kills=0, message=b"", magic=b"SCXRES01"):
-    return struct.pack("<8sQQQII256s", magic, size, job_ns, oom_kills, ending, code, message)
+def result_header(
+    size, ending=1, code=0, job_ns=1_500_000_000, oom_kills=0, pages_scanned=0, message=b"", magic=b"SCXRES01"
+):
+    return struct.pack("<8sQQQQII256s", magic, size, job_ns, oom_kills, pages_scanned, ending, code, message)
 
 
 def read(packed, **header):
@@ -107,9 +109,10 @@ def test_a_result_of_another_kind_is_none(magic):
 def test_a_result_is_read_as_it_was_left():
     content = {"stdout": b"hello\n", "deep/file": b"\xff\0", "empty": b""}
     packed = tar(*((f"./{name}", data, {}) for name, data in content.items()))
-    result = read(packed, code=3, oom_kills=2, message=b"why\0junk")
+    result = read(packed, code=3, oom_kills=2, pages_scanned=7, message=b"why\0junk")
     assert result.files == content
-    assert (result.ending, result.code, result.job_s, result.oom_kills) == (Ending.EXITED, 3, 1.5, 2)
+    assert (result.ending, result.code, result.job_s) == (Ending.EXITED, 3, 1.5)
+    assert (result.oom_kills, result.pages_scanned) == (2, 7)
     assert result.message == "why"
     assert result.text("deep/file") == "\ufffd\0"
     assert result.text("nosuch", "nothing") == "nothing"

@@ -4,10 +4,12 @@
  *
  *	TUNABLE(type, name, default, "unit", low, high, scale, "One sentence.");
  *	TUNABLE_TEXT(name, "One sentence.");
+ *	TUNABLE_CGROUP(name, "One sentence.");
  *
  * type is u32, u64 or bool; scale is linear or log, the latter for a low above 0. Numbers are plain
  * decimal integers, a bool's default is true or false, its range 0, 1, linear. A text holds up to 15
- * characters, empty unless set. The name carries its unit: slice_us.
+ * characters, empty unless set: TUNABLE_TEXT the beginning of a process name, TUNABLE_CGROUP that of
+ * a cgroup's. A number's name carries its unit: slice_us.
  *
  * The catalogue reads these calls as text: each begins in column 0, outside of any #if, and ends
  * with ");" at the end of a line; arguments are literals, and strings hold no quotation marks.
@@ -32,5 +34,7 @@
 #define TUNABLE_TEXT(name, text)								\
 	_Static_assert(sizeof("" text) > 1, #name ": needs a sentence");			\
 	const volatile char name[16] = ""
+
+#define TUNABLE_CGROUP(name, text)	TUNABLE_TEXT(name, text)
 
 #endif /* __SCHEDCP_TUNABLE_BPF_H */

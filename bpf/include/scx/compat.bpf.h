@@ -28,6 +28,7 @@ struct rq *scx_bpf_cpu_rq(s32 cpu) __ksym __weak;
 /* Newer forms of the same calls. */
 bool scx_bpf_dsq_insert___v2___new(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
 bool scx_bpf_dsq_move_to_local___v2___new(u64 dsq_id, u64 enq_flags) __ksym __weak;
+void scx_bpf_reenqueue_local___v2___new(void) __ksym __weak;
 
 #define __SCX_COMPAT static __always_inline __attribute__((unused))
 

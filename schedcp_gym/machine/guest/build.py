@@ -140,11 +140,11 @@ def build_modules(release: str) -> None:
         env=os.environ
         | {"KBUILD_BUILD_TIMESTAMP": f"@{EPOCH}", "KBUILD_BUILD_USER": "gym", "KBUILD_BUILD_HOST": "gym"},
     )
+    for name in OWN_MODULES:
+        run("strip", "--strip-debug", folder / f"{name}.ko")
     target = Path("/usr/lib/schedcp")
     target.mkdir(parents=True, exist_ok=True)
-    for name in OWN_MODULES:
-        shutil.copy(folder / f"{name}.ko", target)
-        run("strip", "--strip-debug", target / f"{name}.ko")
+    shutil.copy(folder / "stop_here.ko", target)
 
 
 def module_files(release: str) -> list[Path]:
@@ -179,7 +179,7 @@ def write_initrd(release: str) -> None:
     run("strip", BUILD / "init")
     entries = [(name, stat.S_IFDIR | 0o755, b"") for name in ("dev", "proc", "sys", "root", "modules")]
     entries.append(("init", stat.S_IFREG | 0o755, (BUILD / "init").read_bytes()))
-    idle_spin = Path("/usr/lib/schedcp/idle_spin.ko").read_bytes()
+    idle_spin = (BUILD / "modules/idle_spin.ko").read_bytes()
     entries.append(("modules/idle_spin.ko", stat.S_IFREG | 0o644, idle_spin))
     order = []
     for path in module_files(release):
@@ -193,7 +193,8 @@ def write_initrd(release: str) -> None:
 
 
 def build_guest_programs() -> None:
-    run("make", "-C", BUILD / "loader", "install", "DESTDIR=/")
+    for name in ("loader", "battery"):
+        run("make", "-C", BUILD / name, "install", "DESTDIR=/")
     for folder in sorted((BUILD / "workloads").iterdir()):
         run("make", "-C", folder, "install", f"DESTDIR=/opt/workloads/{folder.name}")
 

@@ -50,6 +50,7 @@ struct result_header {
 	uint64_t result_bytes;
 	uint64_t job_ns;
 	uint64_t oom_kills;
+	uint64_t pages_scanned;
 	uint32_t ending;
 	uint32_t code;
 	char message[256];
@@ -318,18 +319,26 @@ over:
 	kill(-1, SIGKILL);
 }
 
-static uint64_t oom_kills(void)
+/*
+ * Processes killed for want of memory, and pages looked at to find some that can be given up: which ones those are
+ * depends on accessed bits, and they on the emulator's own caches. After that, a run need not be exact.
+ */
+static void read_memory_pressure(void)
 {
-	char line[128];
-	unsigned long long count = 0;
+	char line[128], name[64];
+	unsigned long long count;
 	FILE *vmstat = fopen("/proc/vmstat", "re");
 
-	while (vmstat && fgets(line, sizeof(line), vmstat))
-		if (sscanf(line, "oom_kill %llu", &count) == 1)
-			break;
+	while (vmstat && fgets(line, sizeof(line), vmstat)) {
+		if (sscanf(line, "%63s %llu", name, &count) != 2)
+			continue;
+		if (!strcmp(name, "oom_kill"))
+			result.oom_kills = count;
+		else if (!strcmp(name, "pgscan_anon") || !strcmp(name, "pgscan_file"))
+			result.pages_scanned += count;
+	}
 	if (vmstat)
 		fclose(vmstat);
-	return count;
 }
 
 static void write_result(void)
@@ -340,7 +349,7 @@ static void write_result(void)
 	run_tar(pack, STDOUT_FILENO, job.result_at + HEADER_SIZE);
 	end = lseek(job_device, 0, SEEK_CUR);
 	result.result_bytes = end - job.result_at - HEADER_SIZE;
-	result.oom_kills = oom_kills();
+	read_memory_pressure();
 	if (pwrite(job_device, &result, sizeof(result), job.result_at) != sizeof(result) || fsync(job_device))
 		fail("write the result");
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedcp_gym.paths import PACKAGE, POLICIES
+from schedcp_gym.paths import BATTERY, PACKAGE, POLICIES
 from schedcp_gym.spec import BadInput, Workload
 from schedcp_gym.spec.digest import digest
 
@@ -91,6 +91,7 @@ class ImageInputs:
                 "kernel_files": [file_digest(path) for path in self.kernel.files],
                 "guest": folder_digest(GUEST),
                 "loader": folder_digest(POLICIES / "loader"),
+                "battery": build_digest(BATTERY),
                 "workloads": {folder.name: build_digest(folder) for folder in self.workloads},
             }
         )
@@ -99,9 +100,11 @@ class ImageInputs:
         """Copies the sources to where the build in the guest's root file system finds them."""
         shutil.copytree(GUEST, target / "guest")
         shutil.copytree(POLICIES / "loader", target / "loader")
+        declarations = shutil.ignore_patterns("*.yaml")
+        shutil.copytree(BATTERY, target / "battery", ignore=declarations)
         (target / "workloads").mkdir()
         for folder in self.workloads:
-            shutil.copytree(folder, target / "workloads" / folder.name, ignore=shutil.ignore_patterns("workload.yaml"))
+            shutil.copytree(folder, target / "workloads" / folder.name, ignore=declarations)
         (target / "kernel").mkdir()
         for path in self.kernel.files:
             shutil.copy(path, target / "kernel")
@@ -113,16 +116,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_digest(folder: Path, leave_out: frozenset[str] = frozenset()) -> str:
-    """SHA-256 (hex) of a folder's files, by relative name and content; byte code is left out."""
+def folder_digest(folder: Path, leave_out: str | None = None) -> str:
+    """SHA-256 (hex) of a folder's files, by relative name and content; byte code and one ending are left out."""
     files = {
         str(path.relative_to(folder)): file_digest(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and path.name not in leave_out
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != leave_out
     }
     return digest(files)
 
 
 def build_digest(folder: Path) -> str:
-    """Digest of what a workload's compiled part follows from: its folder without the declaration."""
-    return folder_digest(folder, frozenset({"workload.yaml"}))
+    """Digest of what a compiled part follows from: the folder of a workload, or the battery's, without declarations."""
+    return folder_digest(folder, ".yaml")

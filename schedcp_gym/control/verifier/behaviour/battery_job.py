@@ -1,0 +1,165 @@
+"""A share of the battery as a machine's job, and what the job's result says."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schedcp_gym.control.verifier.behaviour.case import Case, duration_s
+from schedcp_gym.machine import Ending, Job, JobResult
+from schedcp_gym.spec import Policy
+
+RUN_SCRIPT = Path(__file__).with_name("run-battery.sh")
+#: Guest seconds beyond what the cases take with a good policy.
+SPARE_S = 60.0
+LOG_LIMIT = 20_000
+#: Numbers in scx_run's report that are about the policy.
+LOADER = ("timeout_ms", "takes_all", "memory_kib", "entries")
+TELLING = ("sched_ext", "stall", "BUG", "WARNING", "rcu:", "lockup", "hung task")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What running a share of the battery gave.
+
+    Attributes:
+        figures: Values by case and name.
+        ended: Cases that ran to their end.
+        stopped_in: The case that was on when the policy was ejected, or the machine stopped; empty when none was.
+        fault: Why the policy fails whatever the figures say; empty when it doesn't.
+        evidence: The kernel's telling lines.
+        events: sched_ext's event counters over the cases under one load.
+        loader: What else the loader reports of the policy; empty when there is none.
+        host_fault: Whether the host failed: nothing else counts.
+        log: All there is.
+    """
+
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    ended: frozenset[str] = frozenset()
+    stopped_in: str = ""
+    fault: str = ""
+    evidence: str = ""
+    events: Mapping[str, int] = field(default_factory=dict)
+    loader: Mapping[str, int] = field(default_factory=dict)
+    host_fault: bool = False
+    log: str = ""
+
+
+def build_job(cases: Sequence[Case], names: Sequence[str], policy: Policy, compiled: bytes | None) -> Job:
+    """The job that runs some cases.
+
+    Args:
+        cases: The cases, in order.
+        names: What tasks may be called.
+        policy: The policy, for the values of its tunables.
+        compiled: Its object; None for EEVDF.
+    """
+    files = {
+        "run": RUN_SCRIPT.read_bytes(),
+        "cases": _listed(case.name for case in cases if not case.loads),
+        "loading-cases": _listed(case.name for case in cases if case.loads),
+        "names": _listed(names),
+    }
+    if compiled is not None:
+        values = ((name, int(value) if isinstance(value, bool) else value) for name, value in policy.tunables)
+        files |= {"policy.bpf.o": compiled, "tunables": _listed(f"{name}={value}" for name, value in values)}
+    return Job(files, duration_s(cases) + SPARE_S)
+
+
+def _listed(words: Any) -> bytes:
+    return "".join(f"{word}\n" for word in words).encode()
+
+
+def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
+    """What a job's result says; whatever a guest leaves behind is an answer, never an exception."""
+    ended, stopped_in = _progress(result.text("battery/cases"))
+    figures = {case.name: _figures(result.text(f"battery/{case.name}.figures")) for case in cases}
+    report = _report(result)
+    fault, evidence = _fault(cases, result, report)
+    return Ran(
+        figures={name: values for name, values in figures.items() if name in ended},
+        ended=ended,
+        stopped_in=stopped_in if fault else "",
+        fault=fault,
+        evidence=evidence,
+        events=_events(report.get("events")),
+        loader={name: report[name] for name in LOADER if isinstance(report.get(name), int) and report.get("ops")},
+        host_fault=result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED),
+        log=_log(cases, result, report),
+    )
+
+
+def _events(found: object) -> dict[str, int]:
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): count for name, count in found.items() if isinstance(count, int) and count}
+
+
+def _progress(text: str) -> tuple[frozenset[str], str]:
+    """Cases that ended by themselves, and the one that had only begun."""
+    ended, on = set(), ""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) != 4:
+            continue
+        if words[0] == "begin":
+            on = words[1]
+        elif words[0] == "end":
+            on = ""
+            if words[3] == "0":
+                ended.add(words[1])
+    return frozenset(ended), on
+
+
+def _figures(text: str) -> dict[str, float]:
+    values = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        try:
+            number = float(value)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            values[name] = number
+    return values
+
+
+def _report(result: JobResult) -> dict[str, Any]:
+    try:
+        report = json.loads(result.text("report.json"))
+    except (ValueError, RecursionError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def _fault(cases: Sequence[Case], result: JobResult, report: dict[str, Any]) -> tuple[str, str]:
+    """Why the policy fails whatever its figures say, and the lines that show it."""
+    if result.ending is Ending.DEADLINE:
+        return "the battery was not over in time: tasks do not progress", result.console[-1000:]
+    if result.ending is not Ending.EXITED:
+        return f"the machine did not survive: {result.message or result.ending}", result.console[-1000:]
+    if result.oom_kills:
+        return f"out of memory: the guest's kernel killed {result.oom_kills} process(es)", result.console[-1000:]
+    if not report and all(case.loads for case in cases):
+        return "", ""
+    if not report:
+        return f"the battery left no report: {result.text('stderr').strip()[-300:]}", ""
+    if report.get("outcome") == "ok":
+        return "", ""
+    lines = [line for line in str(report.get("kernel_log", "")).splitlines() if any(word in line for word in TELLING)]
+    if not lines:
+        lines = result.text("verifier.log").splitlines()[-5:]
+    return f"{report.get('outcome')}: {report.get('message')}", "\n".join(lines[:6])
+
+
+def _log(cases: Sequence[Case], result: JobResult, report: dict[str, Any]) -> str:
+    parts = [result.text("battery/cases")]
+    for case in cases:
+        told = (result.text(f"battery/{case.name}.figures") + result.text(f"battery/{case.name}.err")).strip()
+        if told:
+            parts.append(f"[{case.name}]\n{told}")
+    parts += [json.dumps(_events(report.get("events")), sort_keys=True), str(report.get("kernel_log", ""))]
+    parts += [result.text("stderr"), result.console[-2000:]]
+    return "\n".join(part.strip() for part in parts if part.strip())[-LOG_LIMIT:]

@@ -1,0 +1,78 @@
+"""Names for the tasks of the starvation case: a policy may be bad for one name only, and then it holds that name."""
+
+import re
+import struct
+from pathlib import Path
+
+from schedcp_gym.spec import Policy
+from schedcp_gym.spec.policy import TEXT_MAX
+
+COMMON = Path(__file__).with_name("names.txt")
+#: As many as starvation.c takes.
+NAMES_LIMIT = 160
+_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_CHARACTER = re.compile(r"'([^'\\\n])'")
+_NUMBER = re.compile(r"\b(?:0[xX][0-9a-fA-F]+|\d+)(?=[uUlL]*\b)")
+_PRINTABLE = re.compile(rb"[\x21-\x7e]{2,}")
+
+
+def task_names(policy: Policy, compiled: bytes | None) -> list[str]:
+    """Names to give to tasks: those that the policy itself holds first, then common ones.
+
+    Looked for in the policy: strings, characters in a row, numbers whose bytes are text, values of its tunables, and
+    the text in its object's data.
+    """
+    found = [policy.name, *(str(value) for _, value in policy.tunables if isinstance(value, str))]
+    code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", policy.source, flags=re.DOTALL)
+    found += _characters(code)
+    found += [
+        text for number in _NUMBER.findall(code) if (text := _text_of(int(number, 0 if "x" in number.lower() else 10)))
+    ]
+    found += _STRING.findall(code)
+    if compiled:
+        found += [text.decode() for text in _PRINTABLE.findall(_data_of(compiled))]
+    held = [name for text in found if (name := _as_name(text))]
+    common = COMMON.read_text().split()
+    return list(dict.fromkeys([*held[: NAMES_LIMIT - len(common)], *common]))[:NAMES_LIMIT]
+
+
+def _as_name(text: str) -> str:
+    """A text as a process can have it for a name; empty when it can't, or hardly."""
+    name = text.strip()[:TEXT_MAX]
+    return name if len(name) > 1 and name.isascii() and name.isprintable() and "%" not in name else ""
+
+
+def _characters(code: str) -> list[str]:
+    """Texts that are compared character by character: constants that lie close to each other."""
+    texts, end = [], None
+    for match in _CHARACTER.finditer(code):
+        if end is not None and match.start() - end < 80:
+            texts[-1] += match[1]
+        else:
+            texts.append(match[1])
+        end = match.end()
+    return texts
+
+
+def _text_of(number: int) -> str:
+    """The text that a number is in memory, or an empty one."""
+    raw = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "little").rstrip(b"\0") if number < 1 << 64 else b""
+    return raw.decode() if len(raw) > 2 and re.fullmatch(rb"[\x21-\x7e]+", raw) else ""
+
+
+def _data_of(compiled: bytes) -> bytes:
+    """The bytes of an ELF object's data sections; empty when it is none."""
+    try:
+        (offset,) = struct.unpack_from("<Q", compiled, 0x28)
+        size, count, names_at = struct.unpack_from("<HHH", compiled, 0x3A)
+        headers = [struct.unpack_from("<IIQQQQ", compiled, offset + index * size) for index in range(count)]
+        _, _, _, _, start, length = headers[names_at]
+        titles = compiled[start : start + length]
+        parts = []
+        for title_at, kind, _, _, start, length in headers:
+            title = titles[title_at : titles.index(b"\0", title_at)]
+            if kind == 1 and title.startswith((b".rodata", b".data")):
+                parts.append(compiled[start : start + length])
+    except (struct.error, IndexError, ValueError, OverflowError):
+        return b""
+    return b"\0".join(parts)

@@ -1,0 +1,288 @@
+"""What a policy does, followed through its helper functions: calls, the values their arguments may have, where those come from.
+
+A value that is computed at run time is unknown, and rules say nothing about what is unknown.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from schedcp_gym.control.verifier.source.kfuncs import PRIMITIVES
+from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Function, Node, Program
+
+_MASK = (1 << 64) - 1
+_DEPTH = 24
+_FRAMES = 4000
+_COMBINATIONS = 64
+
+
+@dataclass(frozen=True)
+class Value:
+    """What an expression may be.
+
+    Attributes:
+        known: Constants.
+        bases: Constants to which something unknown is added: per-CPU queues are ``BASE + cpu``.
+        unknown: Whether it may be anything else.
+    """
+
+    known: frozenset[int] = frozenset()
+    bases: frozenset[int] = frozenset()
+    unknown: bool = False
+
+    def __or__(self, other: "Value") -> "Value":
+        return Value(self.known | other.known, self.bases | other.bases, self.unknown or other.unknown)
+
+    @property
+    def constant(self) -> bool:
+        """Whether all it may be is known."""
+        return bool(self.known) and not self.bases and not self.unknown
+
+
+UNKNOWN = Value(unknown=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A function as called from somewhere.
+
+    Attributes:
+        function: The function.
+        bound: Arguments of the call, with the frame they are written in: {identity of the parameter: …}.
+        caller: The frame that holds the call; None for a callback.
+        line: Line in the policy's own source at which the way down began, None for a callback.
+    """
+
+    function: Function
+    bound: dict[int, tuple[Node, "Frame"]]
+    caller: "Frame | None" = None
+    line: int | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many calls deep."""
+        return 0 if self.caller is None else 1 + self.caller.depth
+
+    def runs(self, name: str) -> bool:
+        """Whether a function of that name is among those being called."""
+        return self.function.name == name or (self.caller is not None and self.caller.runs(name))
+
+    def line_of(self, node: Node) -> int | None:
+        """The line of the policy's own source that is to blame for a node."""
+        return node.line if self.function.in_source else self.line
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call, with the frame it is written in."""
+
+    node: Node
+    frame: Frame
+
+    @property
+    def name(self) -> str:
+        """Who is called."""
+        return self.node.name
+
+    @property
+    def line(self) -> int | None:
+        """The line of the policy's own source."""
+        return self.frame.line_of(self.node)
+
+
+class Flow:
+    """A program followed through its calls."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    @functools.cached_property
+    def calls(self) -> dict[str, list[Call]]:
+        """All calls made below each callback, and below what no callback reaches: {field or function's name: calls}."""
+        found = {field: self.reach(function) for field, function in self.program.callbacks.items()}
+        seen = {name for calls in found.values() for call in calls for name in (call.name, call.frame.function.name)}
+        seen |= {function.name for function in self.program.callbacks.values()}
+        wrappers = {name.removeprefix("____") for name in seen}
+        for function in self.program.functions.values():
+            if function.in_source and function.name not in seen | wrappers:
+                found[f"function {function.name}"] = self.reach(function)
+        return found
+
+    @property
+    def all_calls(self) -> Iterator[Call]:
+        """All calls made anywhere."""
+        return itertools.chain.from_iterable(self.calls.values())
+
+    def reach(self, function: Function) -> list[Call]:
+        """All calls made in a function and below it; what the kernel's own functions do is not looked at."""
+        found: list[Call] = []
+        todo, frames = [Frame(function, {})], 0
+        while todo and frames < _FRAMES:
+            frame, frames = todo.pop(), frames + 1
+            for node in frame.function.body.walk():
+                if node.kind != "Call":
+                    continue
+                call = Call(node, frame)
+                found.append(call)
+                todo += [below for below in self._below(call) if below.depth < _DEPTH]
+        return found
+
+    def _below(self, call: Call) -> Iterator[Frame]:
+        """Frames of the function that is called, and of those whose address is handed over to be called later."""
+        if call.name in PRIMITIVES:
+            return
+        if entered := self.enter(call):
+            yield entered
+        for argument in call.node.arguments:
+            names = [argument, *argument.children] if argument.kind == "Unary" else [argument]
+            for name in names:
+                function = self.program.functions.get(name.name) if name.value == ["function"] else None
+                if function and not call.frame.runs(function.name):
+                    yield Frame(function, {}, call.frame, call.line)
+
+    def enter(self, call: Call) -> Frame | None:
+        """The frame of the function that is called; None for a kernel function, or one that calls itself."""
+        function = self.program.functions.get(call.name)
+        if function is None or call.name in PRIMITIVES or call.frame.runs(function.name):
+            return None
+        given = zip(function.params, call.node.arguments, strict=False)
+        bound = {int(param.value[0]): (argument, call.frame) for param, argument in given}
+        return Frame(function, bound, call.frame, call.line)
+
+    def value(self, node: Node, frame: Frame, depth: int = 0) -> Value:
+        """What an expression may be."""
+        if depth > _DEPTH or frame.depth > _DEPTH:
+            return UNKNOWN
+        again = functools.partial(self.value, frame=frame, depth=depth + 1)
+        if node.kind in ("Int", "SizeOf"):
+            return Value(frozenset([int(node.value) & _MASK])) if isinstance(node.value, int) else UNKNOWN
+        if node.kind == "Ref":
+            return self._value_of_name(node, frame, depth)
+        if node.kind == "Cond" and len(node.children) == 3:
+            return again(node.children[1]) | again(node.children[2])
+        if node.kind in ("StmtExpr", "Block") and node.children:
+            return again(node.children[-1])
+        if node.kind == "Unary" and node.name in _UNARY:
+            inner = again(node.children[0])
+            return Value(frozenset(_UNARY[node.name](n) & _MASK for n in inner.known)) if inner.constant else UNKNOWN
+        if node.kind == "Binary" and node.name == ",":
+            return again(node.children[1])
+        if node.kind == "Binary" and node.name in _BINARY:
+            return _combine(node.name, again(node.children[0]), again(node.children[1]))
+        if node.kind == "Call" and (entered := self.enter(Call(node, frame))):
+            returned = [self.value(given, entered, depth + 1) for given in _returned(entered.function)]
+            return functools.reduce(Value.__or__, returned, Value()) if returned else UNKNOWN
+        return UNKNOWN
+
+    def _value_of_name(self, node: Node, frame: Frame, depth: int) -> Value:
+        if node.value and node.value[0] == "enum":
+            return Value(frozenset([int(node.value[1]) & _MASK]))
+        identity, function = node.variable, frame.function
+        if identity is None or identity in function.exposed:
+            return UNKNOWN
+        if identity in function.counted:
+            first = self.value(function.counted[identity], frame, depth + 1)
+            return Value(bases=first.known | first.bases, unknown=first.unknown)
+        found = Value()
+        if identity in frame.bound:
+            found |= self.value(*frame.bound[identity], depth + 1)
+        elif identity in self.program.variables:
+            whole = self.program.variables[identity]
+            fixed = "const" in whole.type and "volatile" not in whole.type and whole.children
+            return self.value(whole.children[0], frame, depth + 1) if fixed else UNKNOWN
+        elif any(int(param.value[0]) == identity for param in function.params):
+            return UNKNOWN
+        steps = False
+        for given in function.assigned.get(identity, []):
+            if given.name in ("x++", "++x", "+="):
+                steps = True
+            elif given.name in STEPS or given.name in ASSIGNMENTS:
+                return UNKNOWN
+            else:
+                found |= self.value(given, frame, depth + 1)
+        if steps:
+            return Value(bases=found.known | found.bases, unknown=found.unknown or not found.known)
+        return found if found != Value() else UNKNOWN
+
+    def origins(self, node: Node, frame: Frame, depth: int = 0) -> frozenset[str]:
+        """Where an expression comes from: ``const``, ``param NAME`` of a callback, ``field NAME``, ``call NAME``, ``memory`` …"""
+        if depth > _DEPTH or frame.depth > _DEPTH:
+            return frozenset(["unknown"])
+        if node.kind in ("Int", "SizeOf"):
+            return frozenset(["const"])
+        if node.kind == "Ref":
+            return self._origins_of_name(node, frame, depth)
+        if node.kind == "Member":
+            return frozenset([f"field {node.name}"])
+        if node.kind == "Subscript" or (node.kind == "Unary" and node.name in ("*", "addr")):
+            return frozenset(["memory"])
+        if node.kind == "Call":
+            entered = self.enter(Call(node, frame))
+            if not entered:
+                return frozenset([f"call {node.name}"])
+            returned = _returned(entered.function)
+            return frozenset().union(*(self.origins(given, entered, depth + 1) for given in returned)) or frozenset(
+                ["unknown"]
+            )
+        parts = node.children[-1:] if node.kind in ("StmtExpr", "Block") or node.name == "," else node.children
+        if not parts:
+            return frozenset(["unknown"])
+        return frozenset().union(*(self.origins(part, frame, depth + 1) for part in parts))
+
+    def _origins_of_name(self, node: Node, frame: Frame, depth: int) -> frozenset[str]:
+        if node.value and node.value[0] == "enum":
+            return frozenset(["const"])
+        identity, function = node.variable, frame.function
+        if identity is None:
+            return frozenset(["unknown"])
+        if identity in frame.bound and identity not in function.assigned:
+            return self.origins(*frame.bound[identity], depth + 1)
+        if identity in self.program.variables:
+            return frozenset([f"global {node.name}"])
+        if identity in function.exposed:
+            return frozenset(["memory"])
+        if identity in function.counted:
+            return frozenset(["loop"])
+        if any(int(param.value[0]) == identity for param in function.params):
+            return frozenset([f"param {node.name}"])
+        given = [one for one in function.assigned.get(identity, []) if one.name not in (*STEPS, *ASSIGNMENTS)]
+        found = frozenset().union(*(self.origins(one, frame, depth + 1) for one in given))
+        return found or frozenset(["unknown"])
+
+
+def _returned(function: Function) -> list[Node]:
+    return [node.children[0] for node in function.body.walk() if node.kind == "Return" and node.children]
+
+
+_UNARY: dict[str, Callable[[int], int]] = {"-": lambda n: -n, "~": lambda n: ~n, "+": lambda n: n, "!": lambda n: not n}
+_BINARY: dict[str, Callable[[int, int], int]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a // b if b else 0,
+    "%": lambda a, b: a % b if b else 0,
+    "<<": lambda a, b: a << min(b, 64),
+    ">>": lambda a, b: a >> min(b, 64),
+    "|": lambda a, b: a | b,
+    "&": lambda a, b: a & b,
+    "^": lambda a, b: a ^ b,
+}
+
+
+def _combine(operator: str, left: Value, right: Value) -> Value:
+    if left.constant and right.constant:
+        if len(left.known) * len(right.known) > _COMBINATIONS:
+            return UNKNOWN
+        compute = _BINARY[operator]
+        return Value(frozenset(compute(a, b) & _MASK for a in left.known for b in right.known))
+    if operator not in ("+", "|"):
+        return UNKNOWN
+    compute = _BINARY[operator]
+    for fixed, other in ((left, right), (right, left)):
+        # A base plus something: which queue is not known, but not one below the base.
+        if fixed.constant and len(fixed.known) * len(other.known | other.bases) <= _COMBINATIONS:
+            known = frozenset(compute(a, b) & _MASK for a in fixed.known for b in other.known)
+            bases = frozenset(compute(a, b) & _MASK for a in fixed.known for b in other.bases)
+            return Value(known, bases | (fixed.known if other.unknown else frozenset()))
+    return UNKNOWN

@@ -1,0 +1,1 @@
+"""Rules for schedulers: each module is one, found by looking."""

@@ -1,0 +1,191 @@
+"""What in a source's directives and assembler no compiler has to see: found on its tokens, before any compiler runs.
+
+The jail holds nothing worth reading, so these are refused for what they try. Includes are judged by what the compiler has
+opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name what it likes.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t\f\v]+|//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<newline>\n)|(?P<string>(?:u8|[uUL])?"(?:\\.|[^"\\\n])*"?)
+    |(?P<char>[uUL]?'(?:\\.|[^'\\\n])*'?)|(?P<word>[A-Za-z_$\x80-\U0010ffff][\w$\x80-\U0010ffff]*)|(?P<number>\.?\d[\w.]*)
+    |(?P<mark>\#\#|%:%:|\#|%:|.)""",
+    re.DOTALL | re.VERBOSE,
+)
+_ASM = ("asm", "__asm", "__asm__")
+_ASM_QUALIFIERS = ("volatile", "__volatile", "__volatile__", "goto", "inline", "__inline", "__inline__")
+_DIRECTIVES = {
+    "embed": "#embed puts a file of the compiler's host into the policy",
+    "include_next": "#include_next reaches for headers that are not the policy's",
+    "import": "#import is no C, and hides what is included",
+    "line": "#line makes the compiler name wrong places",
+    "ident": "#ident has no use in a policy",
+    "__include_macros": "#__include_macros hides what is included",
+}
+_PROBES = ("__has_include", "__has_include_next", "__has_embed")
+_PRAGMAS = {"once", "unroll", "nounroll", "pack", "STDC"}
+_PRAGMAS_OF = {"clang": {"loop", "diagnostic", "unroll"}, "GCC": {"diagnostic", "unroll"}}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something a source must not hold.
+
+    Attributes:
+        line: Where; None for the whole.
+        what: What it is, and why it is refused.
+    """
+
+    line: int | None
+    what: str
+
+
+@dataclass(frozen=True)
+class Include:
+    """An include directive: its line, and the name between quotes or brackets."""
+
+    line: int
+    name: str
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+
+
+def refusals(source: str) -> tuple[Refusal, ...]:
+    """What must not be in a policy's source, in order of lines."""
+    if (at := _not_text(source)) is not None:
+        return (Refusal(source.count("\n", 0, at) + 1, "the source is not text: it holds a NUL, or no valid UTF-8"),)
+    tokens = _tokens(source)
+    found = [*_of_directives(tokens), *_of_words(tokens)]
+    return tuple(sorted(found, key=lambda refusal: refusal.line or 0))
+
+
+def includes(source: str) -> tuple[Include, ...]:
+    """The include directives, also of branches that are not taken."""
+    found = []
+    for words in _directives(_tokens(source)):
+        if words[0].text == "include" and len(words) > 1:
+            name = "".join(word.text for word in words[1:])
+            found.append(Include(words[0].line, name.strip('"').removeprefix("<").partition(">")[0]))
+    return tuple(found)
+
+
+def _not_text(source: str) -> int | None:
+    for at, letter in enumerate(source):
+        if letter == "\0" or "\ud800" <= letter <= "\udfff":
+            return at
+    return None
+
+
+def _tokens(source: str) -> list[_Token]:
+    """Tokens as the preprocessor sees them: lines that end in a backslash are joined, comments are gone."""
+    text, starts, line = [], [], 1
+    at = 0
+    for part in re.split(r"(\\[ \t]*\r?\n|\r\n|\n)", source):
+        if part.startswith("\\") and part.endswith("\n"):
+            line += 1
+            starts.append((at, line))
+            continue
+        text.append("\n" if part == "\r\n" else part)
+        at += len(text[-1])
+        if part in ("\n", "\r\n"):
+            line += 1
+            starts.append((at, line))
+    found, line, upcoming = [], 1, 0
+    for match in _TOKEN.finditer("".join(text)):
+        while upcoming < len(starts) and starts[upcoming][0] <= match.start():
+            line = starts[upcoming][1]
+            upcoming += 1
+        if match.lastgroup != "space":
+            found.append(_Token(match.lastgroup or "", match.group(), line))
+    return found
+
+
+def _directives(tokens: list[_Token]) -> Iterator[list[_Token]]:
+    """The words of each directive, without the #."""
+    words: list[_Token] | None = None
+    fresh = True
+    for token in [*tokens, _Token("newline", "\n", 0)]:
+        if token.kind == "newline":
+            if words:
+                yield words
+            words, fresh = None, True
+        elif words is not None:
+            words.append(token)
+        else:
+            words = [] if fresh and token.text in ("#", "%:") else None
+            fresh = False
+
+
+def _of_directives(tokens: list[_Token]) -> Iterator[Refusal]:
+    for words in _directives(tokens):
+        name, line = words[0].text, words[0].line
+        if words[0].kind == "number":
+            name = "line"
+        if name in _DIRECTIVES:
+            yield Refusal(line, f"{_DIRECTIVES[name]}: it is refused")
+        elif name == "pragma":
+            yield from _of_pragma(words[1:], line)
+        elif name == "include" and len(words) > 1 and words[1].kind != "string" and words[1].text != "<":
+            yield Refusal(line, "#include takes a name in quotes or angle brackets: one made by a macro is refused")
+
+
+def _of_pragma(words: list[_Token], line: int) -> Iterator[Refusal]:
+    names = [word.text for word in words[:2]] + ["", ""]
+    if words and names[0] not in _PRAGMAS and names[1] not in _PRAGMAS_OF.get(names[0], ()):
+        yield Refusal(line, f"#pragma {names[0]} {names[1]}".rstrip() + " is refused: a policy needs none but unroll")
+
+
+def _of_words(tokens: list[_Token]) -> Iterator[Refusal]:
+    solid = [token for token in tokens if token.kind != "newline"]
+    for at, token in enumerate(solid):
+        if token.kind != "word":
+            continue
+        if token.text in _PROBES:
+            yield Refusal(token.line, f"{token.text} asks what files there are: it is refused")
+        elif token.text in ("_Pragma", "__pragma"):
+            inside = solid[at + 2 : at + 3]
+            if token.text == "__pragma" or not inside or inside[0].kind != "string":
+                yield Refusal(token.line, f"{token.text} is refused unless it takes a string")
+            else:
+                yield from _of_pragma(_tokens(_text(inside)), token.line)
+        elif token.text in _ASM:
+            yield from _of_asm(solid[at + 1 : at + 200], token.line)
+
+
+def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
+    """Inline assembler may hold instructions and no directives, which read files and repeat without end."""
+    rest = iter(following)
+    opening = next((token for token in rest if token.text not in _ASM_QUALIFIERS), None)
+    if opening is None or opening.text != "(":
+        return
+    template = []
+    for token in rest:
+        if token.text in (":", "::", ")"):
+            break
+        template.append(token)
+        if token.kind != "string":
+            yield Refusal(line, "inline assembler is refused unless its text is a plain string")
+            return
+    for statement in re.split(r"[\n;:]|//", _text(template)):
+        if statement.strip().startswith("."):
+            yield Refusal(line, f"the assembler directive {statement.split()[0][:20]} is refused: instructions only")
+            return
+
+
+def _text(strings: list[_Token]) -> str:
+    """What string literals hold."""
+    text = ""
+    for token in strings:
+        try:
+            text += str(ast.literal_eval(token.text.removeprefix("u8").lstrip("LuU")))
+        except (SyntaxError, ValueError):
+            text += token.text
+    return text

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faulty: a plain queue for all CPUs, and a fault for each case of the battery.
+ *
+ * FAULT_<case> is defined to get the policy that the case has to find; with none it is a good one.
+ */
+#include <scx/common.bpf.h>
+#include <schedcp/helpers.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+enum faulty_dsq {
+	SHARED,
+	ASIDE,		/* served when nobody else wants the CPU */
+	NOWHERE,	/* never served */
+	OWN,		/* plus the CPU's number */
+};
+
+#if defined(FAULT_slices)
+#define SLICE	(60 * NSEC_PER_USEC)
+#elif defined(FAULT_wakeups)
+#define SLICE	(600 * NSEC_PER_MSEC)
+#else
+#define SLICE	(5 * NSEC_PER_MSEC)
+#endif
+
+static u64 turns, born;
+
+#ifdef FAULT_account
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 100000);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, u64);
+} ever SEC(".maps");
+#endif
+
+/* Where a task waits. */
+static u64 dsq_of(const struct task_struct *p)
+{
+#if defined(FAULT_affinity)
+	return is_bound(p) ? ASIDE : SHARED;
+#elif defined(FAULT_kernel_threads)
+	return p->flags & PF_KTHREAD ? ASIDE : SHARED;
+#elif defined(FAULT_starvation)
+	return p->comm[0] == 'z' && p->comm[1] == 's' ? ASIDE : SHARED;
+#elif defined(FAULT_bursts)
+	return scx_bpf_dsq_nr_queued(SHARED) > 40 ? NOWHERE : SHARED;
+#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+	return OWN + scx_bpf_task_cpu(p);
+#else
+	return is_bound(p) ? OWN + scx_bpf_task_cpu(p) : SHARED;
+#endif
+}
+
+/* What the queue is ordered by. */
+static u64 key_of(const struct task_struct *p)
+{
+#if defined(FAULT_fairness)
+	return -__sync_fetch_and_add(&turns, 1) + (1ULL << 40);
+#elif defined(FAULT_weights)
+	return 1000 - p->static_prio;
+#elif defined(FAULT_inversion)
+	return p->static_prio;
+#else
+	return __sync_fetch_and_add(&turns, 1);
+#endif
+}
+
+s32 BPF_STRUCT_OPS(faulty_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+#if defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+	return prev_cpu;
+#else
+	bool idle = false;
+	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+
+	if (idle)
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, SLICE, 0);
+	return cpu;
+#endif
+}
+
+void BPF_STRUCT_OPS(faulty_enqueue, struct task_struct *p, u64 enq_flags)
+{
+#ifdef FAULT_exits
+	if (p->flags & PF_EXITING)
+		return;
+#endif
+#ifndef FAULT_kernel_threads
+	if (is_cpu_kthread(p)) {
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, SLICE, enq_flags);
+		return;
+	}
+#endif
+	scx_bpf_dsq_insert_vtime(p, dsq_of(p), SLICE, key_of(p), enq_flags);
+	wake_idle_cpu(p);
+}
+
+void BPF_STRUCT_OPS(faulty_dispatch, s32 cpu, struct task_struct *prev)
+{
+	if (scx_bpf_dsq_move_to_local(OWN + cpu))
+		return;
+#ifdef FAULT_conservation
+	if (cpu)
+		return;
+#endif
+	if (!scx_bpf_dsq_move_to_local(SHARED))
+		scx_bpf_dsq_move_to_local(ASIDE);
+}
+
+s32 BPF_STRUCT_OPS(faulty_init_task, struct task_struct *p, struct scx_init_task_args *args)
+{
+	u64 number = __sync_fetch_and_add(&born, 1);
+
+#ifdef FAULT_account
+	bpf_map_update_elem(&ever, &number, &number, BPF_ANY);
+#endif
+#ifdef FAULT_forks
+	if (number > 2000)
+		return -ENOMEM;
+#endif
+	return 0;
+}
+
+#ifdef FAULT_cpu_offline
+/* The queue of a CPU that goes stays as it is. */
+void BPF_STRUCT_OPS(faulty_cpu_online, s32 cpu)
+{
+}
+
+void BPF_STRUCT_OPS(faulty_cpu_offline, s32 cpu)
+{
+}
+#endif
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(faulty_init)
+{
+	return create_dsqs(OWN);
+}
+
+void BPF_STRUCT_OPS(faulty_exit, struct scx_exit_info *ei)
+{
+#ifdef FAULT_reload
+	u32 i, j;
+
+	bpf_for(i, 0, 60)
+		bpf_for(j, 0, 2000000)
+			turns += j;
+#endif
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(faulty_ops,
+	       .select_cpu	= (void *)faulty_select_cpu,
+	       .enqueue		= (void *)faulty_enqueue,
+	       .dispatch	= (void *)faulty_dispatch,
+	       .init_task	= (void *)faulty_init_task,
+#ifdef FAULT_cpu_offline
+	       .cpu_online	= (void *)faulty_cpu_online,
+	       .cpu_offline	= (void *)faulty_cpu_offline,
+#endif
+#ifdef FAULT_exits
+	       .flags		= SCX_OPS_ENQ_EXITING,
+#endif
+	       .init		= (void *)faulty_init,
+	       .exit		= (void *)faulty_exit,
+	       .name		= "faulty");

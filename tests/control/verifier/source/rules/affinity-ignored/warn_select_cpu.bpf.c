@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An answer that may be unusable. */
+#include <scx/common.bpf.h>
+#include <schedcp/helpers.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+static u32 next;
+
+s32 BPF_STRUCT_OPS(test_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	return next++ % scx_bpf_nr_cpu_ids();	/* <- affinity-ignored */
+}
+
+void BPF_STRUCT_OPS(test_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	scx_bpf_dsq_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, enq_flags);
+}
+
+void BPF_STRUCT_OPS(test_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(test_ops,
+	       .select_cpu	= (void *)test_select_cpu,
+	       .enqueue		= (void *)test_enqueue,
+	       .exit		= (void *)test_exit,
+	       .name		= "test");

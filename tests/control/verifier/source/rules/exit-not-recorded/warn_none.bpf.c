@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* No ops.exit. */
+#include <scx/common.bpf.h>
+#include <schedcp/helpers.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+void BPF_STRUCT_OPS(test_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	scx_bpf_dsq_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, enq_flags);
+}
+
+SCX_OPS_DEFINE(test_ops,	/* <- exit-not-recorded */
+	       .enqueue		= (void *)test_enqueue,
+	       .name		= "test");

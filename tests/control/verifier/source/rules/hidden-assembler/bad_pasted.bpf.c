@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The keyword is pasted together. */
+#include <scx/common.bpf.h>
+#include <schedcp/helpers.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+#define PASTE(a, b)	a##b
+
+void BPF_STRUCT_OPS(test_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	scx_bpf_dsq_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, enq_flags);
+	PASTE(as, m) volatile("r0 = 0" ::: "r0");	/* <- hidden-assembler */
+}
+
+void BPF_STRUCT_OPS(test_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(test_ops,
+	       .enqueue		= (void *)test_enqueue,
+	       .exit		= (void *)test_exit,
+	       .name		= "test");

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Inserted under the lock, by a helper. */
+#include <scx/common.bpf.h>
+#include <schedcp/helpers.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+private(LOCK) struct bpf_spin_lock lock;
+static u64 counter;
+
+static void put(struct task_struct *p)
+{
+	scx_bpf_dsq_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, 0);
+}
+
+void BPF_STRUCT_OPS(test_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	bpf_spin_lock(&lock);
+	if (counter) {
+		bpf_spin_unlock(&lock);
+		put(p);
+		return;
+	}
+	put(p);	/* <- lock-across-kick */
+	bpf_spin_unlock(&lock);
+}
+
+void BPF_STRUCT_OPS(test_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(test_ops,
+	       .enqueue		= (void *)test_enqueue,
+	       .exit		= (void *)test_exit,
+	       .name		= "test");

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A map that may be full. */
+#include <scx/common.bpf.h>
+#include <schedcp/helpers.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 64);
+	__type(value, u32);
+} tasks SEC(".maps");
+
+void BPF_STRUCT_OPS(test_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u32 pid = p->pid;
+
+	bpf_map_push_elem(&tasks, &pid, 0);	/* <- lost-task */
+}
+
+void BPF_STRUCT_OPS(test_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(test_ops,
+	       .enqueue		= (void *)test_enqueue,
+	       .exit		= (void *)test_exit,
+	       .name		= "test");
