@@ -18,7 +18,7 @@ char _license[] SEC("license") = "GPL";
 
 UEI_DEFINE(uei);
 
-const volatile u64 slice_ns = 10 * NSEC_PER_MSEC;
+const volatile u64 slice_ns = NSEC_PER_MSEC;
 
 enum lost_exiting_dsq {
 	DSQ_HEAVY,
