@@ -14,8 +14,8 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", hel
 NOT_OK = 1
 
 
-def pairs(settings: list[str]) -> dict[str, object]:
-    """The values of ``--set NAME=VALUE``, by name.
+def pairs(settings: list[str], option: str = "--set") -> dict[str, object]:
+    """The values of an option ``NAME=VALUE`` that may be repeated, by name.
 
     Raises:
         BadInput: Not of that form.
@@ -24,6 +24,6 @@ def pairs(settings: list[str]) -> dict[str, object]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:
-            raise BadInput(f"--set takes NAME=VALUE, not {setting!r}")
+            raise BadInput(f"{option} takes NAME=VALUE, not {setting!r}")
         values[name] = value
     return values

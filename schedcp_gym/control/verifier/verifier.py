@@ -81,4 +81,11 @@ class Verifier:
         whole = Report(policy.name, policy.tunables, tuple(reports), digests)
         if not whole.passed or {each.stage for each in reports} != set(Stage):
             return whole
-        return dataclasses.replace(whole, token=token.issue(whole))
+        issued = token.issue(
+            object_digest=digests["object"],
+            image=machine.image,
+            tunables=policy.tunables,
+            stages=Stage,
+            cpus=self.spec.cpus,
+        )
+        return dataclasses.replace(whole, token=issued)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from typer import Typer
 from typer.testing import CliRunner
 
-from schedcp_gym import cli_deploy
+from schedcp_gym.cli import deploy as cli_deploy
 from schedcp_gym.control.verifier import canary
 from schedcp_gym.control.verifier import token as tokens
 from schedcp_gym.control.verifier.canary import CanaryConfig, CanaryReport, Verdict

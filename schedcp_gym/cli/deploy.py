@@ -1,4 +1,4 @@
-"""The command ``schedcp-gym deploy``: a verified policy to a running workload, with a circuit breaker."""
+"""``schedcp-gym deploy``: a verified policy to a running workload, with a circuit breaker."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
 from schedcp_gym.spec import BadInput, MachineSpec, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.control.verifier.canary import CanaryConfig, CanaryReport
 
-NOT_KEPT = 1
 TOKEN_FILE_LIMIT = 1 << 16
 EPILOG = (
     "Examples: [bold]schedcp-gym deploy vtime --token @vtime.token[/bold] · "
@@ -19,12 +19,17 @@ EPILOG = (
 )
 
 
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(deploy)
+
+
 def deploy(
     policy: Annotated[str, typer.Argument(help="A policy's name, or the path of a .bpf.c file.")],
     token: Annotated[str, typer.Option(help="What `schedcp-gym verify` printed, or @FILE that holds it.")],
     workload: Annotated[str, typer.Option(help="A workload's name.")] = "schbench",
     fallback: Annotated[str, typer.Option(help="The last good scheduler: eevdf, or a policy as above.")] = "eevdf",
-    tunables: Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Set a tunable; repeat.")] = None,
+    tunables: SetOption = None,
     shares: Annotated[str, typer.Option(help="Percent of the tasks, growing; empty: all at once.")] = "10,25,50",
     limits: Annotated[
         list[str] | None, typer.Option("--limit", metavar="K=V", help="A field of CanaryConfig (stall_ms=500); repeat.")
@@ -32,8 +37,8 @@ def deploy(
     scale: Annotated[Scale, typer.Option(help="How long the workload runs.")] = Scale.STANDARD,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")] = 0,
     cpus: Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")] = 2,
-    kernel: Annotated[str, typer.Option(help="As for evaluate.")] = "debian",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
+    kernel: KernelOption = "debian",
+    as_json: JsonOption = False,
 ) -> None:
     """Deploy a verified policy to a share of a workload's tasks, then to all. Exits with 0 if it is kept."""
     from schedcp_gym import ui
@@ -43,7 +48,7 @@ def deploy(
     config = _config(shares, limits or [])
     with ui.build_progress() as progress:
         report = canary.deploy(
-            catalogue.load_policy(policy, dict(_pairs(tunables or [], "--set"))),
+            catalogue.load_policy(policy, pairs(tunables or [])),
             _token(token),
             catalogue.load_workload(workload),
             lab=Lab(workers=1, report=progress),
@@ -58,7 +63,7 @@ def deploy(
     else:
         _print(report)
     if not report.kept:
-        raise typer.Exit(NOT_KEPT)
+        raise typer.Exit(NOT_OK)
 
 
 def _token(text: str) -> str:
@@ -71,22 +76,12 @@ def _token(text: str) -> str:
         raise BadInput(f"the token's file {text[1:]} can't be read: {error}") from None
 
 
-def _pairs(settings: list[str], option: str) -> list[tuple[str, str]]:
-    pairs = []
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise BadInput(f"{option} takes NAME=VALUE, not {setting!r}")
-        pairs.append((name, value))
-    return pairs
-
-
 def _config(shares: str, limits: list[str]) -> "CanaryConfig":
     from pydantic import TypeAdapter, ValidationError
 
     from schedcp_gym.control.verifier.canary import CanaryConfig
 
-    values: dict[str, object] = dict(_pairs(limits, "--limit"))
+    values = pairs(limits, "--limit")
     try:
         values["shares_percent"] = tuple(int(share) for share in shares.split(",") if share.strip())
         return TypeAdapter(CanaryConfig).validate_python(values)
