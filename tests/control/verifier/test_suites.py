@@ -85,6 +85,14 @@ def test_a_label_is_read_and_not_shown_to_the_verifier(tmp_path):
     assert case.source.splitlines().index("int x;") == LABELLED.splitlines().index("int x;")
 
 
+def test_an_attacks_label_says_how_it_is_refused(tmp_path):
+    text = '/* Asks for a file. refused: line 2, embed */\nchar x[] = { "@SECRET@" };\n'
+    case = read_case(write(tmp_path, embed=text) / "embed.bpf.c")
+    assert (case.group, case.stage, case.bug) == (Group.ATTACK, Stage.SOURCE, "Asks for a file.")
+    assert case.caught_by == "line 2, embed"
+    assert case.source == '\nchar x[] = { "/etc/passwd" };\n'
+
+
 def test_a_policy_without_a_label_is_a_good_one(tmp_path):
     text = "/*\n * fifo: first come.\n */\nint x; /* planted: no */\n"
     case = read_case(write(tmp_path, fifo=text) / "fifo.bpf.c")

@@ -18,6 +18,10 @@ FOLDERS = ("planted", "attacks", "ported")
 ENDING = ".bpf.c"
 _FIRST_COMMENT = re.compile(r"\A(?:\s|//[^\n]*\n)*(/\*.*?\*/)", re.DOTALL)
 _FIELD = re.compile(r"^(planted|attack|stage|caught-by):\s*", re.MULTILINE)
+#: The label of the attacks that the source stage must refuse: a sentence, then the line and the words of the refusal.
+_REFUSED = re.compile(r"/\*\s*(?P<attack>.+?)\s+refused:\s*(?P<words>.+?)\s*\*/", re.DOTALL)
+#: Attacks name a file they are after so; any that there is on every host will do.
+_SECRET = ("@SECRET@", "/etc/passwd")
 
 
 class Group(enum.StrEnum):
@@ -99,12 +103,14 @@ def read_case(path: Path) -> Case:
         raise BadInput(f"{path}: the label does not say what is wrong with the policy")
     if stage not in set(Stage):
         raise BadInput(f"{path}: the label's stage is {stage!r}, not one of {', '.join(Stage)}")
-    blank = "\n" * found[1].count("\n")
-    source = text[: found.start(1)] + blank + text[found.end(1) :]
+    blank = "\n" * found[1].count("\n")  # lines keep their numbers
+    source = text[: found.start(1)] + blank + text[found.end(1) :].replace(*_SECRET)
     return Case(name, group, source, Stage(stage), fields[group], fields.get("caught-by", ""))
 
 
 def _fields(comment: str) -> dict[str, str]:
+    if refused := _REFUSED.match(comment):
+        return {"attack": refused["attack"], "stage": Stage.SOURCE, "caught-by": refused["words"]}
     lines = (line.strip().removeprefix("*").strip() for line in comment[2:-2].splitlines())
     parts = _FIELD.split("\n".join(lines))
     return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}

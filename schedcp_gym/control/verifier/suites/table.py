@@ -90,7 +90,8 @@ def print_suite(console: Console, cases: Sequence[Case], verdicts: Sequence[Verd
 
 def confusion_table(verdicts: Sequence[Verdict]) -> Table:
     """The table itself."""
-    table = Table(box=box.SIMPLE_HEAD, title="policies by what they are, and where they were caught")
+    title = "policies by what they are, and where they were caught"
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, title=title)
     table.title_justify = "left"
     table.add_column("what they are", no_wrap=True)
     found = counts(verdicts)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* planted: When a CPU goes offline, the tasks in its queue are left there: the others do not take
- * from an offline CPU's queue.
+/* planted: Tasks whose home is a CPU that went offline still go into its queue, and the others do
+ * not take from an offline CPU's queue.
  * stage: behaviour
  * caught-by: CPU going offline
  */
 /*
  * offline_strands_queue: per-CPU queues with work stealing, aware of hot-plugging.
  *
- * A task waits in the queue of the CPU it last ran on. A CPU without work of its own takes from the
- * others that are online.
+ * A task waits in the queue of its home, a CPU that follows from its process id, so that it mostly
+ * runs there. A CPU takes the task that has waited longest, its own first among equals, from the
+ * queues of those that are online.
  */
 #include <scx/common.bpf.h>
 #include <schedcp/helpers.bpf.h>
@@ -20,6 +21,13 @@ UEI_DEFINE(uei);
 const volatile u64 slice_ns = 6 * NSEC_PER_MSEC;
 
 static bool online[MAX_CPUS];
+
+static s32 home_of(const struct task_struct *p)
+{
+	s32 cpu = (u32)p->pid % scx_bpf_nr_cpu_ids();
+
+	return bpf_cpumask_test_cpu(cpu, p->cpus_ptr) ? cpu : scx_bpf_task_cpu(p);
+}
 
 static void set_online(s32 cpu, bool is)
 {
@@ -45,22 +53,26 @@ void BPF_STRUCT_OPS(offline_strands_queue_enqueue, struct task_struct *p, u64 en
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns, enq_flags);
 		return;
 	}
-	scx_bpf_dsq_insert(p, scx_bpf_task_cpu(p), slice_ns, enq_flags);
+	scx_bpf_dsq_insert_vtime(p, home_of(p), slice_ns, scx_bpf_now(), enq_flags);
 	wake_idle_cpu(p);
 }
 
 void BPF_STRUCT_OPS(offline_strands_queue_dispatch, s32 cpu, struct task_struct *prev)
 {
-	u32 from, cpus = scx_bpf_nr_cpu_ids();
+	u32 from, oldest = cpu, cpus = scx_bpf_nr_cpu_ids();
+	u64 now = scx_bpf_now(), since = first_key(cpu, now);
 
-	if (scx_bpf_dsq_move_to_local(cpu))
-		return;
 	bpf_for(from, 0, cpus) {
 		bool *is = CPU_SLOT(online, from);
 
-		if (is && *is && scx_bpf_dsq_move_to_local(from))
-			return;
+		if (is && *is && time_before(first_key(from, now), since)) {
+			since = first_key(from, now);
+			oldest = from;
+		}
 	}
+	/* What waits first there may be bound to its home. */
+	if (!scx_bpf_dsq_move_to_local(oldest))
+		scx_bpf_dsq_move_to_local(cpu);
 }
 
 void BPF_STRUCT_OPS(offline_strands_queue_cpu_online, s32 cpu)
