@@ -199,7 +199,6 @@ def test_a_batch_of_processes_that_come_and_go_is_no_breach(deployed):
     assert report.command_exit == 0
 
 
-@pytest.mark.exact
 def test_the_same_deployment_gives_the_same_figures(deployed):
     first, second = (deployed("collapse", schbench(1200), fallback="vtime") for _ in range(2))
     assert first.exact() == second.exact()
