@@ -98,7 +98,8 @@ def main():
     span_s = 1.0
     crowd = {f"hog{number}": {"span_s": span_s} for number in range(4)}
     crowd |= {f"sleeper{number}": {"span_s": span_s, "sleep_s": 0.005} for number in range(2)}
-    crowd |= {"pinned": {"span_s": span_s, "cpus": {1}}, "pinned sleeper": {"span_s": span_s, "cpus": {0}, "sleep_s": 0.005}}
+    crowd["pinned"] = {"span_s": span_s, "cpus": {1}}
+    crowd["pinned sleeper"] = {"span_s": span_s, "cpus": {0}, "sleep_s": 0.005}
     pair = {name: {"span_s": 0.9, "cpus": {1}, "nice": nice} for name, nice in (("nice 0", 0), ("nice 5", 5))}
     figures = {"crowd": together(crowd), "pair": together(pair)}
     print(json.dumps(figures | {"hotplug": take_a_cpu_away([{}, {}, {"cpus": {0}}, {"cpus": {1}}, {"cpus": {1}}])}))
