@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 STATE = "/sys/kernel/sched_ext/state"
 CPU1 = "/sys/devices/system/cpu/cpu1/online"
@@ -60,14 +61,12 @@ def together(tasks):
 
 def write(path, text):
     """Writes a file of the kernel's in one go."""
-    with open(path, "w") as file:
-        file.write(text)
+    Path(path).write_text(text)
 
 
 def read(path):
     """A file of the kernel's, without the newline at its end."""
-    with open(path) as file:
-        return file.read().strip()
+    return Path(path).read_text().strip()
 
 
 def take_a_cpu_away(hogs):

@@ -114,8 +114,8 @@ def test_a_default_outside_of_its_range_is_refused():
     ("name", "text"),
     [
         ("fifoo", "unknown policy 'fifoo'; did you mean fifo?"),
-        ("zzz", r"unknown policy 'zzz'; there are: eevdf, fifo"),
-        ("", "unknown policy ''; there are: eevdf"),
+        ("zzz", r"unknown policy 'zzz'; there are: .*eevdf, .*fifo"),
+        ("", "unknown policy ''; there are: .*eevdf"),
         ("../lab/x", "unknown policy"),
         ("no/such.bpf.c", "no policy file 'no/such.bpf.c'"),
     ],
