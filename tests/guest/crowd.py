@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 STATE = "/sys/kernel/sched_ext/state"
 CPU1 = "/sys/devices/system/cpu/cpu1/online"
@@ -60,14 +61,12 @@ def together(tasks):
 
 def write(path, text):
     """Writes a file of the kernel's in one go."""
-    with open(path, "w") as file:
-        file.write(text)
+    Path(path).write_text(text)
 
 
 def read(path):
     """A file of the kernel's, without the newline at its end."""
-    with open(path) as file:
-        return file.read().strip()
+    return Path(path).read_text().strip()
 
 
 def take_a_cpu_away(hogs):
@@ -98,7 +97,8 @@ def main():
     span_s = 1.0
     crowd = {f"hog{number}": {"span_s": span_s} for number in range(4)}
     crowd |= {f"sleeper{number}": {"span_s": span_s, "sleep_s": 0.005} for number in range(2)}
-    crowd |= {"pinned": {"span_s": span_s, "cpus": {1}}, "pinned sleeper": {"span_s": span_s, "cpus": {0}, "sleep_s": 0.005}}
+    crowd["pinned"] = {"span_s": span_s, "cpus": {1}}
+    crowd["pinned sleeper"] = {"span_s": span_s, "cpus": {0}, "sleep_s": 0.005}
     pair = {name: {"span_s": 0.9, "cpus": {1}, "nice": nice} for name, nice in (("nice 0", 0), ("nice 5", 5))}
     figures = {"crowd": together(crowd), "pair": together(pair)}
     print(json.dumps(figures | {"hotplug": take_a_cpu_away([{}, {}, {"cpus": {0}}, {"cpus": {1}}, {"cpus": {1}}])}))

@@ -22,6 +22,14 @@ RUN = f"""
 run() {{ scx_run --report /result/$1.json --object p.o --tunables $1 -- sh load; cat {STATE}; }}
 cat {STATE}; run good; run unknown; run word
 """
+#: A policy comes and goes three times beside tasks that never sleep.
+BUSY = """
+for i in 1 2 3 4 5; do (while :; do :; done) & pids="$pids $!"; done
+for i in 1 2 3; do
+    scx_run --report /result/$i.json --object p.o -- sh -c 'sleep 0.05; cat /sys/kernel/sched_ext/root/ops'
+done
+cat /sys/kernel/sched_ext/state; kill $pids
+"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,10 +83,7 @@ def test_a_policy_serves_all_kinds_of_tasks_and_stays_while_a_cpu_goes_and_comes
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_takes_over_and_leaves_a_busy_machine_again_and_again(run_job, image, name):
-    script = """i=0; while [ $i -lt 5 ]; do (while :; do :; done) & pids="$pids $!"; i=$((i+1)); done
-    for i in 1 2 3; do scx_run --report /result/$i.json --object p.o -- sh -c 'sleep 0.05; cat /sys/kernel/sched_ext/root/ops'; done
-    cat /sys/kernel/sched_ext/state; kill $pids"""
-    result = run_job(script, loaded(name, image, {}), max_job_s=40.0)
+    result = run_job(BUSY, loaded(name, image, {}), max_job_s=40.0)
     reports = [json.loads(result.text(f"{number}.json")) for number in (1, 2, 3)]
     assert [report["outcome"] for report in reports] == ["ok"] * 3, reports
     assert result.text("stdout").split() == [name] * 3 + ["disabled"]

@@ -78,6 +78,14 @@ def test_what_a_process_name_can_not_be_is_refused(text):
         NAME.check(text)
 
 
+def test_a_cgroup_name_is_a_name_too_and_is_called_so():
+    group = Tunable("high_cgroup", TunableType.CGROUP, "")
+    assert group.is_name
+    assert group.check("system.slice") == "system.slice"
+    with pytest.raises(BadInput, match="a cgroup name"):
+        group.check("two words")
+
+
 def test_checked_values_come_in_order_of_name_and_in_their_types():
     values = {"strict": "1", "favour": "x", "count": "7"}
     assert check_tunables((SMALL, FLAG, NAME), values) == (("count", 7), ("favour", "x"), ("strict", True))
