@@ -35,12 +35,10 @@ enum central_dsq {
 static s32 central_cpu;
 
 /* When each CPU began to want work and when its task began to run; 0: it does not. */
-struct cpu_state {
+static struct cpu_state {
 	u64 wants;
 	u64 runs;
-};
-
-static struct cpu_state cpu_states[MAX_CPUS];
+} cpu_states[MAX_CPUS];
 
 struct clock {
 	struct bpf_timer timer;
@@ -75,11 +73,11 @@ static void succeed(s32 cpu)
 	bpf_for(i, 1, cpus) {
 		u32 next = ((u32)cpu + i) % cpus;
 
-		if (!bpf_cpumask_test_cpu(next, online))
-			continue;
-		central_cpu = next;
-		scx_bpf_kick_cpu(next, SCX_KICK_PREEMPT);
-		break;
+		if (bpf_cpumask_test_cpu(next, online)) {
+			central_cpu = next;
+			scx_bpf_kick_cpu(next, SCX_KICK_PREEMPT);
+			break;
+		}
 	}
 	scx_bpf_put_cpumask(online);
 }
@@ -125,9 +123,7 @@ static void feed_all(s32 self)
 
 static bool turn_over(s32 cpu, u64 now)
 {
-	u64 began = state_of(cpu)->runs;
-
-	return began && time_before(began + US_TO_NS(slice_us), now);
+	return state_of(cpu)->runs && time_before(state_of(cpu)->runs + US_TO_NS(slice_us), now);
 }
 
 /* Whether a CPU has waited for the central one for too long. */
@@ -224,10 +220,9 @@ void BPF_STRUCT_OPS(central_stopping, struct task_struct *p, bool runnable)
 s32 BPF_STRUCT_OPS_SLEEPABLE(central_init)
 {
 	s32 err = create_dsqs(CENTRAL_BOUND);
-	struct clock *clock;
 	u32 key = 0;
+	struct clock *clock = bpf_map_lookup_elem(&central_clock, &key);
 
-	clock = bpf_map_lookup_elem(&central_clock, &key);
 	if (err || !clock)
 		return err ?: -ESRCH;
 	err = bpf_timer_init(&clock->timer, &central_clock, CLOCK_MONOTONIC);
