@@ -11,8 +11,8 @@
  * Bad for: few CPUs, and many short bursts: each wake-up interrupts the central CPU's own task, and each
  * decision waits for that CPU. Nice values and weights are ignored.
  *
- * When a real-time task or an unplug takes the central CPU, the next one becomes it. If it does not answer for
- * takeover_us all the same, CPUs serve themselves. Tasks bound to a CPU wait in a line of their own there.
+ * When the central CPU is unplugged, the next one becomes it; so it is when a real-time task keeps it from
+ * answering for takeover_us, and who waited serves itself. Tasks bound to a CPU wait in a line of their own.
  */
 #include <scx/common.bpf.h>
 #include <schedcp/cpus.bpf.h>
@@ -33,8 +33,12 @@ enum central_dsq {
 };
 
 static s32 central_cpu;
+
 /* When each CPU began to want work and when its task began to run; 0: it does not. */
-static u64 wants_since[MAX_CPUS], runs_since[MAX_CPUS];
+static struct cpu_state {
+	u64 wants;
+	u64 runs;
+} cpu_states[MAX_CPUS];
 
 struct clock {
 	struct bpf_timer timer;
@@ -47,42 +51,33 @@ struct {
 	__type(value, struct clock);
 } central_clock SEC(".maps");
 
-static void set_since(u64 *slots, s32 cpu, u64 at)
+static struct cpu_state *state_of(s32 cpu)
 {
-	u64 *slot = ARRAY_ELEM_PTR(slots, cpu, MAX_CPUS);
-
-	if (slot)
-		*slot = at;
-}
-
-static u64 since(u64 *slots, s32 cpu)
-{
-	u64 *slot = ARRAY_ELEM_PTR(slots, cpu, MAX_CPUS);
-
-	return slot ? *slot : 0;
+	return CPU_SLOT(cpu_states, cpu) ?: &cpu_states[0];
 }
 
 static void want(s32 cpu)
 {
-	if (!since(wants_since, cpu))
-		set_since(wants_since, cpu, scx_bpf_now());
+	struct cpu_state *state = state_of(cpu);
+
+	state->wants = state->wants ?: scx_bpf_now();
 	scx_bpf_kick_cpu(central_cpu, SCX_KICK_PREEMPT);
 }
 
-/* Another CPU becomes the central one. */
+/* Another CPU becomes the central one, if this is it. */
 static void succeed(s32 cpu)
 {
 	const struct cpumask *online = scx_bpf_get_online_cpumask();
-	u32 i, cpus = scx_bpf_nr_cpu_ids();
+	u32 i, cpus = cpu == central_cpu ? scx_bpf_nr_cpu_ids() : 0;
 
 	bpf_for(i, 1, cpus) {
 		u32 next = ((u32)cpu + i) % cpus;
 
-		if (!bpf_cpumask_test_cpu(next, online))
-			continue;
-		central_cpu = next;
-		scx_bpf_kick_cpu(next, SCX_KICK_PREEMPT);
-		break;
+		if (bpf_cpumask_test_cpu(next, online)) {
+			central_cpu = next;
+			scx_bpf_kick_cpu(next, SCX_KICK_PREEMPT);
+			break;
+		}
 	}
 	scx_bpf_put_cpumask(online);
 }
@@ -118,9 +113,9 @@ static void feed_all(s32 self)
 	u32 cpu, cpus = scx_bpf_nr_cpu_ids();
 
 	bpf_for(cpu, 0, cpus) {
-		if (!since(wants_since, cpu))
+		if (!state_of(cpu)->wants)
 			continue;
-		set_since(wants_since, cpu, 0);
+		state_of(cpu)->wants = 0;
 		if (cpu != self)
 			feed(cpu);
 	}
@@ -128,9 +123,15 @@ static void feed_all(s32 self)
 
 static bool turn_over(s32 cpu, u64 now)
 {
-	u64 began = since(runs_since, cpu);
+	return state_of(cpu)->runs && time_before(state_of(cpu)->runs + US_TO_NS(slice_us), now);
+}
 
-	return began && time_before(began + US_TO_NS(slice_us), now);
+/* Whether a CPU has waited for the central one for too long. */
+static bool is_forgotten(s32 cpu, u64 now)
+{
+	u64 wants = state_of(cpu)->wants;
+
+	return wants && time_before(wants + US_TO_NS(takeover_us), now);
 }
 
 /* Is called on any CPU: ends turns, and wakes CPUs that the central one has forgotten. */
@@ -140,15 +141,14 @@ static int look(void *map, int *key, struct clock *clock)
 	u64 now = scx_bpf_now();
 
 	bpf_for(cpu, 0, cpus) {
-		u64 wants = since(wants_since, cpu);
+		bool over = turn_over(cpu, now), forgotten = is_forgotten(cpu, now);
 
-		if (wants && time_before(wants + US_TO_NS(takeover_us), now))
+		if (forgotten)
+			succeed(central_cpu);
+		if (forgotten || (over && (scx_bpf_dsq_nr_queued(CENTRAL_BOUND + cpu) > 0 ||
+					   scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL_ON | cpu) > 0)))
 			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
-		else if (turn_over(cpu, now) && scx_bpf_dsq_nr_queued(CENTRAL_BOUND + cpu) > 0)
-			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
-		else if (turn_over(cpu, now) && scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL_ON | cpu) > 0)
-			scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
-		else if (turn_over(cpu, now) && anyone_for(cpu))
+		else if (over && anyone_for(cpu))
 			want(cpu);
 	}
 	bpf_timer_start(&clock->timer, US_TO_NS(period_us), 0);
@@ -168,14 +168,11 @@ void BPF_STRUCT_OPS(central_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
 		return;
 	}
-	if (is_bound(p)) {
-		scx_bpf_dsq_insert_vtime(p, CENTRAL_BOUND + cpu, SCX_SLICE_INF, scx_bpf_now(), enq_flags);
-		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
-		return;
-	}
-	scx_bpf_dsq_insert_vtime(p, CENTRAL_SHARED, SCX_SLICE_INF, scx_bpf_now(), enq_flags);
-	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-	if (cpu == central_cpu)
+	scx_bpf_dsq_insert_vtime(p, is_bound(p) ? CENTRAL_BOUND + cpu : CENTRAL_SHARED, SCX_SLICE_INF,
+				 scx_bpf_now(), enq_flags);
+	if (!is_bound(p))
+		cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (is_bound(p) || cpu == central_cpu)
 		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
 	else if (cpu >= 0)
 		want(cpu);
@@ -183,8 +180,8 @@ void BPF_STRUCT_OPS(central_enqueue, struct task_struct *p, u64 enq_flags)
 
 void BPF_STRUCT_OPS(central_dispatch, s32 cpu, struct task_struct *prev)
 {
-	u64 bound = CENTRAL_BOUND + cpu, now = scx_bpf_now(), wants = since(wants_since, cpu);
-	bool helps_itself = wants && time_before(wants + US_TO_NS(takeover_us), now);
+	u64 bound = CENTRAL_BOUND + cpu, now = scx_bpf_now();
+	bool helps_itself = is_forgotten(cpu, now);
 
 	prev = if_runnable(prev);
 	if (cpu == central_cpu)
@@ -193,7 +190,7 @@ void BPF_STRUCT_OPS(central_dispatch, s32 cpu, struct task_struct *prev)
 	if (prev && !turn_over(cpu, now) && !helps_itself)
 		goto keep;
 	if (cpu == central_cpu || helps_itself) {
-		set_since(wants_since, cpu, 0);
+		state_of(cpu)->wants = 0;
 		if (serve_lower(CENTRAL_SHARED, bound))
 			return;
 	} else if (first_key(bound, now) < first_key(CENTRAL_SHARED, now) && scx_bpf_dsq_move_to_local(bound)) {
@@ -204,7 +201,7 @@ void BPF_STRUCT_OPS(central_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	}
 	if (prev)
-		set_since(runs_since, cpu, now);
+		state_of(cpu)->runs = now;
 keep:
 	if (prev)
 		scx_bpf_task_set_slice(prev, SCX_SLICE_INF);
@@ -212,42 +209,20 @@ keep:
 
 void BPF_STRUCT_OPS(central_running, struct task_struct *p)
 {
-	set_since(runs_since, scx_bpf_task_cpu(p), scx_bpf_now());
+	state_of(scx_bpf_task_cpu(p))->runs = scx_bpf_now();
 }
 
 void BPF_STRUCT_OPS(central_stopping, struct task_struct *p, bool runnable)
 {
-	set_since(runs_since, scx_bpf_task_cpu(p), 0);
-}
-
-void BPF_STRUCT_OPS(central_cpu_online, s32 cpu)
-{
-	set_cpu_leaves(cpu, false);
-}
-
-void BPF_STRUCT_OPS(central_cpu_offline, s32 cpu)
-{
-	set_cpu_leaves(cpu, true);
-	set_since(wants_since, cpu, 0);
-	if (cpu == central_cpu)
-		succeed(cpu);
-	drain_dsqs(CENTRAL_BOUND, cpu);
-}
-
-void BPF_STRUCT_OPS(central_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
-{
-	if (cpu == central_cpu)
-		succeed(cpu);
-	give_back_local();
+	state_of(scx_bpf_task_cpu(p))->runs = 0;
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(central_init)
 {
 	s32 err = create_dsqs(CENTRAL_BOUND);
-	struct clock *clock;
 	u32 key = 0;
+	struct clock *clock = bpf_map_lookup_elem(&central_clock, &key);
 
-	clock = bpf_map_lookup_elem(&central_clock, &key);
 	if (err || !clock)
 		return err ?: -ESRCH;
 	err = bpf_timer_init(&clock->timer, &central_clock, CLOCK_MONOTONIC);
@@ -260,15 +235,15 @@ void BPF_STRUCT_OPS(central_exit, struct scx_exit_info *ei)
 	UEI_RECORD(uei, ei);
 }
 
+CPU_OPS_DEFINE(central, state_of(cpu)->wants = 0; succeed(cpu); drain_dsqs(CENTRAL_BOUND, cpu))
+
 SCX_OPS_DEFINE(central_ops,
 	       .select_cpu	= (void *)central_select_cpu,
 	       .enqueue		= (void *)central_enqueue,
 	       .dispatch	= (void *)central_dispatch,
 	       .running		= (void *)central_running,
 	       .stopping	= (void *)central_stopping,
-	       .cpu_online	= (void *)central_cpu_online,
-	       .cpu_offline	= (void *)central_cpu_offline,
-	       .cpu_release	= (void *)central_cpu_release,
+	       CPU_OPS(central),
 	       .init		= (void *)central_init,
 	       .exit		= (void *)central_exit,
 	       .name		= "central");

@@ -120,3 +120,15 @@ def test_the_build_takes_packages_from_the_two_suites_only(tmp_path):
     (include,) = (word for word in words if word.startswith("--include="))
     assert {"rt-tests", "stress-ng", "python3", "gcc", "make", "python3-bpfcc"} <= set(include[10:].split(","))
     assert ("--mode=root" in words) == (os.geteuid() == 0)
+
+
+def test_a_kernel_that_was_built_for_another_suite_comes_from_sid_and_nothing_else_does(tmp_path):
+    inputs = catalogue.image_inputs("debian:7.2.13+deb14-cloud-amd64")
+    assert {name for name in inputs.packages if name.endswith("/sid")} == {
+        "linux-image-7.2.13+deb14-cloud-amd64/sid",
+        "linux-headers-7.2.13+deb14-cloud-amd64/sid",
+    }
+    words = builder.command_line(inputs, tmp_path, tmp_path, "http://mirror/debian")
+    assert words[-1] == "deb [check-valid-until=no] http://mirror/debian sid main"
+    assert any(word.startswith("--setup-hook=") and "preferences.d" in word for word in words)
+    assert "Package: *\nPin: release n=sid\nPin-Priority: 50\n" in builder.PREFERENCES.read_text()
