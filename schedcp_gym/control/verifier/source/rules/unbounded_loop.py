@@ -20,15 +20,22 @@ def _check(flow: Flow) -> Iterator[Hit]:
     for function in flow.program.functions.values():
         if not function.in_source:
             continue
+        left = _in_loops_that_may_be_left(function)
         for node in function.body.walk():
             if node.kind in ("For", "While", "Do") and _endless(node):
                 yield Hit(node.line, "the loop has no end")
             elif node.kind == "Asm" and _is_may_goto(node):
                 yield Hit(node.line, "the loop ends by may_goto's time limit only", Severity.WARNING)
-            elif node.kind == "Call":
+            elif node.kind == "Call" and node not in left:
                 yield from _long(flow, function, node)
         if any(call.name == function.name for call in flow.reach(function)):
             yield Hit(function.line, f"{function.name}() calls itself")
+
+
+def _in_loops_that_may_be_left(function: Function) -> set[Node]:
+    """What belongs to iterator loops with a break: their number of turns is only the most there may be."""
+    loops = (node for node in function.body.walk() if node.kind == "For")
+    return {part for loop in loops if any(node.kind in _WAYS_OUT for node in loop.walk()) for part in loop.walk()}
 
 
 def _endless(loop: Node) -> bool:
