@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,16 +125,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_digest(folder: Path, leave_out: str | None = None) -> str:
-    """SHA-256 (hex) of a folder's files, by relative name and content; byte code and one ending are left out."""
+def folder_digest(folder: Path, leave_out: Collection[str] = ()) -> str:
+    """SHA-256 (hex) of a folder's files, by relative name and content; byte code, and some names or endings, are left out."""
     files = {
         str(path.relative_to(folder)): file_digest(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != leave_out
+        if path.is_file() and "__pycache__" not in path.parts and not {path.suffix, path.name} & set(leave_out)
     }
     return digest(files)
 
 
 def build_digest(folder: Path) -> str:
     """Digest of what a compiled part follows from: the folder of a workload, or the battery's, without declarations."""
-    return folder_digest(folder, ".yaml")
+    return folder_digest(folder, (".yaml",))
