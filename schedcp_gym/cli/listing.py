@@ -1,4 +1,4 @@
-"""``schedcp-gym list``: policies, workloads, environments and agents."""
+"""``schedcp-gym list``: policies, workloads, environments, agents, and what the verifier looks at."""
 
 import json
 from typing import Annotated, Any
@@ -14,10 +14,18 @@ def register(app: typer.Typer) -> None:
 
 
 def list_things(
-    kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents")], as_json: JsonOption = False
+    kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|rules|cases")],
+    as_json: JsonOption = False,
 ) -> None:
-    """List policies, workloads, environments or agents."""
-    listings = {"policies": _policies, "workloads": _workloads, "envs": _envs, "agents": _agents}
+    """List policies, workloads, environments, agents, or the verifier's rules (of source) and cases (of behaviour)."""
+    listings = {
+        "policies": _policies,
+        "workloads": _workloads,
+        "envs": _envs,
+        "agents": _agents,
+        "rules": _rules,
+        "cases": _cases,
+    }
     if kind not in listings:
         from schedcp_gym.lab.catalogue import unknown
 
@@ -81,6 +89,24 @@ def _agents() -> list[dict[str, Any]]:
     from schedcp_gym.baselines import agent_names, agent_summary
 
     return [{"agent": name, "what": agent_summary(name)} for name in agent_names()]
+
+
+def _rules() -> list[dict[str, Any]]:
+    from schedcp_gym.control.verifier.source.rule import all_rules
+
+    return [
+        {"rule": rule.id, "severity": rule.severity.value, "why": rule.why, "fix": rule.fix} for rule in all_rules()
+    ]
+
+
+def _cases() -> list[dict[str, Any]]:
+    from schedcp_gym.control.verifier.behaviour.case import load_cases
+
+    rows: list[dict[str, Any]] = []
+    for case in load_cases():
+        figures = [f"{name} {'>=' if limit.at_least else '<='} {limit.limit:g}" for name, limit in case.figures.items()]
+        rows.append({"case": case.name, "what": case.about, "figures": figures})
+    return rows
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

@@ -126,7 +126,7 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(folder: Path, leave_out: Collection[str] = ()) -> str:
-    """SHA-256 (hex) of a folder's files, by relative name and content; byte code, and some names or endings, are left out."""
+    """SHA-256 (hex) of a folder's files, by relative name and content, but for byte code and some names or endings."""
     files = {
         str(path.relative_to(folder)): file_digest(path)
         for path in sorted(folder.rglob("*"))
