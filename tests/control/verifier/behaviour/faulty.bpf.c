@@ -20,6 +20,8 @@ enum faulty_dsq {
 
 #if defined(FAULT_slices)
 #define SLICE	(60 * NSEC_PER_USEC)
+#elif defined(FAULT_exits)
+#define SLICE	NSEC_PER_MSEC	/* ends while tasks do */
 #elif defined(FAULT_wakeups)
 #define SLICE	(600 * NSEC_PER_MSEC)
 #else
@@ -42,7 +44,8 @@ struct {
 static u64 dsq_of(const struct task_struct *p)
 {
 #if defined(FAULT_affinity)
-	return is_bound(p) ? FAULTY_ASIDE : FAULTY_SHARED;
+	/* The neighbour's queue, which only the neighbour serves. */
+	return is_bound(p) ? FAULTY_OWN + (scx_bpf_task_cpu(p) + 1) % scx_bpf_nr_cpu_ids() : FAULTY_SHARED;
 #elif defined(FAULT_kernel_threads)
 	return p->flags & PF_KTHREAD ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_starvation)
