@@ -18,9 +18,7 @@ enum faulty_dsq {
 	FAULTY_OWN,		/* plus the CPU's number */
 };
 
-#if defined(FAULT_slices)
-#define SLICE	(60 * NSEC_PER_USEC)
-#elif defined(FAULT_exits)
+#if defined(FAULT_exits)
 #define SLICE	NSEC_PER_MSEC	/* ends while tasks do */
 #elif defined(FAULT_wakeups)
 #define SLICE	(600 * NSEC_PER_MSEC)
@@ -52,10 +50,8 @@ static u64 dsq_of(const struct task_struct *p)
 	return p->comm[0] == 'z' && p->comm[1] == 's' ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_bursts)
 	return scx_bpf_dsq_nr_queued(FAULTY_SHARED) > 40 ? FAULTY_NOWHERE : FAULTY_SHARED;
-#elif defined(FAULT_realtime)
-	return FAULTY_OWN + scx_bpf_task_cpu(p);
-#elif defined(FAULT_cpu_offline)
-	/* Whether that CPU is there or not. */
+#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+	/* Whether that CPU is there, and free, or not. */
 	return FAULTY_OWN + (is_bound(p) ? scx_bpf_task_cpu(p) : p->pid % scx_bpf_nr_cpu_ids());
 #else
 	return is_bound(p) ? FAULTY_OWN + scx_bpf_task_cpu(p) : FAULTY_SHARED;
@@ -108,6 +104,9 @@ void BPF_STRUCT_OPS(faulty_enqueue, struct task_struct *p, u64 enq_flags)
 
 void BPF_STRUCT_OPS(faulty_dispatch, s32 cpu, struct task_struct *prev)
 {
+#ifdef FAULT_slices
+	scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+#endif
 	if (scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu))
 		return;
 #ifdef FAULT_conservation
