@@ -12,21 +12,21 @@ char _license[] SEC("license") = "GPL";
 UEI_DEFINE(uei);
 
 enum faulty_dsq {
-	SHARED,
-	ASIDE,		/* served when nobody else wants the CPU */
-	NOWHERE,	/* never served */
-	OWN,		/* plus the CPU's number */
+	FAULTY_SHARED,
+	FAULTY_ASIDE,		/* served when nobody else wants the CPU */
+	FAULTY_NOWHERE,	/* never served */
+	FAULTY_OWN,		/* plus the CPU's number */
 };
 
-#if defined(FAULT_slices)
-#define SLICE	(60 * NSEC_PER_USEC)
+#if defined(FAULT_exits)
+#define SLICE	NSEC_PER_MSEC	/* ends while tasks do */
 #elif defined(FAULT_wakeups)
 #define SLICE	(600 * NSEC_PER_MSEC)
 #else
 #define SLICE	(5 * NSEC_PER_MSEC)
 #endif
 
-static u64 turns, born;
+u64 turns, born;
 
 #ifdef FAULT_account
 struct {
@@ -42,20 +42,19 @@ struct {
 static u64 dsq_of(const struct task_struct *p)
 {
 #if defined(FAULT_affinity)
-	return is_bound(p) ? ASIDE : SHARED;
+	/* The neighbour's queue, which only the neighbour serves. */
+	return is_bound(p) ? FAULTY_OWN + (scx_bpf_task_cpu(p) + 1) % scx_bpf_nr_cpu_ids() : FAULTY_SHARED;
 #elif defined(FAULT_kernel_threads)
-	return p->flags & PF_KTHREAD ? ASIDE : SHARED;
+	return p->flags & PF_KTHREAD ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_starvation)
-	return p->comm[0] == 'z' && p->comm[1] == 's' ? ASIDE : SHARED;
+	return p->comm[0] == 'z' && p->comm[1] == 's' ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_bursts)
-	return scx_bpf_dsq_nr_queued(SHARED) > 40 ? NOWHERE : SHARED;
-#elif defined(FAULT_realtime)
-	return OWN + scx_bpf_task_cpu(p);
-#elif defined(FAULT_cpu_offline)
-	/* Whether that CPU is there or not. */
-	return OWN + (is_bound(p) ? scx_bpf_task_cpu(p) : p->pid % scx_bpf_nr_cpu_ids());
+	return scx_bpf_dsq_nr_queued(FAULTY_SHARED) > 40 ? FAULTY_NOWHERE : FAULTY_SHARED;
+#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+	/* Whether that CPU is there, and free, or not. */
+	return FAULTY_OWN + (is_bound(p) ? scx_bpf_task_cpu(p) : p->pid % scx_bpf_nr_cpu_ids());
 #else
-	return is_bound(p) ? OWN + scx_bpf_task_cpu(p) : SHARED;
+	return is_bound(p) ? FAULTY_OWN + scx_bpf_task_cpu(p) : FAULTY_SHARED;
 #endif
 }
 
@@ -105,19 +104,22 @@ void BPF_STRUCT_OPS(faulty_enqueue, struct task_struct *p, u64 enq_flags)
 
 void BPF_STRUCT_OPS(faulty_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (scx_bpf_dsq_move_to_local(OWN + cpu))
+#ifdef FAULT_slices
+	scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+#endif
+	if (scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu))
 		return;
 #ifdef FAULT_conservation
 	if (cpu)
 		return;
 #endif
-	if (!scx_bpf_dsq_move_to_local(SHARED))
-		scx_bpf_dsq_move_to_local(ASIDE);
+	if (!scx_bpf_dsq_move_to_local(FAULTY_SHARED))
+		scx_bpf_dsq_move_to_local(FAULTY_ASIDE);
 }
 
 s32 BPF_STRUCT_OPS(faulty_init_task, struct task_struct *p, struct scx_init_task_args *args)
 {
-	u64 number = __sync_fetch_and_add(&born, 1);
+	u64 __maybe_unused number = __sync_fetch_and_add(&born, 1);
 
 #ifdef FAULT_account
 	bpf_map_update_elem(&ever, &number, &number, BPF_ANY);
@@ -142,7 +144,7 @@ void BPF_STRUCT_OPS(faulty_cpu_offline, s32 cpu)
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(faulty_init)
 {
-	return create_dsqs(OWN);
+	return create_dsqs(FAULTY_OWN);
 }
 
 void BPF_STRUCT_OPS(faulty_exit, struct scx_exit_info *ei)

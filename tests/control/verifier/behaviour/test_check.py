@@ -54,7 +54,7 @@ def test_figures_are_exact_from_run_to_run(lab):
 
 
 def test_an_ejected_policy_is_named_with_the_case_and_the_kernels_reason(lab):
-    broken = FAULTY.replace("static u64 turns, born;", "static u64 turns, born, seen;", 1).replace(
+    broken = FAULTY.replace("u64 turns, born;", "u64 turns, born, seen;", 1).replace(
         "scx_bpf_dsq_insert_vtime(p, dsq_of(p)",
         'if (__sync_fetch_and_add(&seen, 1) > 500) scx_bpf_error("enough"); scx_bpf_dsq_insert_vtime(p, dsq_of(p)',
     )
