@@ -16,7 +16,7 @@ pytestmark = pytest.mark.guest
 PLANTED = Path(__file__).with_name("planted")
 #: One for each stage, the two that are hardest to see, and two that must pass.
 SMOKE = (
-    *("queue_never_consumed", "map_value_unchecked", "lost_when_popped", "timer_storm"),
+    *("queue_never_consumed", "map_value_unchecked", "lost_when_popped", "burns_in_enqueue"),
     *("bad_after_5s", "starve_hashed_name"),
     *("fifo", "vtime"),
 )
