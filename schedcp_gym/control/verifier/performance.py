@@ -77,11 +77,11 @@ def check_performance(policy: Policy, lab: Lab, spec: MachineSpec) -> StageRepor
                 infra_fault=bad is baseline or bad.outcome is Outcome.INFRA_FAULT,
             )
     worst = min(figures, key=lambda figure: (figure.value or 0.0) / figure.limit)
-    summary = f"{worst.case} {worst.name} {worst.value:.2f} of EEVDF, at least {worst.limit:g} wanted"
+    summary = f"{worst.case}: {worst.name} {worst.value:.2f} (at least {worst.limit:g}; 1 is EEVDF)"
     return StageReport(
         Stage.PERFORMANCE,
         all(figure.kept for figure in figures),
-        summary if not worst.kept else f"worst of {len(figures)}: {summary}",
+        summary if not worst.kept else f"{len(figures)} figures kept; nearest to its limit: {summary}",
         figures=figures,
         evidence="\n".join(figure.why for figure in figures if not figure.kept),
         timings_s=timings,

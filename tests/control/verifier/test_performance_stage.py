@@ -30,7 +30,7 @@ def test_a_good_policy_passes_with_a_figure_for_each_limit(cached_lab):
     assert report.stage is Stage.PERFORMANCE
     assert len(report.figures) == len(limits())
     assert all(figure.kept and figure.value > 0.2 for figure in report.figures)
-    assert report.summary.startswith("worst of ")
+    assert report.summary.startswith(f"{len(limits())} figures kept")
 
 
 @pytest.mark.guest
@@ -41,7 +41,7 @@ def test_a_policy_that_wastes_the_cpus_fails_and_says_how_much_is_left(cached_la
     report = check_performance(Policy("wasteful", wasteful), cached_lab, MachineSpec())
     assert not report.passed
     assert not report.infra_fault
-    assert "of EEVDF, at least" in report.summary
+    assert "(at least 0." in report.summary
     assert report.evidence
 
 

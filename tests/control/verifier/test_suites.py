@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from schedcp_gym import cli
+from schedcp_gym.cli import verify_suite
 from schedcp_gym.control.verifier.report import Report, Stage, StageReport
-from schedcp_gym.control.verifier.suites import Case, Group, Verdict, Verdicts, __main__, find_cases, run_suite
+from schedcp_gym.control.verifier.suites import Case, Group, Verdict, Verdicts, find_cases, run_suite
 from schedcp_gym.control.verifier.suites.cases import default_folders, read_case
 from schedcp_gym.control.verifier.suites.table import all_right, as_json, counts, print_suite
 from schedcp_gym.spec import BadInput, SchedcpError
@@ -272,17 +274,19 @@ def test_the_exit_status_is_0_only_if_all_are_right(tmp_path, monkeypatch, capsy
     def verified(cases, verdicts, workers):
         return [Verdict("k", case.name, case.group, case.stage, caught_at) for case in cases]
 
-    monkeypatch.setattr(__main__, "run", verified)
-    monkeypatch.setattr("sys.argv", ["suites", str(folder), "--results", str(tmp_path / "v.jsonl"), "--json"])
+    monkeypatch.setattr(verify_suite, "run", verified)
+    monkeypatch.setattr(
+        "sys.argv", ["schedcp-gym", "verify-suite", str(folder), "--results", str(tmp_path / "v.jsonl"), "--json"]
+    )
     with pytest.raises(SystemExit) as ended:
-        __main__.main()
+        cli.main()
     assert (ended.value.code or 0) == status
     assert json.loads(capsys.readouterr().out)["right"] == 1 - status
 
 
 def test_a_wrong_name_is_one_line_and_status_2(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["suites", str(PLANTED), "--only", "nonesuch"])
+    monkeypatch.setattr("sys.argv", ["schedcp-gym", "verify-suite", str(PLANTED), "--only", "nonesuch"])
     with pytest.raises(SystemExit) as ended:
-        __main__.main()
+        cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: unknown policy 'nonesuch'")

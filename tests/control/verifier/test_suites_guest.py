@@ -1,12 +1,12 @@
-"""The verifier against policies whose answer is known, at smoke scale; all of them: ``python -m …verifier.suites``."""
+"""The verifier against policies whose answer is known, at smoke scale; all of them: ``schedcp-gym verify-suite``."""
 
 from pathlib import Path
 
 import pytest
 
+from schedcp_gym.cli.verify_suite import run
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.control.verifier.suites import Verdicts, find_cases
-from schedcp_gym.control.verifier.suites.__main__ import run
 from schedcp_gym.control.verifier.suites.cases import default_folders
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.compiler import compile_policy

@@ -1,28 +1,30 @@
-"""``python -m schedcp_gym.control.verifier.suites``: the verifier against all policies whose answer is known."""
+"""``schedcp-gym verify-suite``: the verifier against all policies whose answer is known."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from schedcp_gym import ui
-from schedcp_gym.control.verifier.suites.cases import Case, default_folders, find_cases
-from schedcp_gym.control.verifier.suites.record import Verdict, Verdicts, verifier_digest
-from schedcp_gym.control.verifier.suites.runner import run_suite
-from schedcp_gym.control.verifier.suites.table import all_right, as_json, column_of, print_suite
-from schedcp_gym.lab import Lab
-from schedcp_gym.spec import MachineSpec, SchedcpError
+from schedcp_gym.cli.options import NOT_OK, JsonOption
+from schedcp_gym.spec import MachineSpec
 
-NOT_ALL_RIGHT = 1
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from schedcp_gym.control.verifier.suites import Case, Verdict, Verdicts
+    from schedcp_gym.lab import Lab
+
+EPILOG = (
+    "Examples: [bold]schedcp-gym verify-suite[/bold] · [bold]schedcp-gym verify-suite bpf[/bold] · "
+    "[bold]schedcp-gym verify-suite --only fifo --only bad_after_5s[/bold]"
+)
 
 
-def suite(
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("verify-suite", epilog=EPILOG)(verify_suite)
+
+
+def verify_suite(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[FOLDER]...", help="Folders of .bpf.c files; if none, all there are."),
@@ -32,26 +34,40 @@ def suite(
         "runs/verify-suite.jsonl"
     ),
     workers: Annotated[int, typer.Option(min=1, max=64, help="Verifications at once.")] = 2,
-    as_json_: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Verify policies whose answer is known; print a confusion table. Exits with 0 only if all are right.
 
     A policy whose first comment is a label (planted: or attack:, stage:, caught-by:) must be caught at that stage or
     before; one without a label must pass. Ctrl-C loses nothing: the same command goes on.
     """
+    from rich.console import Console
+
+    from schedcp_gym.control.verifier.suites import Verdicts, find_cases, table
+    from schedcp_gym.control.verifier.suites.cases import default_folders
+
     cases = find_cases(folders or default_folders(), only or ())
     verdicts = run(cases, Verdicts(results), workers)
-    if as_json_:
-        print(json.dumps(as_json(cases, verdicts), indent=1))
+    if as_json:
+        print(json.dumps(table.as_json(cases, verdicts), indent=1))
     else:
-        print_suite(Console(highlight=False, soft_wrap=True), cases, verdicts)
-    if not all_right(verdicts):
-        raise typer.Exit(NOT_ALL_RIGHT)
+        table.print_suite(Console(highlight=False, soft_wrap=True), cases, verdicts)
+    if not table.all_right(verdicts):
+        raise typer.Exit(NOT_OK)
 
 
-def run(cases: list[Case], verdicts: Verdicts, workers: int, lab: Lab | None = None) -> list[Verdict]:
+def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | None" = None) -> "list[Verdict]":
     """Runs a suite on the default machine, with a bar on a terminal and lines elsewhere."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from schedcp_gym import ui
+    from schedcp_gym.control.verifier.suites import run_suite
+    from schedcp_gym.control.verifier.suites.record import verifier_digest
+    from schedcp_gym.control.verifier.suites.table import column_of
     from schedcp_gym.control.verifier.verifier import Verifier
+    from schedcp_gym.lab import Lab
 
     spec = MachineSpec()
     with ui.build_progress() as build:
@@ -72,7 +88,7 @@ def run(cases: list[Case], verdicts: Verdicts, workers: int, lab: Lab | None = N
     with bar:
         task = bar.add_task("verifying", total=len(cases), note="")
 
-        def done(case: Case, verdict: Verdict) -> None:
+        def done(case: "Case", verdict: "Verdict") -> None:
             nonlocal wrong
             wrong += not verdict.right
             mark = "" if verdict.right else "WRONG: "
@@ -90,20 +106,3 @@ def run(cases: list[Case], verdicts: Verdicts, workers: int, lab: Lab | None = N
             done=done,
             stop=lab.stop,
         )
-
-
-def main() -> None:
-    """Runs the command; an error a user can mend is a line or two."""
-    ui.log_to_stderr()
-    try:
-        typer.run(suite)
-    except SchedcpError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-
-
-if __name__ == "__main__":
-    main()
