@@ -11,7 +11,7 @@ from schedcp_gym.spec import Policy
 
 RUN_SCRIPT = Path(__file__).with_name("run-load.sh")
 #: Guest seconds for loading. The kernel's verifier gives up by itself, after a million instructions.
-LOAD_LIMIT_S = 120.0
+LOAD_LIMIT_S = 40.0
 #: Lines of evidence shown; the log has them all.
 EVIDENCE_LINES = 24
 

@@ -13,7 +13,7 @@ from schedcp_gym.spec import Policy
 
 RUN_SCRIPT = Path(__file__).with_name("run-battery.sh")
 #: Guest seconds beyond what the cases take with a good policy.
-SPARE_S = 60.0
+SPARE_S = 20.0
 LOG_LIMIT = 20_000
 #: Numbers in scx_run's report that are about the policy.
 LOADER = ("timeout_ms", "takes_all", "memory_kib", "entries")
