@@ -75,7 +75,7 @@ void BPF_STRUCT_OPS(masks_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	s32 cpu;
 
-	if (p->nr_cpus_allowed == 1 || is_migration_disabled(p)) {
+	if (((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1) || is_migration_disabled(p)) {
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns, enq_flags);
 		return;
 	}

@@ -15,7 +15,7 @@ enum {
 };
 
 static u64 vtime_now;
-u64 nr_highpri;
+u64 nr_highpri, nr_turns;
 UEI_DEFINE(uei);
 
 static bool vtime_is_old(u64 vtime)
@@ -37,7 +37,7 @@ void BPF_STRUCT_OPS(oldnames_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 vtime = p->scx.dsq_vtime;
 
-	if (p->nr_cpus_allowed == 1) {
+	if ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1) {
 		scx_bpf_dispatch(p, SCX_DSQ_LOCAL, slice_ns, enq_flags | SCX_ENQ_HEAD);
 		return;
 	}
@@ -67,6 +67,9 @@ static bool consume_high(s32 cpu)
 
 void BPF_STRUCT_OPS(oldnames_dispatch, s32 cpu, struct task_struct *prev)
 {
+	/* every fourth turn belongs to the rest */
+	if (__sync_fetch_and_add(&nr_turns, 1) % 4 == 0 && scx_bpf_consume(LOW_DSQ))
+		return;
 	if (consume_high(cpu))
 		return;
 	if (scx_bpf_consume(LOW_DSQ))

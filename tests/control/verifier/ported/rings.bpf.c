@@ -63,7 +63,7 @@ s32 BPF_STRUCT_OPS(rings_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wa
 		return -ESRCH;
 	}
 
-	if (p->nr_cpus_allowed == 1 || scx_bpf_test_and_clear_cpu_idle(prev_cpu)) {
+	if (scx_bpf_test_and_clear_cpu_idle(prev_cpu)) {
 		tctx->force_local = true;
 		return prev_cpu;
 	}
@@ -90,7 +90,7 @@ void BPF_STRUCT_OPS(rings_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 
-	if (tctx->force_local || p->nr_cpus_allowed == 1) {
+	if (tctx->force_local || ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1)) {
 		tctx->force_local = false;
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns, enq_flags);
 		return;
