@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The names of 6.12: dispatch for insert, consume for move_to_local, the iterator's *_from_dsq calls.
- * Tasks of raised priority go to a second queue and are moved from there one by one.
+ * Tasks that wake up go to a second queue and are moved from there one by one.
  */
 #include <scx/common.bpf.h>
 
@@ -15,7 +15,7 @@ enum {
 };
 
 static u64 vtime_now;
-u64 nr_highpri, nr_turns;
+u64 nr_woken, nr_turns;
 UEI_DEFINE(uei);
 
 static bool vtime_is_old(u64 vtime)
@@ -43,7 +43,7 @@ void BPF_STRUCT_OPS(oldnames_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	if (vtime_is_old(vtime))
 		vtime = vtime_now - slice_ns;
-	scx_bpf_dispatch_vtime(p, p->scx.weight > 100 ? HIGH_DSQ : LOW_DSQ, slice_ns, vtime, enq_flags);
+	scx_bpf_dispatch_vtime(p, (enq_flags & SCX_ENQ_WAKEUP) ? HIGH_DSQ : LOW_DSQ, slice_ns, vtime, enq_flags);
 }
 
 static bool consume_high(s32 cpu)
@@ -56,9 +56,9 @@ static bool consume_high(s32 cpu)
 	bpf_for_each(scx_dsq, p, HIGH_DSQ, 0) {
 		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			continue;
-		__COMPAT_scx_bpf_dispatch_from_dsq_set_slice(BPF_FOR_EACH_ITER, slice_ns * 2);
+		__COMPAT_scx_bpf_dispatch_from_dsq_set_slice(BPF_FOR_EACH_ITER, slice_ns / 2);
 		if (__COMPAT_scx_bpf_dispatch_from_dsq(BPF_FOR_EACH_ITER, p, SCX_DSQ_LOCAL, 0)) {
-			__sync_fetch_and_add(&nr_highpri, 1);
+			__sync_fetch_and_add(&nr_woken, 1);
 			return true;
 		}
 	}
@@ -118,5 +118,5 @@ SCX_OPS_DEFINE(oldnames_ops,
 	       .enable			= (void *)oldnames_enable,
 	       .init			= (void *)oldnames_init,
 	       .exit			= (void *)oldnames_exit,
-	       .flags			= SCX_OPS_ENQ_LAST | SCX_OPS_KEEP_BUILTIN_IDLE,
+	       .flags			= SCX_OPS_KEEP_BUILTIN_IDLE,
 	       .name			= "oldnames");
