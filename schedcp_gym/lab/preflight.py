@@ -16,6 +16,9 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _ASM = ("asm", "__asm", "__asm__")
+#: A dot that begins a word, wherever: comments, {alternatives} and operands may hide where a statement begins.
+#: Labels (.L…) are none.
+_ASM_DIRECTIVE = re.compile(r"(?<![\w$])\.(?!L)\S*")
 _ASM_QUALIFIERS = ("volatile", "__volatile", "__volatile__", "goto", "inline", "__inline", "__inline__")
 _DIRECTIVES = {
     "embed": "#embed puts a file of the compiler's host into the policy",
@@ -174,9 +177,8 @@ def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
         if token.kind != "string":
             yield Refusal(line, "inline assembler is refused unless its text is a plain string")
             return
-    for statement in re.split(r"[\n;:]|//", _text(template)):
-        if statement.strip().startswith("."):
-            yield Refusal(line, f"the assembler directive {statement.split()[0][:20]} is refused: instructions only")
+    for directive in _ASM_DIRECTIVE.findall(_text(template)):
+        yield Refusal(line, f"the assembler directive {directive[:20]} is refused: instructions only")
 
 
 def _text(strings: list[_Token]) -> str:
