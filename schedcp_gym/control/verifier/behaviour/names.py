@@ -10,9 +10,12 @@ from schedcp_gym.spec.policy import TEXT_MAX
 COMMON = Path(__file__).with_name("names.txt")
 #: As many as starvation.c takes.
 NAMES_LIMIT = 160
-_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+#: Each alternative matches wherever it begins, closed or not: what a policy's author writes here is read in one go.
+_COMMENT = re.compile(r"""("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?)|/\*.*?(?:\*/|\Z)|//[^\n]*""", re.DOTALL)
+_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)("?)')
 _CHARACTER = re.compile(r"'([^'\\\n])'")
-_NUMBER = re.compile(r"\b(?:0[xX][0-9a-fA-F]+|\d+)(?=[uUlL]*\b)")
+#: Of 64 bits: Python refuses to read decimal numbers of some thousand digits.
+_NUMBER = re.compile(r"\b(?:0[xX][0-9a-fA-F]{1,16}|\d{1,20})(?=[uUlL]*\b)", re.ASCII)
 _PRINTABLE = re.compile(rb"[\x21-\x7e]{2,}")
 
 
@@ -23,12 +26,12 @@ def task_names(policy: Policy, compiled: bytes | None) -> list[str]:
     the text in its object's data.
     """
     found = [policy.name, *(str(value) for _, value in policy.tunables if isinstance(value, str))]
-    code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", policy.source, flags=re.DOTALL)
+    code = _COMMENT.sub(lambda match: match[1] or " ", policy.source)
     found += _characters(code)
     found += [
         text for number in _NUMBER.findall(code) if (text := _text_of(int(number, 0 if "x" in number.lower() else 10)))
     ]
-    found += _STRING.findall(code)
+    found += [text for text, closed in _STRING.findall(code) if closed]
     if compiled:
         found += [text.decode() for text in _PRINTABLE.findall(_data_of(compiled))]
     held = [name for text in found if (name := _as_name(text))]

@@ -1,5 +1,7 @@
 """Names that a policy holds, however it holds them, are given to tasks."""
 
+import time
+
 import pytest
 
 from schedcp_gym.control.verifier.behaviour.names import NAMES_LIMIT, task_names
@@ -55,3 +57,18 @@ def test_there_are_common_names_and_each_is_one_that_a_task_can_have():
 
 def test_a_damaged_object_holds_nothing():
     assert task_names(Policy("x", "int y;"), b"\x7fELF" + b"\xff" * 100) == task_names(Policy("x", "int y;"), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['const char x[] = "' + "9" * 50_000 + '";', "int y[] = {" + "9" * 5000 + "};", "/* " * 150_000, '\\"' * 200_000],
+    ids=["digits", "number", "comments", "quotes"],
+)
+def test_what_a_hostile_source_holds_takes_no_time(text):
+    began = time.process_time()
+    task_names(Policy("x", f"int y;\n#if 0\n{text}\n#endif\n"), None)
+    assert time.process_time() - began < 5
+
+
+def test_what_begins_a_comment_in_a_string_hides_nothing():
+    assert "zorro" in task_names(Policy("x", 'char a[] = "/*", b[] = "zorro", c[] = "*/";'), None)
