@@ -2,15 +2,23 @@
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 
 Report = Callable[[str, float], None]
+#: What a terminal obeys instead of showing it: control characters but tab and newline, and changes of direction.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def log_to_stderr() -> None:
     """Warnings of the library as one line each."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
     logging.addLevelName(logging.WARNING, "warning")
+
+
+def harmless(text: str) -> str:
+    """Text of a policy's author, or of the guest, as a terminal may show it."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except SchedcpError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {ui.harmless(str(error))}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -95,7 +95,10 @@ def _config(shares: str, limits: list[str]) -> "CanaryConfig":
 def _print(report: "CanaryReport") -> None:
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
+
+    from schedcp_gym.ui import harmless
 
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("phase", "share", "from", "for", "tasks", "longest wait", "mean wait", "wake-up", "progress"):
@@ -108,10 +111,15 @@ def _print(report: "CanaryReport") -> None:
         progress = f"{phase.figures['progress']:.2f}" if "progress" in phase.figures else "-"
         times = (f"{phase.began_s:.2f} s", f"{phase.lasted_s:.2f} s")
         table.add_row(
-            phase.name, f"{phase.share_percent} %", *times, f"{phase.canary_tasks}/{phase.tasks}", *waits, progress
+            escape(harmless(phase.name)),
+            f"{phase.share_percent} %",
+            *times,
+            f"{phase.canary_tasks}/{phase.tasks}",
+            *waits,
+            progress,
         )
     Console().print(table)
-    print(f"{report.verdict.value}{f': {report.reason}' if report.reason else ''}")
+    print(harmless(f"{report.verdict.value}{f': {report.reason}' if report.reason else ''}"))
     if report.revert_ms is not None:
         back = f"{report.in_charge} in charge {report.revert_ms:.0f} ms after the breach"
-        print(f"{back}, {report.tasks_lost} of {report.tasks_before} tasks lost")
+        print(harmless(f"{back}, {report.tasks_lost} of {report.tasks_before} tasks lost"))

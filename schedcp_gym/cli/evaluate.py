@@ -66,10 +66,12 @@ def _print_json(measurement: Measurement) -> None:
 
 
 def _print_measurement(trial: Trial, measurement: Measurement) -> None:
+    from schedcp_gym.ui import harmless
+
     if not measurement.ok:
         if measurement.log:
-            print(measurement.log.strip()[-4000:], file=sys.stderr)
-        print(f"{measurement.outcome.value}: {measurement.message}", file=sys.stderr)
+            print(harmless(measurement.log.strip()[-4000:]), file=sys.stderr)
+        print(harmless(f"{measurement.outcome.value}: {measurement.message}"), file=sys.stderr)
         return
     _print_metrics(trial.workload, measurement)
     source = "from the cache" if measurement.cached else "host seconds"

@@ -78,6 +78,11 @@ def print_stage(console: "Console", stage: StageReport, *, everything: bool = Fa
         stage: What a stage said.
         everything: Also the figures that are well, and the whole log of a failure.
     """
+    from schedcp_gym.ui import harmless
+
+    def say(line: str) -> None:
+        console.print(harmless(line), markup=False)
+
     verdict = (
         "[green]passed[/]"
         if stage.passed
@@ -86,19 +91,19 @@ def print_stage(console: "Console", stage: StageReport, *, everything: bool = Fa
         else "[red]FAILED[/]"
     )
     console.print(f"{stage.stage.value:<12}{verdict}  {stage.timings_s.get('total', 0.0):5.1f} s  ", end="")
-    console.print(stage.summary, markup=False)
+    say(stage.summary)
     for finding in stage.findings:
         at = f"line {finding.line}: " if finding.line else ""
         mark = "error" if finding.severity is Severity.ERROR else "warning"
-        console.print(f"  {mark} {finding.rule}: {at}{finding.why}", markup=False)
-        console.print(f"    fix: {finding.fix}", markup=False)
+        say(f"  {mark} {finding.rule}: {at}{finding.why}")
+        say(f"    fix: {finding.fix}")
     for figure in stage.figures:
         if everything or not figure.kept:
             value = "none" if figure.value is None else f"{figure.value:g}"
             sign = ">=" if figure.at_least else "<="
-            console.print(f"  {figure.case}: {figure.name} {value}, wanted {sign} {figure.limit:g}", markup=False)
+            say(f"  {figure.case}: {figure.name} {value}, wanted {sign} {figure.limit:g}")
             if not figure.kept and figure.why:
-                console.print(f"    {figure.why}", markup=False)
+                say(f"    {figure.why}")
     shown = "" if stage.passed else stage.log if everything else stage.evidence
     for line in shown.splitlines():
-        console.print(f"  | {line}", markup=False)
+        say(f"  | {line}")

@@ -92,7 +92,7 @@ def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | Non
             nonlocal wrong
             wrong += not verdict.right
             mark = "" if verdict.right else "WRONG: "
-            line = f"{mark}{case.name}: {column_of(verdict)}: {verdict.why}"
+            line = ui.harmless(f"{mark}{case.name}: {column_of(verdict)}: {verdict.why}")
             bar.update(task, advance=1, note=escape(f"{wrong} wrong · {case.name}"))
             if not verdict.right or not console.is_terminal:
                 console.print(line, markup=False, soft_wrap=True, style="" if verdict.right else "red")

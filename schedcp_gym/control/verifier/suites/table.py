@@ -12,6 +12,7 @@ from rich.table import Table
 
 from schedcp_gym.control.verifier.suites.cases import Case, Group
 from schedcp_gym.control.verifier.suites.record import ORDER, Verdict, to_plain
+from schedcp_gym.ui import harmless
 
 PASSED = "passed"
 HOST_FAULT = "host fault"
@@ -74,7 +75,7 @@ def print_suite(console: Console, cases: Sequence[Case], verdicts: Sequence[Verd
     console.print(confusion_table(verdicts))
     pairs = [(case, verdict) for case, verdict in zip(cases, verdicts, strict=True) if not verdict.right]
     for case, verdict in pairs:
-        console.print(f"[red]wrong[/] [bold]{escape(verdict.name)}[/]: {escape(complaint(case, verdict))}")
+        console.print(f"[red]wrong[/] [bold]{escape(verdict.name)}[/]: {escape(harmless(complaint(case, verdict)))}")
     spent = "  ".join(f"{name} {median:.1f} s" for name, median in medians_s(verdicts).items())
     console.print(f"median by stage: {spent or 'nothing was measured'}")
     if times := good_times_s(verdicts):
