@@ -13,7 +13,7 @@ from schedcp_gym.control.verifier.suites.cases import Case, Group
 from schedcp_gym.lab import Lab
 from schedcp_gym.machine.image.inputs import folder_digest
 from schedcp_gym.paths import PACKAGE
-from schedcp_gym.spec import MachineSpec, SchedcpError
+from schedcp_gym.spec import BadInput, MachineSpec, SchedcpError
 from schedcp_gym.spec.digest import digest
 
 ORDER = tuple(Stage)
@@ -64,10 +64,17 @@ class Verdicts:
 
         Raises:
             SchedcpError: A line is damaged.
+            BadInput: The file can't be read or written; said before anything is verified.
         """
         self.path = path
         self._known: dict[str, Verdict] = {}
-        content = path.read_bytes() if path.exists() else b""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a+b") as file:
+                file.seek(0)
+                content = file.read()
+        except OSError as error:
+            raise BadInput(f"verdicts can't be kept in {path} ({error.strerror}): name another file") from None
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
@@ -87,7 +94,6 @@ class Verdicts:
         if verdict.infra_fault:
             return
         self._known[verdict.key] = verdict
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(to_plain(verdict)) + "\n")
             file.flush()
