@@ -22,11 +22,11 @@ def sections(content: bytes) -> tuple[Section, ...]:
     """All named sections of a 64-bit little-endian object."""
     header = _HEADER.unpack_from(content)
     offset, size, count, names_index = header[6], header[11], header[12], header[13]
-    raw = [_SECTION.unpack_from(content, offset + size * index) for index in range(count)]
-    if not raw:
+    if not offset:
         return ()
-    if not count:  # more than 65279: the first section says how many
-        raw = []
+    if not count:  # 65280 or more: the first section says how many
+        count = _SECTION.unpack_from(content, offset)[5]
+    raw = [_SECTION.unpack_from(content, offset + size * index) for index in range(count)]
     names = raw[names_index if names_index != 0xFFFF else raw[0][6]]
     text = content[names[4] : names[4] + names[5]]
     return tuple(
