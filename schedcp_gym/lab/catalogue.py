@@ -98,6 +98,10 @@ def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
         source = path.read_text()
     except UnicodeDecodeError:
         raise BadInput(f"{name}: not a text file") from None
+    except OSError as error:
+        raise BadInput(f"{name} can't be read: {error.strerror}") from None
+    if not source:
+        raise BadInput(f"{name}: the file is empty")
     return Policy(stem, source, check_tunables(tunables_of(source), tunables or {}))
 
 
