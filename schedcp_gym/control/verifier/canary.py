@@ -242,7 +242,7 @@ def deploy(
     image = lab.image(spec.kernel)
     compiled = compile_policy(policy.source, image)
     digests = {"object": tokens.object_digest(compiled), "image": image.digest, "kernel": image.kernel}
-    tokens.check(token, object_digest=digests["object"], image=image, tunables=policy.tunables)
+    tokens.check(token, object_digest=digests["object"], image=image, tunables=policy.tunables, cpus=spec.cpus)
     trial = Trial(policy, workload, spec, scale, seed)
     files = dict(build_job(trial, compiled).files)
     files |= {"run": RUN_SCRIPT.read_bytes(), "config": config.lines().encode(), **_fallback(trial, fallback, image)}

@@ -145,6 +145,7 @@ def check(
     object_digest: str,
     image: Image,
     tunables: tuple[tuple[str, Value], ...],
+    cpus: int,
     needed_stages: Iterable[Stage] = tuple(Stage),
     now: datetime.datetime | None = None,
 ) -> TokenClaims:
@@ -155,6 +156,7 @@ def check(
         object_digest: Of what is about to be deployed.
         image: Where it is about to be deployed.
         tunables: With which values.
+        cpus: CPUs of the machine it is about to be deployed on.
         needed_stages: What it must have passed.
         now: The time (with a time zone); the present if None.
 
@@ -171,7 +173,11 @@ def check(
         raise BadInput(f"the token is for another image of kernel {image.kernel}: verify the policy again")
     if _plain(claims.tunables) != _plain(sorted(tunables)):
         verified = " ".join(f"{name}={value}" for name, value in claims.tunables) or "the defaults"
-        raise BadInput(f"the token is for other tunables: {verified}")
+        raise BadInput(f"the token is for other tunables: {verified}; deploy it with those, or verify it with these")
+    if claims.cpus != cpus:
+        raise BadInput(
+            f"the token is for a machine of {claims.cpus} CPUs, not {cpus}: verify the policy with --cpus {cpus}"
+        )
     missing = [stage.value for stage in needed_stages if stage.value not in claims.stages]
     if missing:
         raise BadInput(f"the token lacks {'stage' if len(missing) == 1 else 'stages'} {', '.join(missing)}")

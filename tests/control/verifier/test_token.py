@@ -35,7 +35,7 @@ def issue(**changes):
 
 
 def check(token, **changes):
-    values = {"object_digest": OBJECT, "image": IMAGE, "tunables": TUNABLES, "now": NOW + DAY}
+    values = {"object_digest": OBJECT, "image": IMAGE, "tunables": TUNABLES, "cpus": 2, "now": NOW + DAY}
     return tokens.check(token, **{**values, **changes})
 
 
@@ -100,6 +100,10 @@ def test_it_is_for_one_kernel_and_one_image_of_it():
 )
 def test_it_is_for_one_setting_of_tunables(other):
     refused(issue(), "other tunables: favour=ember on=True slice_us=5000", tunables=other)
+
+
+def test_it_is_for_one_number_of_cpus():
+    refused(issue(), "a machine of 2 CPUs, not 4: verify the policy with --cpus 4", cpus=4)
 
 
 def test_a_stage_that_was_left_out_is_missed():
