@@ -14,6 +14,9 @@ RUN_SCRIPT = Path(__file__).with_name("run-load.sh")
 LOAD_LIMIT_S = 40.0
 #: Lines of evidence shown; the log has them all.
 EVIDENCE_LINES = 24
+#: How often it is loaded again when the host failed it.
+RETRIES = 2
+_HOST_FAULTS = (Ending.KILLED, Ending.CLOCK_JUMPED, Ending.HOST_DEADLINE)
 
 _PROGRAM_OF_STATISTICS = re.compile(r"(\w+): (?:verification time|processed|stack depth)")
 _COUNT = re.compile(r"processed (\d+) insns \(limit (\d+)\)")
@@ -34,12 +37,16 @@ def check_kernel(policy: Policy, compiled: bytes, machine: Machine) -> StageRepo
         kept too.
     """
     files = {"run": RUN_SCRIPT.read_bytes(), "policy.bpf.o": compiled, "tunables": tunables_file(policy)}
-    result = machine.run(Job(files, LOAD_LIMIT_S))
+    job = Job(files, LOAD_LIMIT_S)
+    for _ in range(RETRIES + 1):
+        result = machine.run(job)
+        if machine.stopped or result.ending not in (Ending.KILLED, Ending.CLOCK_JUMPED):
+            break
     timings = {"total": result.timings_s.get("total", 0.0)}
     log = result.text("verifier.log")
     report = _read_report(result)
     if report is None:
-        fault = result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED, Ending.HOST_DEADLINE)
+        fault = result.ending in _HOST_FAULTS
         summary = result.message or "the micro-VM gave no report"
         return StageReport(Stage.KERNEL, False, summary, log=log + result.console, timings_s=timings, infra_fault=fault)
     figures = instruction_counts(log)
@@ -97,6 +104,6 @@ def what_matters(log: str) -> str:
 def _read_report(result: JobResult) -> dict[str, object] | None:
     try:
         report = json.loads(result.text("report.json"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) and {"outcome", "stage", "message"} <= report.keys() else None
