@@ -39,7 +39,7 @@ def list_things(
 
 def _policies() -> list[dict[str, Any]]:
     from schedcp_gym.lab import catalogue
-    from schedcp_gym.spec import EEVDF
+    from schedcp_gym.spec import EEVDF, TunableType
 
     eevdf = "the kernel's own scheduler; nothing is loaded"
     rows: list[dict[str, Any]] = [{"policy": EEVDF, "what": eevdf, "tunables": []}]
@@ -51,7 +51,7 @@ def _policies() -> list[dict[str, Any]]:
                 "name": tunable.name,
                 "default": tunable.default,
                 "unit": tunable.unit,
-                "range": [tunable.low, tunable.high] if tunable.unit else None,
+                "range": None if tunable.is_name or tunable.type is TunableType.BOOL else [tunable.low, tunable.high],
                 "what": tunable.description,
             }
             for tunable in catalogue.tunables_of(source)
@@ -129,5 +129,6 @@ def _cell(value: object) -> str:
 
 
 def _tunable_text(tunable: dict[str, Any]) -> str:
-    limits = f" ({tunable['range'][0]} to {tunable['range'][1]} {tunable['unit']})" if tunable["range"] else ""
+    unit = f" {tunable['unit']}" if tunable["unit"] else ""
+    limits = f" ({tunable['range'][0]} to {tunable['range'][1]}{unit})" if tunable["range"] else ""
     return f"{tunable['name']}={tunable['default']}{limits}"

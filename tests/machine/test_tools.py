@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from schedcp_gym.lab import jail
 from schedcp_gym.lab.compiler import compile_policy, find_clang
 from schedcp_gym.lab.lab import Lab
 from schedcp_gym.machine.image import Image, builder
@@ -28,6 +29,7 @@ def path(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     find_qemu.cache_clear()
     find_clang.cache_clear()
+    jail._helpers.cache_clear()
 
     def put(name, prints="", status=0):
         program = tmp_path / name
@@ -99,6 +101,7 @@ def test_without_util_linux_the_package_is_named(path):
 
 def test_without_prlimit_a_policy_is_not_blamed(path, monkeypatch, tmp_path):
     path("clang-19", "Debian clang version 19.1.7 (3+b1)")
+    path("bwrap")
     monkeypatch.setenv("SCHEDCP_CACHE", str(tmp_path / "cache"))
     image = Image(tmp_path, "d" * 64, "7.3", {"files": {"include/vmlinux.h": {"sha256": "0" * 64}}})
     with pytest.raises(MissingTool, match="util-linux"):
