@@ -78,6 +78,8 @@ class CanaryConfig:
     def _can_judge(self) -> "CanaryConfig":
         if self.settle_ms + self.window_ms > min(self.phase_ms, self.watch_ms):
             raise ValueError("settle_ms and window_ms must fit into phase_ms and watch_ms: nothing would be judged")
+        if any(later <= earlier for earlier, later in zip(self.shares_percent, self.shares_percent[1:], strict=False)):
+            raise ValueError("shares_percent must grow from step to step: tasks are never taken from the canary")
         return self
 
     def lines(self) -> str:
