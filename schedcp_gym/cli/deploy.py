@@ -1,6 +1,7 @@
 """``schedcp-gym deploy``: a verified policy to a running workload, with a circuit breaker."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +81,7 @@ def _config(shares: str, limits: list[str]) -> "CanaryConfig":
     from pydantic import TypeAdapter, ValidationError
 
     from schedcp_gym.control.verifier.canary import CanaryConfig
+    from schedcp_gym.lab.catalogue import unknown
 
     values = pairs(limits, "--limit")
     try:
@@ -87,7 +89,11 @@ def _config(shares: str, limits: list[str]) -> "CanaryConfig":
         return TypeAdapter(CanaryConfig).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if first["type"] == "unexpected_keyword_argument":
+            raise unknown("limit", str(first["loc"][0]), (each.name for each in fields(CanaryConfig))) from None
+        place = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{place}: {said}" if place else said) from None
     except ValueError:
         raise BadInput(f"--shares takes whole numbers with commas between them, not {shares!r}") from None
 
