@@ -14,7 +14,8 @@
  * nothing look critical. Nice values and weights are ignored. One queue and one lock for all CPUs.
  *
  * Rates are by a task's own time, which stands still while it waits for a CPU: else who waits long would
- * look less critical, and wait longer. A wake-up by an interrupt says nothing of the task it interrupted: it counts for who is woken only.
+ * look less critical, and wait longer. A wake-up by an interrupt says nothing of the task it interrupted: it
+ * counts for who is woken only.
  */
 #include <scx/common.bpf.h>
 #include <schedcp/cpus.bpf.h>

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
-from schedcp_gym.spec import BadInput, MachineSpec, Scale
+from schedcp_gym.spec import BadInput, MachineSpec, Policy, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.control.verifier.canary import CanaryConfig, CanaryReport
@@ -29,11 +29,16 @@ def deploy(
     policy: Annotated[str, typer.Argument(help="A policy's name, or the path of a .bpf.c file.")],
     token: Annotated[str, typer.Option(help="What `schedcp-gym verify` printed, or @FILE that holds it.")],
     workload: Annotated[str, typer.Option(help="A workload's name.")] = "schbench",
-    fallback: Annotated[str, typer.Option(help="The last good scheduler: eevdf, or a policy as above.")] = "eevdf",
+    fallback: Annotated[
+        str, typer.Option(help="The last good scheduler: eevdf, or a policy of the library.")
+    ] = "eevdf",
     tunables: SetOption = None,
     shares: Annotated[str, typer.Option(help="Percent of the tasks, growing; empty: all at once.")] = "10,25,50",
     limits: Annotated[
-        list[str] | None, typer.Option("--limit", metavar="K=V", help="A field of CanaryConfig (stall_ms=500); repeat.")
+        list[str] | None,
+        typer.Option(
+            "--limit", metavar="K=V", help="A limit: stall_ms, latency_floor_ms, …; a wrong name lists them. Repeat."
+        ),
     ] = None,
     scale: Annotated[Scale, typer.Option(help="How long the workload runs.")] = Scale.STANDARD,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")] = 0,
@@ -55,7 +60,7 @@ def deploy(
             lab=Lab(workers=1, report=progress),
             spec=MachineSpec(cpus=cpus, kernel=kernel),
             config=config,
-            fallback=catalogue.load_policy(fallback),
+            fallback=_fallback(fallback),
             scale=scale,
             seed=seed,
         )
@@ -65,6 +70,15 @@ def deploy(
         _print(report)
     if not report.kept:
         raise typer.Exit(NOT_OK)
+
+
+def _fallback(name: str) -> "Policy":
+    """What schedules when the policy does not: nothing that nobody has verified."""
+    from schedcp_gym.lab import catalogue
+
+    if name not in catalogue.policy_names():
+        raise catalogue.unknown("fallback", name, catalogue.policy_names())
+    return catalogue.load_policy(name)
 
 
 def _token(text: str) -> str:

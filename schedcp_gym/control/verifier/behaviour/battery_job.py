@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.control.verifier.behaviour.case import Case, duration_s
+from schedcp_gym.lab.trial_job import tunables_file
 from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.spec import Policy
 
@@ -65,8 +66,7 @@ def build_job(cases: Sequence[Case], names: Sequence[str], policy: Policy, compi
         "names": _listed(names),
     }
     if compiled is not None:
-        values = ((name, int(value) if isinstance(value, bool) else value) for name, value in policy.tunables)
-        files |= {"policy.bpf.o": compiled, "tunables": _listed(f"{name}={value}" for name, value in values)}
+        files |= {"policy.bpf.o": compiled, "tunables": tunables_file(policy)}
     return Job(files, duration_s(cases) + SPARE_S)
 
 
@@ -89,7 +89,7 @@ def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
         evidence=evidence,
         events=_events(report.get("events")),
         loader={name: report[name] for name in LOADER if isinstance(report.get(name), int) and report.get("ops")},
-        host_fault=result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED),
+        host_fault=result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED, Ending.HOST_DEADLINE),
         log=_log(cases, result, report),
     )
 

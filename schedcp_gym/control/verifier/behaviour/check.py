@@ -11,7 +11,7 @@ from schedcp_gym.control.verifier.behaviour.derived import derive
 from schedcp_gym.control.verifier.behaviour.names import task_names
 from schedcp_gym.control.verifier.report import Figure, Stage, StageReport
 from schedcp_gym.lab import Lab
-from schedcp_gym.machine import Machine
+from schedcp_gym.machine import Ending, Machine
 from schedcp_gym.spec import MachineSpec, Policy
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ def _run(machine: Machine, share: list[Case], names: list[str], policy: Policy, 
     for attempt in range(RETRIES + 1):
         result = machine.run(job)
         ran = read_result(share, result)
-        if not ran.host_fault or machine.stopped:
+        # One that took all of its host time is not worth as much again.
+        if not ran.host_fault or machine.stopped or result.ending is Ending.HOST_DEADLINE:
             break
         log.warning("fault of the host (%s), attempt %d of %d", result.message, attempt + 1, RETRIES + 1)
     return ran
