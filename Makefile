@@ -8,7 +8,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make run   set up, then let an agent try to beat EEVDF on schbench (minutes)"
-	@echo "make test  set up, then run all tests, those that boot the kernel included"
+	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels)"
 	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
 
 run: packages .venv/run image

@@ -26,7 +26,7 @@ enum faulty_dsq {
 #define SLICE	(5 * NSEC_PER_MSEC)
 #endif
 
-u64 turns, born;
+u64 turns, born, choices;
 
 #ifdef FAULT_account
 struct {
@@ -48,6 +48,8 @@ static u64 dsq_of(const struct task_struct *p)
 	return p->flags & PF_KTHREAD ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_starvation)
 	return p->comm[0] == 'z' && p->comm[1] == 's' ? FAULTY_ASIDE : FAULTY_SHARED;
+#elif defined(FAULT_identity)
+	return BPF_CORE_READ(p, cred, uid.val) ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_bursts)
 	return scx_bpf_dsq_nr_queued(FAULTY_SHARED) > 40 ? FAULTY_NOWHERE : FAULTY_SHARED;
 #elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
@@ -102,19 +104,26 @@ void BPF_STRUCT_OPS(faulty_enqueue, struct task_struct *p, u64 enq_flags)
 	wake_idle_cpu(p);
 }
 
+static bool serve_shared(s32 cpu)
+{
+#ifdef FAULT_conservation
+	if (cpu)
+		return false;
+#endif
+	return scx_bpf_dsq_move_to_local(FAULTY_SHARED) || scx_bpf_dsq_move_to_local(FAULTY_ASIDE);
+}
+
 void BPF_STRUCT_OPS(faulty_dispatch, s32 cpu, struct task_struct *prev)
 {
 #ifdef FAULT_slices
-	scx_bpf_kick_cpu(cpu, SCX_KICK_PREEMPT);
+	/* Each choice makes the neighbour choose anew. */
+	scx_bpf_kick_cpu((cpu + 1) % scx_bpf_nr_cpu_ids(), SCX_KICK_PREEMPT);
 #endif
-	if (scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu))
+	/* In turns: else the bound tasks of a CPU and all others would starve each other. */
+	if (__sync_fetch_and_add(&choices, 1) % 2 && scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu))
 		return;
-#ifdef FAULT_conservation
-	if (cpu)
-		return;
-#endif
-	if (!scx_bpf_dsq_move_to_local(FAULTY_SHARED))
-		scx_bpf_dsq_move_to_local(FAULTY_ASIDE);
+	if (!serve_shared(cpu))
+		scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu);
 }
 
 s32 BPF_STRUCT_OPS(faulty_init_task, struct task_struct *p, struct scx_init_task_args *args)

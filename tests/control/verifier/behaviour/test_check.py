@@ -24,6 +24,11 @@ def check(lab, policy, cases=None):
     return check_behaviour(policy, lab, MachineSpec(), compiled, cases=cases)
 
 
+def _changed(old, new):
+    assert old in FAULTY
+    return FAULTY.replace(old, new)
+
+
 @pytest.mark.parametrize("name", ["eevdf", "fifo", "vtime"])
 def test_good_schedulers_pass_the_whole_battery(lab, name):
     report = check(lab, catalogue.load_policy(name))
@@ -54,9 +59,9 @@ def test_figures_are_exact_from_run_to_run(lab):
 
 
 def test_an_ejected_policy_is_named_with_the_case_and_the_kernels_reason(lab):
-    broken = FAULTY.replace("u64 turns, born;", "u64 turns, born, seen;", 1).replace(
+    broken = _changed(
         "scx_bpf_dsq_insert_vtime(p, dsq_of(p)",
-        'if (__sync_fetch_and_add(&seen, 1) > 500) scx_bpf_error("enough"); scx_bpf_dsq_insert_vtime(p, dsq_of(p)',
+        'if (turns > 500) scx_bpf_error("enough"); scx_bpf_dsq_insert_vtime(p, dsq_of(p)',
     )
     report = check(lab, Policy("broken", broken), (CASES["conservation"], CASES["fairness"]))
     assert not report.passed
@@ -66,6 +71,6 @@ def test_an_ejected_policy_is_named_with_the_case_and_the_kernels_reason(lab):
 
 
 def test_a_policy_that_the_kernel_refuses_fails_with_its_reason(lab):
-    report = check(lab, Policy("refused", FAULTY.replace("return create_dsqs(OWN);", "return -12;")))
+    report = check(lab, Policy("refused", _changed("return create_dsqs(FAULTY_OWN);", "return -12;")))
     assert not report.passed
     assert "rejected" in report.summary
