@@ -8,7 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
 from schedcp_gym.envs import env_ids
-from schedcp_gym.lab import Lab
+from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.spec import REWARD_LIMIT
 
 pytestmark = pytest.mark.guest
@@ -64,4 +64,5 @@ def test_eevdf_earns_exactly_nothing_and_failures_the_least():
     observation, reward, *_ = tune.step({"policy": 0})
     assert reward == 0.0
     assert not np.any(observation["metrics"])
-    assert tune.step({"policy": 1, "tunables": {"fifo": {"slice_us": -1}}})[4]["outcome"] == "rejected"
+    fifo = catalogue.policy_names().index("fifo")
+    assert tune.step({"policy": fifo, "tunables": {"fifo": {"slice_us": -1}}})[4]["outcome"] == "rejected"

@@ -87,7 +87,10 @@ def test_qemu_has_limits_and_no_open_file_with_a_name_but_the_images(running, im
     assert not any("inet" in name or "tun" in name for name in opened)
 
 
+#: A Ctrl-C reaches it also where these tests run in the background, which ignores it and hands that down.
 PARENT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from schedcp_gym.lab import Lab
 from schedcp_gym.machine import Job
 from schedcp_gym.spec import MachineSpec

@@ -106,7 +106,7 @@ def test_one_that_starves_all_at_once_goes_too(deployed):
     reverted(report, to="eevdf")
     assert report.breach.share_percent == 100
     assert [phase.name for phase in report.phases] == ["baseline", "full", "reverted"]
-    assert report.phases[1].figures["progress"] == 0
+    assert report.phases[1].figures["progress"] < 0.01
 
 
 def test_one_whose_throughput_collapses_long_after_it_got_all_tasks_goes(deployed):
