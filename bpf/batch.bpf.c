@@ -4,11 +4,11 @@
  *
  * As long as nobody waits, a task runs without end. When others do, first come, first served, each gets a
  * turn of such a length that the last in line waits for about longest_wait_ms: with few waiters turns are
- * hundreds of milliseconds, with many they shrink, down to least_turn_us. No wake-up ever preempts.
+ * tens of milliseconds, with many they shrink, down to least_turn_us. No wake-up ever preempts.
  *
  * Good for: throughput of CPU-bound jobs that outnumber the CPUs: builds, number crunching, and requests
  * that are best answered in one go. The fewest context switches that still bound the wait.
- * Bad for: anything interactive beside busy tasks: a wake-up waits for whole turns, a second if need be.
+ * Bad for: anything interactive beside busy tasks: a wake-up waits for whole turns, longest_wait_ms if need be.
  * Nice values and weights are ignored. One queue and one lock for all CPUs.
  *
  * The end of a turn is seen by the timer tick. On CPUs that run without ticks (nohz_full) a task that
@@ -21,7 +21,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-TUNABLE(u64, longest_wait_ms, 1000, "ms", 10, 5000, log, "Wait of the last in line that the length of turns aims at.");
+TUNABLE(u64, longest_wait_ms, 150, "ms", 10, 5000, log, "Wait of the last in line that the length of turns aims at.");
 TUNABLE(u64, least_turn_us, 5000, "us", 500, 100000, log, "Turns are never shorter than this, however many wait.");
 
 UEI_DEFINE(uei);
