@@ -41,6 +41,7 @@ static u32 cgrp_weight(struct task_struct *p)
 void BPF_STRUCT_OPS(groups_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 vtime = p->scx.dsq_vtime;
+	s32 cpu;
 
 	if ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1) {
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, cgrp_slice_ns, enq_flags);
@@ -49,6 +50,9 @@ void BPF_STRUCT_OPS(groups_enqueue, struct task_struct *p, u64 enq_flags)
 	if (time_before(vtime, vtime_now - cgrp_slice_ns))
 		vtime = vtime_now - cgrp_slice_ns;
 	scx_bpf_dsq_insert_vtime(p, SHARED_DSQ, cgrp_slice_ns, vtime, enq_flags);
+	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (cpu >= 0)
+		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
 }
 
 void BPF_STRUCT_OPS(groups_dispatch, s32 cpu, struct task_struct *prev)
