@@ -4,18 +4,20 @@ import struct
 from dataclasses import dataclass
 
 _ALLOCATED, _CODE = 2, 4
+_NO_BITS = 8
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section: its name, its bytes in memory, whether it is loaded, whether it holds instructions."""
+    """A section: its name, its size in memory, whether it is loaded, holds instructions; its bytes in the file."""
 
     name: str
     size_bytes: int
     loaded: bool
     code: bool
+    content: bytes = b""
 
 
 def sections(content: bytes) -> tuple[Section, ...]:
@@ -35,6 +37,7 @@ def sections(content: bytes) -> tuple[Section, ...]:
             entry[5],
             bool(entry[2] & _ALLOCATED),
             bool(entry[2] & _CODE),
+            content[entry[4] : entry[4] + entry[5]] if entry[1] != _NO_BITS else b"",
         )
         for entry in raw
         if entry[0]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from schedcp_gym.lab import catalogue, store
+from schedcp_gym.lab.attempts import run_job
 from schedcp_gym.lab.compiler import CompileError, compile_policy, find_clang
 from schedcp_gym.lab.trial_job import build_job, runner_digest, to_measurement
 from schedcp_gym.machine import Machine
@@ -19,8 +20,6 @@ from schedcp_gym.spec.digest import digest
 
 log = logging.getLogger(__name__)
 
-#: How often a trial is tried again when the host failed it.
-RETRIES = 2
 Report = Callable[[str, float], None]
 
 
@@ -165,13 +164,8 @@ class Lab:
     def _run(
         self, trial: Trial, machine: Machine, compiled: bytes | None, digests: dict[str, str], began: float
     ) -> Measurement:
-        job = build_job(trial, compiled)
-        for attempt in range(RETRIES + 1):
-            result = machine.run(job, cold=self.cold)
-            measurement = to_measurement(trial, result, digests)
-            if measurement.outcome is not Outcome.INFRA_FAULT or machine.stopped:
-                break
-            log.warning("fault of the host (%s), attempt %d of %d", measurement.message, attempt + 1, RETRIES + 1)
+        result = run_job(machine, build_job(trial, compiled), cold=self.cold)
+        measurement = to_measurement(trial, result, digests)
         timings = {**measurement.timings_s, "total": time.monotonic() - began}
         return dataclasses.replace(measurement, timings_s=timings)
 

@@ -76,7 +76,7 @@ def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> 
             "the guest was short of memory (%d pages scanned): the measurement need not be exact", result.pages_scanned
         )
     outcome, message = _ending(result)
-    report = _read_report(result)
+    report = read_report(result)
     if outcome is None and report is None:
         outcome = Outcome.WORKLOAD_ERROR
         message = result.text("stderr").strip()[-500:] or "the trial left no report"
@@ -116,7 +116,7 @@ def _ending(result: JobResult) -> tuple[Outcome | None, str]:
         return Outcome.TIMEOUT, f"not over after {result.job_s:.1f} s of guest time"
     if result.ending is Ending.HOST_DEADLINE:
         return Outcome.TIMEOUT, result.message
-    if result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED):
+    if result.host_failed:
         return Outcome.INFRA_FAULT, result.message or "QEMU was killed"
     if result.ending in (Ending.CRASHED, Ending.GUEST_FAILED):
         return Outcome.GUEST_CRASH, result.message
@@ -125,7 +125,8 @@ def _ending(result: JobResult) -> tuple[Outcome | None, str]:
     return None, ""
 
 
-def _read_report(result: JobResult) -> dict[str, Any] | None:
+def read_report(result: JobResult) -> dict[str, Any] | None:
+    """The loader's report; None when the guest left none, or something else."""
     try:
         report = json.loads(result.text("report.json"))
     except (ValueError, RecursionError):

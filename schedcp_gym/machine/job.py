@@ -83,6 +83,16 @@ class JobResult:
     message: str = ""
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def host_failed(self) -> bool:
+        """Whether it was the host that ended it: another run may go through."""
+        return self.ending in (Ending.KILLED, Ending.CLOCK_JUMPED)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing can be said of the job: the host failed, or was too slow."""
+        return self.host_failed or self.ending is Ending.HOST_DEADLINE
+
     def text(self, name: str, default: str = "") -> str:
         """A result file as text; bytes that are not UTF-8 are replaced."""
         return self.files[name].decode(errors="replace") if name in self.files else default

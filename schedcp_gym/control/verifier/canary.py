@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.verifier import token as tokens
 from schedcp_gym.lab import Lab
+from schedcp_gym.lab.attempts import run_job
 from schedcp_gym.lab.compiler import compile_policy
 from schedcp_gym.lab.trial_job import build_job, read_metrics
 from schedcp_gym.machine import Ending, Job, JobResult
@@ -22,8 +23,6 @@ from schedcp_gym.spec import BadInput, MachineSpec, Policy, Scale, SchedcpError,
 
 RUN_SCRIPT = PACKAGE / "control" / "verifier" / "run-canary.sh"
 LOG_LIMIT = 20_000
-#: How often a deployment is tried again when the host failed it.
-RETRIES = 2
 
 Percent = Annotated[int, Field(ge=1, le=90)]
 Ms = Annotated[int, Field(ge=1, le=600_000)]
@@ -263,12 +262,8 @@ def _fallback(trial: Trial, fallback: Policy | None, image: Image) -> dict[str, 
 
 
 def _run(job: Job, lab: Lab, spec: MachineSpec) -> JobResult:
-    machine = lab.machine(spec)
-    for _ in range(RETRIES + 1):
-        result = machine.run(job, cold=lab.cold)
-        if machine.stopped or result.ending not in (Ending.KILLED, Ending.CLOCK_JUMPED):
-            break
-    if result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED, Ending.HOST_DEADLINE):
+    result = run_job(lab.machine(spec), job, cold=lab.cold)
+    if result.says_nothing:
         raise SchedcpError(f"the host failed the deployment: {result.message or result.ending.value}")
     return result
 

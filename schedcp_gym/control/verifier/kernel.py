@@ -1,12 +1,12 @@
 """Stage 2: the kernel's own verifier, in a micro-VM."""
 
-import json
 import re
 from pathlib import Path
 
 from schedcp_gym.control.verifier.report import Figure, Stage, StageReport
-from schedcp_gym.lab.trial_job import tunables_file
-from schedcp_gym.machine import Ending, Job, JobResult, Machine
+from schedcp_gym.lab.attempts import run_job
+from schedcp_gym.lab.trial_job import read_report, tunables_file
+from schedcp_gym.machine import Job, Machine
 from schedcp_gym.spec import Policy
 
 RUN_SCRIPT = Path(__file__).with_name("run-load.sh")
@@ -14,9 +14,6 @@ RUN_SCRIPT = Path(__file__).with_name("run-load.sh")
 LOAD_LIMIT_S = 40.0
 #: Lines of evidence shown; the log has them all.
 EVIDENCE_LINES = 24
-#: How often it is loaded again when the host failed it.
-RETRIES = 2
-_HOST_FAULTS = (Ending.KILLED, Ending.CLOCK_JUMPED, Ending.HOST_DEADLINE)
 
 _PROGRAM_OF_STATISTICS = re.compile(r"(\w+): (?:verification time|processed|stack depth)")
 _COUNT = re.compile(r"processed (\d+) insns \(limit (\d+)\)")
@@ -37,18 +34,14 @@ def check_kernel(policy: Policy, compiled: bytes, machine: Machine) -> StageRepo
         kept too.
     """
     files = {"run": RUN_SCRIPT.read_bytes(), "policy.bpf.o": compiled, "tunables": tunables_file(policy)}
-    job = Job(files, LOAD_LIMIT_S)
-    for _ in range(RETRIES + 1):
-        result = machine.run(job)
-        if machine.stopped or result.ending not in (Ending.KILLED, Ending.CLOCK_JUMPED):
-            break
+    result = run_job(machine, Job(files, LOAD_LIMIT_S))
     timings = {"total": result.timings_s.get("total", 0.0)}
     log = result.text("verifier.log")
-    report = _read_report(result)
-    if report is None:
-        fault = result.ending in _HOST_FAULTS
-        summary = result.message or "the micro-VM gave no report"
-        return StageReport(Stage.KERNEL, False, summary, log=log + result.console, timings_s=timings, infra_fault=fault)
+    report = read_report(result)
+    if report is None or not {"outcome", "stage", "message"} <= report.keys():
+        summary, words = result.message or "the micro-VM gave no report", log + result.console
+        fault = result.says_nothing
+        return StageReport(Stage.KERNEL, False, summary, log=words, timings_s=timings, infra_fault=fault)
     figures = instruction_counts(log)
     if report["outcome"] == "ok":
         most = max(figures, key=lambda figure: figure.value or 0.0, default=None)
@@ -99,11 +92,3 @@ def what_matters(log: str) -> str:
         body = log.partition("-- BEGIN PROG LOAD LOG --\n")[2].partition("\nprocessed ")[0] or log
         lines = body.rstrip().splitlines()[-12:]
     return "\n".join([*head, *(line for line in lines if line.strip())][:EVIDENCE_LINES])
-
-
-def _read_report(result: JobResult) -> dict[str, object] | None:
-    try:
-        report = json.loads(result.text("report.json"))
-    except (ValueError, RecursionError):
-        return None
-    return report if isinstance(report, dict) and {"outcome", "stage", "message"} <= report.keys() else None

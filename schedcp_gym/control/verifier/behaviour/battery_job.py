@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.control.verifier.behaviour.case import Case, duration_s
-from schedcp_gym.lab.trial_job import tunables_file
+from schedcp_gym.lab.trial_job import read_report, tunables_file
 from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.spec import Policy
 
@@ -78,7 +78,7 @@ def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
     """What a job's result says; whatever a guest leaves behind is an answer, never an exception."""
     ended, stopped_in = _progress(result.text("battery/cases"))
     figures = {case.name: _figures(result.text(f"battery/{case.name}.figures")) for case in cases}
-    report = _report(result)
+    report = read_report(result) or {}
     fault, evidence = _fault(cases, result, report)
     return Ran(
         figures={name: values for name, values in figures.items() if name in ended},
@@ -89,7 +89,7 @@ def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
         evidence=evidence,
         events=_events(report.get("events")),
         loader={name: report[name] for name in LOADER if isinstance(report.get(name), int) and report.get("ops")},
-        host_fault=result.ending in (Ending.KILLED, Ending.CLOCK_JUMPED, Ending.HOST_DEADLINE),
+        host_fault=result.says_nothing,
         log=_log(cases, result, report),
     )
 
@@ -127,14 +127,6 @@ def _figures(text: str) -> dict[str, float]:
         if math.isfinite(number):
             values[name] = number
     return values
-
-
-def _report(result: JobResult) -> dict[str, Any]:
-    try:
-        report = json.loads(result.text("report.json"))
-    except (ValueError, RecursionError):
-        return {}
-    return report if isinstance(report, dict) else {}
 
 
 def _fault(cases: Sequence[Case], result: JobResult, report: dict[str, Any]) -> tuple[str, str]:

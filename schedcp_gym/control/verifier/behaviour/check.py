@@ -1,6 +1,5 @@
 """Runs the battery on a policy and says what came of it."""
 
-import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +10,12 @@ from schedcp_gym.control.verifier.behaviour.derived import derive
 from schedcp_gym.control.verifier.behaviour.names import task_names
 from schedcp_gym.control.verifier.report import Figure, Stage, StageReport
 from schedcp_gym.lab import Lab
-from schedcp_gym.machine import Ending, Machine
+from schedcp_gym.lab.attempts import run_job
+from schedcp_gym.machine import Machine
 from schedcp_gym.spec import MachineSpec, Policy
-
-log = logging.getLogger(__name__)
 
 #: Machines that share the battery, at once.
 MACHINES = 2
-#: How often a share is run again when the host failed it.
-RETRIES = 2
 EVIDENCE_LINES = 16
 EVIDENCE_FIGURES = 6
 
@@ -60,15 +56,7 @@ def check_behaviour(
 
 
 def _run(machine: Machine, share: list[Case], names: list[str], policy: Policy, compiled: bytes | None) -> Ran:
-    job = build_job(share, names, policy, compiled)
-    for attempt in range(RETRIES + 1):
-        result = machine.run(job)
-        ran = read_result(share, result)
-        # One that took all of its host time is not worth as much again.
-        if not ran.host_fault or machine.stopped or result.ending is Ending.HOST_DEADLINE:
-            break
-        log.warning("fault of the host (%s), attempt %d of %d", result.message, attempt + 1, RETRIES + 1)
-    return ran
+    return read_result(share, run_job(machine, build_job(share, names, policy, compiled)))
 
 
 def _report(cases: Sequence[Case], ran: Sequence[Ran], total_s: float) -> StageReport:

@@ -4,6 +4,7 @@ import re
 import struct
 from pathlib import Path
 
+from schedcp_gym.lab import elf
 from schedcp_gym.spec import Policy
 from schedcp_gym.spec.policy import TEXT_MAX
 
@@ -64,18 +65,9 @@ def _text_of(number: int) -> str:
 
 
 def _data_of(compiled: bytes) -> bytes:
-    """The bytes of an ELF object's data sections; empty when it is none."""
+    """The bytes of an object's data sections; empty when it is none."""
     try:
-        (offset,) = struct.unpack_from("<Q", compiled, 0x28)
-        size, count, names_at = struct.unpack_from("<HHH", compiled, 0x3A)
-        headers = [struct.unpack_from("<IIQQQQ", compiled, offset + index * size) for index in range(count)]
-        _, _, _, _, start, length = headers[names_at]
-        titles = compiled[start : start + length]
-        parts = []
-        for title_at, kind, _, _, start, length in headers:
-            title = titles[title_at : titles.index(b"\0", title_at)]
-            if kind == 1 and title.startswith((b".rodata", b".data")):
-                parts.append(compiled[start : start + length])
+        found = elf.sections(compiled)
     except (struct.error, IndexError, ValueError, OverflowError):
         return b""
-    return b"\0".join(parts)
+    return b"\0".join(section.content for section in found if section.name.startswith((".rodata", ".data")))
