@@ -71,7 +71,7 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         max_steps: int = 12,
         render_mode: str | None = None,
         lab: Measures | Callable[[], Measures] = shared_lab,
-        objective: Objective | Mapping[str, Any] | None = None,
+        objective: Objective | Mapping[str, Any] | str | None = None,
         **machine: Any,
     ) -> None:
         """Prepares an environment; nothing is built or booted before ``reset``.
@@ -85,7 +85,7 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
             max_steps: Steps of an episode.
             render_mode: ``ansi``, ``human`` or None.
             lab: Measures trials; or a function that gives the lab when it is needed.
-            objective: Replaces the workload's own.
+            objective: Replaces the workload's own: the name of another that it declares, or one's own.
             **machine: Further fields of :class:`~schedcp_gym.spec.MachineSpec`.
 
         Raises:
@@ -266,15 +266,18 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
     def _text(self) -> str:
         return episode_text(self.workload, self.objective, self.workload_seed, self.baseline, self._steps)
 
-    def _objective(self, given: Objective | Mapping[str, Any] | None) -> Objective:
+    def _objective(self, given: Objective | Mapping[str, Any] | str | None) -> Objective:
         if given is None:
             return self.workload.objective
+        if isinstance(given, str):
+            if given not in self.workload.objectives:
+                raise catalogue.unknown(f"objective of {self.workload.name}", given, self.workload.objectives)
+            return self.workload.objectives[given]
         objective = given if isinstance(given, Objective) else _valid("objective", Objective, dict(given))
-        for name in [*objective.weights, *filter(None, [objective.bound])]:
-            if name not in self.workload.metrics:
-                raise catalogue.unknown(f"metric of {self.workload.name}", name, self.workload.metrics)
-        if not objective.weights or min(objective.weights.values()) <= 0:
-            raise BadInput("objective: weights must be above 0, and at least one")
+        try:
+            objective.check(self.workload.metrics)
+        except ValueError as error:
+            raise BadInput(f"{self.workload.name}: {error}") from None
         return objective
 
 

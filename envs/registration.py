@@ -36,5 +36,7 @@ def register_all() -> None:
 
 
 def _workloads() -> list[str]:
-    # The catalogue has this list too, but reads and checks the declarations, and imports the lab for it.
-    return sorted(path.parent.name for path in WORKLOADS.glob("*/workload.yaml"))
+    # The catalogue has this list too, but imports the lab for it.
+    names = [path.parent.name for path in WORKLOADS.glob("*/workload.yaml")]
+    variants = [f"{path.parent.name}-{path.name.split('.')[0]}" for path in WORKLOADS.glob("*/*.variant.yaml")]
+    return sorted([*names, *variants])

@@ -8,6 +8,8 @@ import platformdirs
 PACKAGE = Path(__file__).resolve().parent
 POLICIES = PACKAGE / "bpf"
 WORKLOADS = PACKAGE / "workloads"
+#: What several workloads use; no workload itself.
+SHARED = WORKLOADS / "shared"
 CONFIGS = PACKAGE / "configs"
 #: What the verifier runs in the guest; compiled into the image.
 BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"

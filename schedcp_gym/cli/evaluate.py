@@ -31,8 +31,10 @@ def evaluate(
     memory_mib: Annotated[int, typer.Option(min=512, max=8192, help="Memory of the machine.")] = 1024,
     clock: Annotated[Clock, typer.Option(help="virtual: exact; real: host time, noisy.")] = Clock.VIRTUAL,
     kernel: KernelOption = "debian",
-    max_job_s: Annotated[float, typer.Option(min=0.001, max=3600, help="Limit of guest time.")] = 120.0,
-    max_host_s: Annotated[float, typer.Option(min=1, max=36000, help="Limit of host time.")] = 600.0,
+    max_job_s: Annotated[
+        float | None, typer.Option(min=0.001, max=3600, help="Limit of guest time; the workload's own if not given.")
+    ] = None,
+    max_host_s: Annotated[float | None, typer.Option(min=1, max=36000, help="Limit of host time.")] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Boot instead of restoring a snapshot; same result.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure even if the result is known.")] = False,
     as_json: JsonOption = False,

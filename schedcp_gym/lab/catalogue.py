@@ -4,14 +4,18 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from schedcp_gym.machine.image.inputs import ImageInputs, folder_digest
-from schedcp_gym.paths import POLICIES, WORKLOADS
+from schedcp_gym.machine.image.inputs import ImageInputs, file_digest, folder_digest
+from schedcp_gym.paths import POLICIES, SHARED, WORKLOADS
 from schedcp_gym.spec import EEVDF, BadInput, Policy, Tunable, TunableType, Workload, check_tunables
+from schedcp_gym.spec.digest import digest
 
+#: How the name of a variant's declaration ends.
+VARIANT = ".variant.yaml"
 _NUMBER = re.compile(
     r"""^TUNABLE\(\s*(?P<type>u32|u64|bool)\s*,\s*(?P<name>\w+)\s*,\s*(?P<default>\w+)\s*,\s*"(?P<unit>[^"]*)"\s*,
     \s*(?P<low>\d+)\s*,\s*(?P<high>\d+)\s*,\s*(?P<scale>linear|log)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""",
@@ -32,8 +36,17 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
 
 
 def workload_names() -> list[str]:
-    """Names of all workloads, sorted."""
-    return sorted(path.parent.name for path in WORKLOADS.glob("*/workload.yaml"))
+    """Names of all workloads, variants included, sorted."""
+    return sorted(_declarations())
+
+
+def _declarations() -> dict[str, Path]:
+    """The file that declares each workload, or each variant of one: looks at names only."""
+    found = {path.parent.name: path for path in WORKLOADS.glob("*/workload.yaml")}
+    for path in WORKLOADS.glob(f"*/*{VARIANT}"):
+        if path.parent.name in found:
+            found[f"{path.parent.name}-{path.name.removesuffix(VARIANT)}"] = path
+    return found
 
 
 def load_workload(name: str) -> Workload:
@@ -42,16 +55,21 @@ def load_workload(name: str) -> Workload:
     Raises:
         BadInput: There is no such workload, or its declaration is wrong; the text names file and field.
     """
-    if name not in workload_names():
-        raise unknown("workload", name, workload_names())
-    path = WORKLOADS / name / "workload.yaml"
+    declarations = _declarations()
+    if name not in declarations:
+        raise unknown("workload", name, declarations)
+    path = declarations[name]
     try:
-        declared = yaml.safe_load(path.read_text()) or {}
-        if not isinstance(declared, dict):
-            raise BadInput(f"{path}: must be a mapping of names to values")
+        declared = _mapping(path)
         if declared.get("name") != name:
-            raise BadInput(f"{path}: name must be {name!r}, as the folder's")
-        return TypeAdapter(Workload).validate_python({**declared, "digest": folder_digest(path.parent)})
+            raise BadInput(
+                f"{path}: name must be {name!r}, as the {'file' if path.name.endswith(VARIANT) else 'folder'}'s"
+            )
+        if path.name.endswith(VARIANT):
+            declared = _of_variant(_mapping(path.with_name("workload.yaml")), declared)
+        return TypeAdapter(Workload).validate_python(
+            {**declared, "folder": path.parent.name, "digest": _workload_digest(path.parent, declared.get("shared"))}
+        )
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {error}") from None
     except UnicodeDecodeError:
@@ -63,9 +81,37 @@ def load_workload(name: str) -> Workload:
         raise BadInput(f"{path}: not YAML: {error}") from None
 
 
+def _mapping(path: Path) -> dict[str, Any]:
+    declared = yaml.safe_load(path.read_text()) or {}
+    if not isinstance(declared, dict):
+        raise BadInput(f"{path}: must be a mapping of names to values")
+    return declared
+
+
+def _of_variant(workload: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
+    """A variant: what it does not say is as the workload has it; ``parameters`` are those of every scale."""
+    scales, own = workload.get("scales") or {}, variant.get("scales") or {}
+    parameters = variant.get("parameters") or {}
+    merged = {scale: {**values, **parameters, **own.get(scale, {})} for scale, values in scales.items()}
+    rest = {key: value for key, value in variant.items() if key != "parameters"}
+    return {**workload, **rest, "scales": merged}
+
+
+def _workload_digest(folder: Path, shared: object) -> str:
+    """Of all that shapes a workload's run: its folder but for the variants' declarations, and what it shares."""
+    variants = {path.name for path in folder.glob(f"*{VARIANT}")}
+    names = shared if isinstance(shared, list) else []
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or not (SHARED / name).is_file():
+            raise BadInput(f"{folder / 'workload.yaml'}: shared: there is no {name!r} in {SHARED}")
+    own = folder_digest(folder, variants)
+    return digest([own, *(file_digest(SHARED / name) for name in names)]) if names else own
+
+
 def image_inputs(kernel: str) -> ImageInputs:
     """What the image for a kernel setting is made from, all workloads included."""
-    return ImageInputs.collect(kernel, [(load_workload(name), WORKLOADS / name) for name in workload_names()])
+    workloads = [load_workload(name) for name in workload_names()]
+    return ImageInputs.collect(kernel, [(workload, WORKLOADS / workload.folder) for workload in workloads])
 
 
 def policy_names() -> list[str]:

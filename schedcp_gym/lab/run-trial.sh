@@ -4,7 +4,9 @@
 set -u
 . /job/environment
 PATH="/opt/workloads/$WORKLOAD:$PATH"
-export PATH SEED CPUS
+# Python: what is beside the workload can be imported, sets have one order, nothing is written.
+PYTHONPATH=/job/shared PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+export PATH SEED CPUS PYTHONPATH PYTHONHASHSEED PYTHONDONTWRITEBYTECODE
 cd /job/workload || exit 1
 if ! sh -e /job/setup >/result/setup.log 2>&1; then
 	echo "the workload's set-up failed" >&2

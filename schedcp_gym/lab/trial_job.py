@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.machine import Ending, Job, JobResult
-from schedcp_gym.paths import WORKLOADS
+from schedcp_gym.paths import SHARED, WORKLOADS
 from schedcp_gym.spec import Clock, Measurement, Outcome, Policy, Trial, Workload
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
     workload = trial.workload
     setup = workload.arguments(workload.setup, trial.scale, trial.seed, trial.machine.cpus)
     command = workload.arguments(workload.command, trial.scale, trial.seed, trial.machine.cpus)
-    environment = {"WORKLOAD": workload.name, "SEED": trial.seed, "CPUS": trial.machine.cpus}
+    environment = {"WORKLOAD": workload.folder, "SEED": trial.seed, "CPUS": trial.machine.cpus}
     files = {
         "run": RUN_SCRIPT.read_bytes(),
         "environment": "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in environment.items()).encode(),
@@ -44,7 +44,7 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
     if compiled is not None:
         files["policy.bpf.o"] = compiled
         files["tunables"] = tunables_file(trial.policy)
-    return Job(files, trial.machine.max_job_s)
+    return Job(files, trial.max_job_s)
 
 
 def tunables_file(policy: Policy) -> bytes:
@@ -54,12 +54,14 @@ def tunables_file(policy: Policy) -> bytes:
 
 
 def _workload_files(workload: Workload) -> dict[str, bytes]:
-    folder = WORKLOADS / workload.name
-    return {
+    folder = WORKLOADS / workload.folder
+    files = {
         f"workload/{path.relative_to(folder)}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix not in LEFT_OUT and "__pycache__" not in path.parts
     }
+    shared = (SHARED / name for name in workload.shared)
+    return files | {f"shared/{path.name}": path.read_bytes() for path in shared if path.suffix not in LEFT_OUT}
 
 
 def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> Measurement:

@@ -76,7 +76,7 @@ class Machine:
         """
         if self.stopped:
             return JobResult(Ending.KILLED, message="the machine was stopped")
-        packed = pack(job)
+        packed, limit_s = pack(job), self.spec.host_limit_s(job.max_job_s)
         if not cold and self.accelerator != "kvm":
             try:
                 saved = self.ensure_snapshot()
@@ -84,9 +84,9 @@ class Machine:
                 if self.stopped:
                     return JobResult(Ending.KILLED, message="the machine was stopped")
                 raise
-            return _run_loop(lambda: self._run(packed, saved))
+            return _run_loop(lambda: self._run(packed, saved, limit_s))
         for _ in range(BOOT_TRIES):
-            result = _run_loop(lambda: self._run(packed, None))
+            result = _run_loop(lambda: self._run(packed, None, limit_s))
             if result.ending is not Ending.CLOCK_JUMPED:
                 break
         return result
@@ -174,13 +174,13 @@ class Machine:
         else:
             await qemu.wait_for_status("guest-panicked")
 
-    async def _run(self, packed: bytes, saved: Path | None) -> JobResult:
+    async def _run(self, packed: bytes, saved: Path | None, max_host_s: float) -> JobResult:
         began = time.monotonic()
         restored = ended = None
         with self._devices(packed) as devices:
             ending, message = Ending.KILLED, ""
             try:
-                async with asyncio.timeout(self.spec.max_host_s):
+                async with asyncio.timeout(max_host_s):
                     async with self._started(devices, restore=saved is not None) as qemu, self._listed(qemu):
                         if saved:
                             await qemu.restore(saved)
@@ -191,7 +191,7 @@ class Machine:
                         ending, message = _ending(*await qemu.wait_for_end())
                         ended = time.monotonic()
             except TimeoutError:
-                ending, message = Ending.HOST_DEADLINE, f"not over after {self.spec.max_host_s:g} s of host time"
+                ending, message = Ending.HOST_DEADLINE, f"not over after {max_host_s:g} s of host time"
             except QemuGone as error:
                 message = str(error)
             if saved and ending is Ending.CLOCK_JUMPED:  # a snapshot is exact: so says only a job that plays tricks

@@ -37,7 +37,7 @@ class Settings:
     scale: Scale = Scale.SMOKE
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
     episode_steps: int = Field(default=12, ge=2)
-    objective: dict[str, Any] | None = None
+    objective: dict[str, Any] | str | None = None
     workers: int | None = Field(default=None, ge=1)
     cache: bool = True
 

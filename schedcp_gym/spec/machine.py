@@ -5,6 +5,9 @@ import enum
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+#: Guest seconds a job may take where neither machine nor workload says.
+DEFAULT_JOB_S = 120.0
+
 
 class Clock(enum.StrEnum):
     """What the guest's clock counts."""
@@ -24,13 +27,18 @@ class MachineSpec:
         kernel: ``debian`` (trixie-backports' newest), ``debian:VERSION`` (a release Debian's
             archive holds) or the path of a folder with one's own kernel as ``.deb`` packages
             (``linux-image-*.deb`` and ``linux-headers-*.deb``, as ``make bindeb-pkg`` leaves them).
-        max_job_s: Guest seconds a job may take before it is ended.
-        max_host_s: Host seconds a run may take, all included.
+        max_job_s: Guest seconds a job may take before it is ended; None: what the workload declares, else
+            ``DEFAULT_JOB_S``.
+        max_host_s: Host seconds a run may take, all included; None: enough for the job's guest seconds.
     """
 
     cpus: int = Field(default=2, ge=1, le=16)
     memory_mib: int = Field(default=1024, ge=512, le=8192)
     clock: Clock = Clock.VIRTUAL
     kernel: str = "debian"
-    max_job_s: float = Field(default=120.0, gt=0, le=3600)
-    max_host_s: float = Field(default=600.0, gt=0, le=36000)
+    max_job_s: float | None = Field(default=None, gt=0, le=3600)
+    max_host_s: float | None = Field(default=None, gt=0, le=36000)
+
+    def host_limit_s(self, job_s: float) -> float:
+        """Host seconds a run may take whose job may take ``job_s`` guest seconds."""
+        return self.max_host_s or max(600.0, 10 * job_s)

@@ -28,7 +28,8 @@ def reward(
 ) -> float:
     """Log of the improvement ratio over the baseline, weighted over the objective's metrics: 0 is EEVDF.
 
-    Anything but an ``ok`` outcome scores as the worst, never as missing.
+    Where a metric falls below the objective's floor for it, there is no reward above 0, and the shortfall (log ratio)
+    is taken off. Anything but an ``ok`` outcome scores as the worst, never as missing.
 
     Args:
         workload: Declares the metrics' directions and the default objective.
@@ -43,9 +44,13 @@ def reward(
         raise ValueError(f"the baseline's outcome is {baseline.outcome}: {baseline.message}")
     if not measured.ok:
         return -REWARD_LIMIT
-    weights = (objective or workload.objective).weights
-    total = sum(
-        weight * math.log(improvement(workload, name, measured.metrics[name], baseline.metrics[name]))
-        for name, weight in weights.items()
-    )
-    return max(-REWARD_LIMIT, min(REWARD_LIMIT, total / sum(weights.values())))
+    objective = objective or workload.objective
+
+    def gained(name: str) -> float:
+        return math.log(improvement(workload, name, measured.metrics[name], baseline.metrics[name]))
+
+    total = sum(weight * gained(name) for name, weight in objective.weights.items()) / sum(objective.weights.values())
+    shortfall = sum(max(0.0, math.log(floor) - gained(name)) for name, floor in objective.floors.items())
+    if shortfall:
+        total = min(total, 0.0) - shortfall
+    return max(-REWARD_LIMIT, min(REWARD_LIMIT, total))

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.spec.digest import digest
-from schedcp_gym.spec.machine import MachineSpec
+from schedcp_gym.spec.machine import DEFAULT_JOB_S, MachineSpec
 from schedcp_gym.spec.policy import Policy
 from schedcp_gym.spec.workload import Scale, Workload
 
@@ -21,6 +21,11 @@ class Trial:
     scale: Scale = Scale.SMOKE
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
+    @property
+    def max_job_s(self) -> float:
+        """Guest seconds the job may take: the machine's limit, else the workload's for the scale."""
+        return self.machine.max_job_s or self.workload.max_job_s.get(self.scale, DEFAULT_JOB_S)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that defines the trial.
@@ -34,7 +39,7 @@ class Trial:
                 "tunables": dict(self.policy.tunables),
                 "workload": [self.workload.name, self.workload.digest, self.scale],
                 "arguments": [self.workload.setup, self.workload.command, self.workload.scales[self.scale]],
-                "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, machine.max_job_s],
+                "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, self.max_job_s],
                 "seed": self.seed,
             }
         )

@@ -2,6 +2,7 @@
 
 import enum
 import math
+from collections.abc import Collection
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -41,10 +42,27 @@ class Objective:
         weights: Metric name → weight, all above 0; the weights are divided by their sum.
         bound: Name of the metric that holds the best value possible for the first weighted
             metric, where one is known.
+        floors: Metric name → the least improvement ratio over the baseline that is allowed (0.9: at most a tenth
+            worse). What falls below costs reward, and nothing else earns any: gain must not be had at another's cost.
     """
 
     weights: dict[str, float]
     bound: str | None = None
+    floors: dict[str, float] = Field(default_factory=dict)
+
+    def check(self, metrics: Collection[str]) -> None:
+        """Checks it against the metrics there are.
+
+        Raises:
+            ValueError: It names another metric, or a weight or floor is not allowed.
+        """
+        for name in [*self.weights, *self.floors, *([self.bound] if self.bound else [])]:
+            if name not in metrics:
+                raise ValueError(f"objective: {name} is not among the metrics ({', '.join(sorted(metrics))})")
+        if not self.weights or not all(0 < weight < math.inf for weight in self.weights.values()):
+            raise ValueError("objective: weights must be above 0 and finite, and at least one")
+        if not all(0 < floor <= 1 for floor in self.floors.values()):
+            raise ValueError("objective: floors must be above 0, and 1 or less")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -56,7 +74,7 @@ class Workload:
     is the machine's number of CPUs. The command writes its metrics as one JSON object to standard output.
 
     Attributes:
-        name: The folder's name.
+        name: The folder's name, and the variant's: ``schbench``, ``schbench-4x2``.
         title: A few words.
         description: What it is, in plain words, for a person or an agent.
         command: What is measured.
@@ -64,6 +82,10 @@ class Workload:
         objective: What counts as better.
         scales: Scale → parameters.
         setup: Run before the policy is loaded; not measured.
+        objectives: Further objectives by name, to be asked for instead: ``throughput``, ``fair`` …
+        max_job_s: Guest seconds a trial may take, by scale, where 120 are not enough.
+        shared: Files of ``workloads/shared/`` it needs: ``/job/shared`` in the guest, ``../shared`` for its Makefile.
+        folder: The folder's name: that of the workload without its variant's; set by the catalogue.
         build: Whether ``make install DESTDIR=…`` in its folder is run when the image is built.
         packages: Debian packages the image must hold for it.
         digest: Of its folder's content; set by the catalogue.
@@ -77,6 +99,10 @@ class Workload:
     objective: Objective
     scales: dict[Scale, dict[str, int | float | str]]
     setup: list[str] = Field(default_factory=list)
+    objectives: dict[str, Objective] = Field(default_factory=dict)
+    max_job_s: dict[Scale, float] = Field(default_factory=dict)
+    shared: list[str] = Field(default_factory=list)
+    folder: str = ""
     build: bool = False
     packages: list[str] = Field(default_factory=list)
     digest: str = ""
@@ -86,12 +112,8 @@ class Workload:
         missing = [scale.value for scale in Scale if scale not in self.scales]
         if missing:
             raise ValueError(f"scales: {', '.join(missing)} missing")
-        for name in [*self.objective.weights, *([self.objective.bound] if self.objective.bound else [])]:
-            if name not in self.metrics:
-                raise ValueError(f"objective: {name} is not among the metrics")
-        weights = self.objective.weights.values()
-        if not weights or not all(0 < weight < math.inf for weight in weights):
-            raise ValueError("objective: weights must be above 0 and finite, and at least one")
+        for objective in (self.objective, *self.objectives.values()):
+            objective.check(self.metrics)
         return self
 
     def arguments(self, template: list[str], scale: Scale, seed: int, cpus: int) -> list[str]:

@@ -249,7 +249,7 @@ def deploy(
     files |= {"run": RUN_SCRIPT.read_bytes(), "config": config.lines().encode(), **_fallback(trial, fallback, image)}
     if beats:
         files["beats"] = beats.encode()
-    result = _run(Job(files, spec.max_job_s), lab, spec)
+    result = _run(Job(files, trial.max_job_s), lab, spec)
     return _to_report(result, workload, digests)
 
 

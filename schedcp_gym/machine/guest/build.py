@@ -195,8 +195,16 @@ def write_initrd(release: str) -> None:
 def build_guest_programs() -> None:
     for name in ("loader", "battery"):
         run("make", "-C", BUILD / name, "install", "DESTDIR=/")
-    for folder in sorted((BUILD / "workloads").iterdir()):
+    for folder in sorted(path.parent for path in (BUILD / "workloads").glob("*/Makefile")):
         run("make", "-C", folder, "install", f"DESTDIR=/opt/workloads/{folder.name}")
+
+
+def compile_python() -> None:
+    """Byte code for the library: the guest's root is read-only, so Python would compile it anew at every start."""
+    library = Path(f"/usr/lib/python3.{sys.version_info.minor}")
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    for folder in (library, Path("/usr/lib/python3/dist-packages")):
+        run(sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", folder, env=environment)
 
 
 def export_headers(vmlinux: Path) -> None:
@@ -277,6 +285,7 @@ def main() -> None:
     compiler = re.search(r"\S+$", run("gcc", "--version").splitlines()[0])
     step("packing the root file system")
     tidy()
+    compile_python()
     pack_root()
     info = {"kernel": release, "gcc": compiler.group() if compiler else "", "packages": installed}
     (OUT / "guest.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n")

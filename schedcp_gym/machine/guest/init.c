@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@
 #include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -157,6 +159,17 @@ static void switch_root(void)
 	}
 	if (chdir("/root") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
 		fail("switch to the root file system");
+}
+
+/* Servers and their clients meet on the loopback device; there is no other network. */
+static void bring_up_loopback(void)
+{
+	struct ifreq device = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &device))
+		fail("bring up the loopback device");
+	close(fd);
 }
 
 static void mount_the_rest(void)
@@ -420,6 +433,7 @@ int main(void)
 	load_listed_modules();
 	switch_root();
 	mount_the_rest();
+	bring_up_loopback();
 	seed_random();
 	settle();
 	stop_here();

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedcp_gym.paths import BATTERY, PACKAGE, POLICIES
+from schedcp_gym.paths import BATTERY, PACKAGE, POLICIES, SHARED
 from schedcp_gym.spec import BadInput, Workload
 from schedcp_gym.spec.digest import digest
 
@@ -78,11 +78,11 @@ class ImageInputs:
         source = KernelSource.parse(kernel)
         listed = [line.split("#")[0].strip() for line in (GUEST / "packages.txt").read_text().splitlines()]
         wanted = {name for name in listed if name} | set(source.packages)
-        built = []
+        built = set()
         for workload, folder in workloads:
             wanted.update(workload.packages)
             if workload.build:
-                built.append(folder)
+                built.add(folder)
         return cls(source, tuple(sorted(wanted)), tuple(sorted(built)))
 
     @property
@@ -102,6 +102,7 @@ class ImageInputs:
                 "loader": folder_digest(POLICIES / "loader"),
                 "battery": build_digest(BATTERY),
                 "workloads": {folder.name: build_digest(folder) for folder in self.workloads},
+                "shared": {path.name: file_digest(path) for path in _shared_sources()},
             }
         )
 
@@ -114,9 +115,17 @@ class ImageInputs:
         (target / "workloads").mkdir()
         for folder in self.workloads:
             shutil.copytree(folder, target / "workloads" / folder.name, ignore=declarations)
+        (target / "workloads" / SHARED.name).mkdir()
+        for path in _shared_sources():
+            shutil.copy(path, target / "workloads" / SHARED.name)
         (target / "kernel").mkdir()
         for path in self.kernel.files:
             shutil.copy(path, target / "kernel")
+
+
+def _shared_sources() -> list[Path]:
+    """What programs of several workloads are compiled from; the rest of what they share travels with each job."""
+    return sorted(path for path in SHARED.glob("*") if path.suffix in (".c", ".h"))
 
 
 def file_digest(path: Path) -> str:
