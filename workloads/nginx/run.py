@@ -8,7 +8,8 @@ import random
 import subprocess
 from pathlib import Path
 
-from batch import Batch
+from crew import observe
+from packers import Packers
 from serving import server
 
 FOLDER = Path("/tmp/nginx")
@@ -43,12 +44,14 @@ def parse(output: str, requests: int, connections: int) -> dict[str, float]:
         if told["errors"] or told["requests"] != requests:
             raise ValueError(f"wrk had {told['requests']} answers, not {requests}, and {told['errors']} errors")
         duration_us = int(told["duration_us"])
+        if duration_us <= 0:
+            raise ValueError(f"wrk's duration is {duration_us} us")
         counts = {int(time_us): int(count) for time_us, count in told["latencies_us"]}
         latencies = as_measured(counts, duration_us // (requests // connections))
         figures = {f"p{percent}_request_us": percentile(latencies, percent) for percent in (50, 90, 99)}
     except (KeyError, TypeError) as error:
         raise ValueError(f"wrk's figures can't be read: {type(error).__name__} {error}") from None
-    if sum(latencies.values()) != requests or min(latencies.values()) < 0 or duration_us <= 0:
+    if sum(latencies.values()) != requests or min(latencies.values()) < 0:
         raise ValueError(f"wrk timed {sum(latencies.values())} requests, not {requests}")
     return {**figures, "requests_per_s": round(requests * 1e6 / duration_us, 3)}
 
@@ -145,7 +148,8 @@ def measure(argument: argparse.Namespace) -> dict[str, float]:
         with load(warmup, argument.connections) as wrk:
             answers(wrk)
             wrk.communicate()
-        with Batch(names, argument.seed) as packers:
+        with Packers(names, argument.seed) as packers:
+            observe()
             begin = packers.progress()
             packers.release()
             with load(plan, argument.connections) as wrk:

@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 
-from batch import Batch, log_pieces
-from crew import Crew
+from crew import Crew, observe
+from packers import Packers, log_pieces
 
 _LATENCY = struct.Struct("<Q")
 _NUMBER = struct.Struct("<I")
@@ -98,12 +98,13 @@ def measure(argument: argparse.Namespace) -> dict[str, float]:
     pieces = jobs(argument)
     service = Service(argument.clients, argument.requests, argument.pause_ms, argument.seed)
     names = [f"solve-{place}" for place in range(len(pieces))]
-    packers = Batch([f"pack-{place}" for place in range(argument.workers)], argument.seed + 1)
+    packers = Packers([f"pack-{place}" for place in range(argument.workers)], argument.seed + 1)
+    observe()
     with (
         service.servers as servers,
         service.clients as clients,
         packers,
-        Batch(names, argument.seed, pieces) as solvers,
+        Packers(names, argument.seed, pieces) as solvers,
     ):
         servers.release()
         begin_s = time.monotonic()

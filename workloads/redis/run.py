@@ -8,14 +8,15 @@ import re
 import subprocess
 from pathlib import Path
 
-from batch import Batch
+from crew import observe
+from packers import Packers
 from serving import server
 
 _PERCENTILE = re.compile(r"^(\d+\.\d+)% <= (\d+\.\d+) milliseconds \(cumulative count (\d+)\)$", re.MULTILINE)
 _COMPLETED = re.compile(r"^ *(\d+) requests completed in \d+\.\d+ seconds$", re.MULTILINE)
 _THROUGHPUT = re.compile(r"^ *throughput summary: (\d+\.\d+) requests per second$", re.MULTILINE)
 _SUMMARY = re.compile(
-    r"^ *latency summary \(msec\):\s*^ *avg +min +p50 +p95 +p99 +max *$\s*^ *(\d[\d. ]*)$", re.MULTILINE
+    r"^ *latency summary \(msec\):\s*^ *avg +min +p50 +p95 +p99 +max *$\s*^((?: +\d+\.\d{3}){6})$", re.MULTILINE
 )
 
 
@@ -34,7 +35,7 @@ def parse(output: str, requests: int) -> dict[str, float]:
     if completed != [str(requests)]:
         raise ValueError(f"redis-benchmark completed {', '.join(completed) or 'nothing'}, not {requests} requests")
     throughput, summary = _THROUGHPUT.search(text), _SUMMARY.search(text)
-    if throughput is None or summary is None or len(summary[1].split()) != 6:
+    if throughput is None or summary is None:
         raise ValueError("redis-benchmark's summary is missing or cut short")
     p50_ms, p99_ms = (float(summary[1].split()[place]) for place in (2, 4))
     return {
@@ -88,7 +89,8 @@ def measure(argument: argparse.Namespace, folder: Path) -> dict[str, float]:
     with server(command, str(socket), b"PING\r\n", folder / "log"):
         fill(socket, argument.keys, argument.value_bytes, argument.seed)
         benchmark(socket, argument, argument.warmup, argument.seed + 1)
-        with Batch(names, argument.seed) as packers:
+        with Packers(names, argument.seed) as packers:
+            observe()
             begin = packers.progress()
             packers.release()
             output = benchmark(socket, argument, argument.requests, argument.seed)

@@ -7,10 +7,20 @@ read or made before is the same for all.
 
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
+
+
+def observe() -> None:
+    """Makes the calling process a real-time task, so that it sees what happens when it happens.
+
+    Else the policy under test would decide when a driver that waits for the end of something reads the clock. It sleeps
+    nearly all the time; what it starts later is a common task again.
+    """
+    os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 class Crew:
@@ -27,7 +37,7 @@ class Crew:
         self.names = [name for name, _ in tasks]
         self._running: dict[int, str] = {}
         ready, tell = os.pipe()
-        self._wait, self._release = os.pipe()
+        self._pipe: tuple[int, ...] = os.pipe()
         for name, task in tasks:
             process = os.fork()
             if not process:
@@ -45,15 +55,17 @@ class Crew:
             Path("/proc/self/comm").write_text(name)
             os.write(tell, b"r")
             os.close(tell)
-            if os.read(self._wait, 1):
+            if os.read(self._pipe[0], 1):
                 task()
                 os._exit(0)
+        except Exception:  # noqa: BLE001
+            traceback.print_exc()
         finally:
             os._exit(1)
 
     def release(self) -> None:
         """Lets all begin."""
-        os.write(self._release, b"g" * len(self.names))
+        os.write(self._pipe[1], b"g" * len(self.names))
 
     def join(self) -> None:
         """Waits until all are done.
@@ -84,6 +96,9 @@ class Crew:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
         self._running.clear()
+        for descriptor in self._pipe:
+            os.close(descriptor)
+        self._pipe = ()
 
     def __enter__(self) -> Self:
         return self

@@ -24,7 +24,7 @@ _SLOT = struct.Struct("<QQ")
 _WORDS = (b"index", b"search", b"cart", b"login", b"static", b"image", b"report", b"agent")
 
 
-class Batch(Crew):
+class Packers(Crew):
     """Processes that pack.
 
     Args:
