@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs cyclictest as a task of normal policy beside a load of fixed size, and prints the metrics of both."""
+"""Runs cyclictest as a task of normal policy as long as a load of fixed size lasts; prints the metrics of both."""
 
 import argparse
 import json
 import random
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,25 +23,32 @@ LAST_US = 50_000
 _START_S = 0.005
 
 
-def latencies_us(report: str, loops: int) -> dict[float, int]:
-    """The histogram of a cyclictest's one thread: latency in microseconds → wake-ups.
+def latencies_us(report: str, interval_us: int) -> dict[float, int]:
+    """Latencies of all expiries of a cyclictest's one thread: microseconds → expiries.
 
-    Wake-ups beyond the histogram's end are entered as the latest one of all.
+    cyclictest counts one latency a wake-up, and skips the expiries that passed in the meantime. The thread served those
+    at the same moment, so their latencies are known: each an interval less. A wake-up beyond the histogram's end is
+    entered as the latest one of all.
 
     Raises:
-        ToolError: Not such a report, or not of one thread and so many wake-ups.
+        ToolError: Not such a report, or not of one thread, or of none that woke.
     """
     try:
         (thread,) = json.loads(report)["thread"].values()
-        counts = {float(value): int(count) for value, count in thread["histogram"].items()}
+        wakeups = {float(value): int(count) for value, count in thread["histogram"].items()}
         cycles, latest = int(thread["cycles"]), float(thread["max"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise tool.ToolError(f"cyclictest's report can't be read: {type(error).__name__} {error}") from None
-    beyond = cycles - sum(counts.values())
-    if cycles != loops or beyond < 0 or min(counts.values(), default=0) < 0:
-        raise tool.ToolError(f"cyclictest: {cycles} wake-ups, {sum(counts.values())} in the histogram; {loops} wanted")
-    if beyond:
-        counts[latest] = counts.get(latest, 0) + beyond
+        raise tool.ToolError(f"the report of cyclictest can't be read: {type(error).__name__} {error}") from None
+    beyond = cycles - sum(wakeups.values())
+    if cycles < 1 or beyond < 0 or min(wakeups.values(), default=0) < 0 or latest <= 0:
+        raise tool.ToolError(f"cyclictest: {cycles} wake-ups, {sum(wakeups.values())} of them in the histogram")
+    wakeups[latest] = wakeups.get(latest, 0) + beyond
+    counts: dict[float, int] = {}
+    for value, count in wakeups.items():
+        latency_us = value
+        while count and latency_us > 0:
+            counts[latency_us] = counts.get(latency_us, 0) + count
+            latency_us -= interval_us
     return counts
 
 
@@ -82,27 +90,32 @@ def _wait_for_start(load: subprocess.Popen[str], processes: int) -> None:
         time.sleep(_START_S)
 
 
-def _measure_timers(intervals_us: Sequence[int], loops: int, folder: Path) -> list[str]:
-    """Runs a cyclictest per interval, all at once; returns their reports."""
-    reports = [folder / f"cyclictest-{interval_us}.json" for interval_us in intervals_us]
-    common = ["cyclictest", "--policy=other", "--threads=1", f"--loops={loops}", f"--histogram={LAST_US}", "--quiet"]
-    commands = [
-        [*common, f"--interval={interval_us}", f"--json={report}"]
+def _start_timers(intervals_us: Sequence[int], reports: Sequence[Path]) -> list[subprocess.Popen[str]]:
+    """Starts a cyclictest per interval; each goes on until it is told to end."""
+    common = ["cyclictest", "--policy=other", "--threads=1", f"--histogram={LAST_US}", "--quiet"]
+    return [
+        subprocess.Popen(
+            [*common, f"--interval={interval_us}", f"--json={report}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for interval_us, report in zip(intervals_us, reports, strict=True)
     ]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for command in commands
-    ]
-    said = [process.communicate()[1] for process in running]
-    for command, process, text in zip(commands, running, said, strict=True):
+
+
+def _end_timers(running: Sequence[subprocess.Popen[str]]) -> None:
+    for process in running:
+        process.send_signal(signal.SIGINT)
+    for process in running:
+        said = process.communicate()[1]
         if process.returncode:
-            raise tool.ToolError(tool.failure(command, process.returncode, text))
-    return [report.read_text() for report in reports]
+            raise tool.ToolError(tool.failure(["cyclictest"], process.returncode, said))
 
 
 def _measure() -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("loops", "work", "seed"):
+    for name in ("work", "seed"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--intervals-us", required=True, help="one per cyclictest, by commas")
     parser.add_argument("--load", choices=("cpu", "messages"), required=True)
@@ -111,15 +124,20 @@ def _measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report = folder / "load.yaml"
+        reports = [folder / f"cyclictest-{interval_us}.json" for interval_us in intervals_us]
         command = load_command(given.load, given.work, given.seed, report)
         with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as load:
             _wait_for_start(load, HOGS if given.load == "cpu" else GROUPS * FDS * 2)
             time.sleep(random.Random(given.seed).uniform(0, min(intervals_us) / 1e6))
-            measured = _measure_timers(intervals_us, given.loops, folder)
+            timers = _start_timers(intervals_us, reports)
             output = load.communicate()[0]
+            _end_timers(timers)
         if load.returncode:
             raise tool.ToolError(tool.failure(command, load.returncode, output))
-        histograms = [latencies_us(text, given.loops) for text in measured]
+        histograms = [
+            latencies_us(timed.read_text(), interval_us)
+            for interval_us, timed in zip(intervals_us, reports, strict=True)
+        ]
         return figures(histograms, load_ops_per_s(given.load, given.work, output, report))
 
 
