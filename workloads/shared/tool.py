@@ -34,13 +34,18 @@ def failure(command: Sequence[str], status: int, output: str) -> str:
     return f"{command[0]}: {how}: {' / '.join(output.strip().splitlines()[-3:])[-300:] or 'it said nothing'}"
 
 
+def whole_lines(output: str) -> str:
+    """An output without what follows its last line's end: a line that was cut may hold another number."""
+    return output[: output.rfind("\n") + 1]
+
+
 def number(pattern: str, output: str, what: str) -> float:
-    """The number in the first group of a pattern that must occur exactly once.
+    """The number in the first group of a pattern that must occur exactly once, in a whole line.
 
     Raises:
         ToolError: It occurs never, or more than once: the tool's output is not what it was.
     """
-    found = re.findall(pattern, output, re.MULTILINE)
+    found = re.findall(pattern, whole_lines(output), re.MULTILINE)
     if len(found) != 1:
         raise ToolError(f"{len(found)} lines with {what} in the output, 1 expected: {output.strip()[-200:]!r}")
     try:

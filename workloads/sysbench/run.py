@@ -28,7 +28,7 @@ def fairness_index(output: str) -> float:
     Raises:
         ToolError: The output lacks them.
     """
-    found = _FAIRNESS.findall(output)
+    found = _FAIRNESS.findall(tool.whole_lines(output))
     if len(found) != 1:
         raise tool.ToolError(f"{len(found)} lines on the threads' fairness, 1 expected")
     mean = tool.positive(float(found[0][0]), "events per thread")
