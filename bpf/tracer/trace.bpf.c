@@ -21,7 +21,11 @@ struct {
 	__type(value, u64);
 } edges SEC(".maps");
 
+/* Where the count of preemption says that this is an interrupt; the bits moved when the second came to the kernel. */
 extern const int __preempt_count __ksym __weak;
+extern const int local_interrupt_disable_state __ksym __weak;
+#define IN_INTERRUPT		0x1f000000	/* an NMI, a hard interrupt */
+#define IN_INTERRUPT_BEFORE	0x00ff0000
 
 static __always_inline u32 slot_of(const struct task_struct *p)
 {
@@ -235,11 +239,12 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 /* On whose behalf the current task wakes another. Soft interrupts are the sender's: packets over loopback. */
 static __always_inline u32 find_waker(void)
 {
-	const int *count = &__preempt_count;
+	u32 mask = bpf_ksym_exists(&local_interrupt_disable_state) ? IN_INTERRUPT : IN_INTERRUPT_BEFORE;
 
 	if (bpf_ksym_exists(&__preempt_count)) {
-		count = bpf_this_cpu_ptr(&__preempt_count);
-		if (*count & 0x00ff0000)	/* an NMI, a hard interrupt */
+		const int *depth = bpf_this_cpu_ptr(&__preempt_count);
+
+		if (*depth & mask)
 			return WAKER_IRQ;
 	}
 	return slot_of(bpf_get_current_task_btf());
