@@ -1,7 +1,9 @@
 """Tier 1: what a workload does, from one traced run, in a few hundred tokens."""
 
+import itertools
 import shlex
 import time
+from collections import Counter
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,10 +20,15 @@ from schedcp_gym.spec import Direction, Trial
 #: A summary is shorter than this, whatever the workload.
 TOKEN_LIMIT = 400
 #: Groups, wake-ups and outliers with a line or place of their own, at most.
-GROUPS, WAKES, OUTLIERS = 8, 6, 3
-ARGS_CHARS, COMMAND_CHARS, TITLE_CHARS = 60, 100, 100
+GROUPS, WAKES, OUTLIERS, TREE = 8, 6, 3, 5
+ARGS_CHARS, COMMAND_CHARS, TITLE_CHARS = 36, 60, 100
 #: Groups with less of the CPU time than this are left for the last, and named together.
 SMALL_SHARE = 0.01
+LABEL_CHARS = 24
+LEGEND = (
+    "Tasks: % of all CPU time; CPU each, min/median/max; run/wait/sleep as % of life; CPU burst p50, p99 ms; "
+    "wait for a CPU p50, p99 ms; preempted per s; args:"
+)
 
 
 def summarise(lab: Lab, trial: Trial) -> Analysis:
@@ -92,6 +99,7 @@ def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
         (80, _wakes(trace, groups)),
         (70, _rates(trace)),
         (60, _processes(trace)),
+        (55, _tree(trace, groups)),
         (95, f"(The tracer had no room for {trace.dropped} further tasks.)" if trace.dropped else ""),
     ]
     kept = [(weight, place, line) for place, (weight, line) in enumerate(lines) if line]
@@ -103,8 +111,8 @@ def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
 def _head(trial: Trial, trace: Trace) -> str:
     title = _cut(trial.workload.title, TITLE_CHARS)
     return (
-        f"{_cut(trial.workload.name, 40)}: {title}. {trial.scale}, seed {trial.seed}, under {_cut(trial.policy.name, 40)}: "
-        f"{_s(trace.lasted_us)} on {len(trace.cpus)} CPUs."
+        f"{_cut(trial.workload.name, 40)}: {title}. {trial.scale} scale, seed {trial.seed}, under "
+        f"{_cut(trial.policy.name, 40)}: {_s(trace.lasted_us)} on {len(trace.cpus)} CPUs."
     )
 
 
@@ -121,18 +129,14 @@ def _goals(trial: Trial, metrics: dict[str, float]) -> str:
 
 def _cpus(trace: Trace) -> str:
     busy = ", ".join(f"{_percent(cpu.traced_us, trace.lasted_us)} %" for cpu in trace.cpus[:8])
-    idle = [_percent(spent, trace.lasted_us) for spent in trace.running_us]
-    all_busy = sum(idle[len(trace.cpus) :])
-    lengths = sum(trace.waiting_us) or 1
-    mean = sum(length * spent for length, spent in enumerate(trace.waiting_us)) / lengths
-    half, median = 0, 0
-    for median, spent in enumerate(trace.waiting_us):
-        half += spent
-        if 2 * half >= lengths:
-            break
+    all_busy = sum(trace.running_us[len(trace.cpus) :])
+    total = sum(trace.waiting_us) or 1
+    mean = sum(length * spent for length, spent in enumerate(trace.waiting_us)) / total
+    passed = itertools.accumulate(trace.waiting_us)
+    median = next((length for length, so_far in enumerate(passed) if 2 * so_far >= total), 0)
     return (
-        f"CPUs busy {busy}; all busy {all_busy} % of the time. Ready tasks without a CPU: mean {mean:.1f}, "
-        f"median {median}, most {trace.most_waiting}."
+        f"CPUs busy {busy}; all busy {_percent(all_busy, trace.lasted_us)} % of the time. Tasks waiting for a CPU: "
+        f"mean {mean:.1f}, median {median}, most {trace.most_waiting}."
     )
 
 
@@ -144,13 +148,13 @@ def _tail(trace: Trace) -> str:
     names = ", ".join(task.name for task in who[:OUTLIERS])
     held = f", held by {names}" if who else ""
     return (
-        f"Tail: in the last {_s(tail.lasted_us)} ({_percent(tail.lasted_us, trace.lasted_us)} % of the run) only "
-        f"{tail.busy_cpus:.1f} of {len(trace.cpus)} CPUs busy, nobody waiting{held}."
+        f"Tail: for the last {_s(tail.lasted_us)} ({_percent(tail.lasted_us, trace.lasted_us)} % of the run) only "
+        f"{tail.busy_cpus:.1f} of {len(trace.cpus)} CPUs busy{held}."
     )
 
 
 def _group_lines(groups: list[Group], trace: Trace) -> list[tuple[int, str]]:
-    lines = []
+    lines = [(91, LEGEND)]
     for place, found in enumerate(groups):
         lines.append((90 - place * 6, _group_line(found, trace)))
         lines += [
@@ -161,22 +165,22 @@ def _group_lines(groups: list[Group], trace: Trace) -> list[tuple[int, str]]:
 
 
 def _group_line(found: Group, trace: Trace) -> str:
-    tasks, count = found.tasks, len(found.tasks)
-    kind = found.kind if count == 1 else {"process": "processes", "fork": "forks", "thread": "threads"}[found.kind]
-    label = f"{count} x {found.label}" if count > 1 else found.label
-    names = f", own names ({', '.join(task.name for task in tasks[:2])} ...)" if found.own_names else ""
+    tasks, many = found.tasks, len(found.tasks) > 1
+    kind = {"process": " processes", "fork": " forks", "thread": " threads"}[found.kind] if many else ""
+    label = f"{len(tasks)} {_cut(found.label, LABEL_CHARS)}{kind}"
+    if found.own_names:
+        label += f", each its own name ({', '.join(task.name for task in tasks[:2])} ...)"
     each = [task.run_us for task in tasks]
-    spread = f"{_ms(min(each))}/{_ms(found.median_us)}/{_ms(max(each))} min/median/max" if count > 1 else _ms(each[0])
-    life = (found.total("run_us") + found.total("wait_us") + found.total("sleep_us")) or 1
-    seconds = trace.lasted_us / 1e6 or 1
-    typical = _args(found.typical)
+    spread = f"{_span(min(each), found.median_us, max(each))} ms" if many else f"{_number(each[0] / 1000)} ms"
+    run, wait, sleep = (found.total(name) for name in ("run_us", "wait_us", "sleep_us"))
+    life = (run + wait + sleep) or 1
+    burst = min(found.burst_us(0.99), max(task.longest_burst_us for task in tasks))
+    args = _args(found.typical)
     return (
-        f"{label} ({kind}{names}): {_percent(found.run_us, trace.run_us)} % of CPU time, each {spread}; "
-        f"life: {_percent(found.run_us, life)} % run, {_percent(found.total('wait_us'), life)} % wait, "
-        f"{_percent(found.total('sleep_us'), life)} % sleep; bursts ~{_ms(found.burst_us(0.5))}, "
-        f"p99 {_ms(min(found.burst_us(0.99), max(task.longest_burst_us for task in tasks)))}; "
-        f"waits p50 {_ms(found.waited_us(0.5))}, p99 {_ms(found.waited_us(0.99))}; "
-        f"{found.total('preemptions') / seconds:.0f} preemptions/s" + (f"; args {typical}" if typical else "")
+        f"{label}: {_percent(found.run_us, trace.run_us)} %; {spread}; "
+        f"{'/'.join(str(_percent(part, life)) for part in (run, wait, sleep))}; {_pair(found.burst_us(0.5), burst)}; "
+        f"{_pair(found.waited_us(0.5), found.waited_us(0.99))}; "
+        f"{found.total('preemptions') / (trace.lasted_us / 1e6 or 1):.0f}{'; ' + args if args else ''}"
     )
 
 
@@ -184,9 +188,8 @@ def _outlier_line(task: Task, found: Group, trace: Trace) -> str:
     times = task.run_us / found.median_us if found.median_us else 0
     args = _args(task)
     return (
-        f"  stands out: {task.name} {_ms(task.run_us)} of CPU, {times:.0f} x the median, "
-        f"{_percent(task.run_us, trace.run_us)} % of all, started at {_s(task.began_us)}"
-        + (f"; args {args}" if args else "")
+        f"- stands out: {task.name}, {_number(task.run_us / 1000)} ms of CPU, {times:.0f} x the median, "
+        f"{_percent(task.run_us, trace.run_us)} % of all{'; ' + args if args else ''}"
     )
 
 
@@ -200,8 +203,10 @@ def _rest(groups: list[Group], shown: list[Group], trace: Trace) -> str:
 
 
 def _wakes(trace: Trace, groups: list[Group]) -> str:
-    found = wakes(trace, groups)[:WAKES]
-    return f"Wake-ups: {', '.join(f'{waker} > {wakee} {count}' for waker, wakee, count in found)}." if found else ""
+    found = wakes(trace, groups)
+    least = SMALL_SHARE * sum(count for _, _, count in found)
+    often = [f"{waker} > {wakee} {count}" for waker, wakee, count in found[:WAKES] if count >= least]
+    return f"Wake-ups: {', '.join(often)}." if often else ""
 
 
 def _rates(trace: Trace) -> str:
@@ -215,16 +220,25 @@ def _rates(trace: Trace) -> str:
 
 
 def _processes(trace: Trace) -> str:
-    processes = [task for task in trace.tasks if not task.is_thread]
-    first = trace.tasks[0] if trace.tasks else None
-    command = f"`{_cut(shlex.join(first.args), COMMAND_CHARS)}`" if first and first.args else ""
-    children = sum(task.parent == first.slot for task in trace.tasks) if first else 0
-    memory = memory_peak_kib(trace) / 1024
-    largest = max((task.rss_kib for task in trace.tasks), default=0) / 1024
+    processes = sum(not task.is_thread for task in trace.tasks)
+    memory, largest = memory_peak_kib(trace) / 1024, max((task.rss_kib for task in trace.tasks), default=0) / 1024
     return (
-        f"{len(processes)} processes, {len(trace.tasks)} tasks, {most_at_once(trace)} at once; root {command} "
-        f"starts {children}. Memory: at most {memory:.0f} MiB, largest process {largest:.0f} MiB."
+        f"{_count(processes, 'process', 'processes')}, {_count(len(trace.tasks), 'task', 'tasks')}, "
+        f"{most_at_once(trace)} at once; memory {memory:.0f} MiB at most, largest process {largest:.0f} MiB."
     )
+
+
+def _tree(trace: Trace, groups: list[Group]) -> str:
+    """Who started whom, by the groups' labels: the root first."""
+    labels = {task.slot: found.label for found in groups for task in found.tasks}
+    started = Counter((labels.get(task.parent, ""), labels[task.slot]) for task in trace.tasks if task.parent)
+    often = sorted(started.items(), key=lambda item: (-item[1], item[0]))[:TREE]
+    branches = ", ".join(f"{parent} > {count} {child}" for (parent, child), count in often)
+    return f"Started by: {branches}." if branches else ""
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _args(task: Task) -> str:
@@ -241,12 +255,21 @@ def _percent(part: float, whole: float) -> int:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _s(us: float) -> str:
     return f"{us / 1e6:.2f} s"
 
 
-def _ms(us: float) -> str:
-    return f"{us / 1000:.3g} ms" if us < 1e6 else f"{us / 1e6:.2f} s"
+def _number(value: float) -> str:
+    """Two digits are enough for what differs from run to run; more where they stand before the point."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _span(*us: float) -> str:
+    return "/".join(_number(value / 1000) for value in us)
+
+
+def _pair(first_us: float, second_us: float) -> str:
+    return f"{_number(first_us / 1000)}, {_number(second_us / 1000)}"
