@@ -12,7 +12,6 @@ from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Policy, Scale, Trial, Workload
 from schedcp_gym.spec.digest import digest
 
-
 #: A way to look at a trial: ``(lab, trial, **options) -> Analysis``; options are keywords that JSON has words for.
 Look = Callable[..., Analysis]
 
