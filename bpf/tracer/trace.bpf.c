@@ -188,8 +188,11 @@ static __always_inline void end_run(struct trace_task *t, u64 now, u32 state)
 	}
 	end_burst(t);
 	t->since_ns = now;
-	if (t->ended_ns) {
+	if (t->ended_ns) {	/* it was on its way out: this was the last of it */
+		t->ended_ns = now;
 		t->state = TASK_GONE;
+		if (__sync_fetch_and_add(&trace.alive, -1) == 1)
+			trace.ended_ns = now;
 		return;
 	}
 	t->state = TASK_SLEEPS;
@@ -367,17 +370,13 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *p, bool group_dead)
 {
 	struct trace_task *t = task_at(slot_of(p));
-	u64 now;
 
 	if (!t || t->ended_ns)
 		return 0;
-	now = bpf_ktime_get_ns();
 	bpf_probe_read_kernel(t->name, sizeof(t->name), p->comm);
 	if (group_dead)
 		t->rss_pages = p->signal->maxrss;
-	t->ended_ns = now;
-	if (__sync_fetch_and_add(&trace.alive, -1) == 1)
-		trace.ended_ns = now;
+	t->ended_ns = bpf_ktime_get_ns();
 	return 0;
 }
 

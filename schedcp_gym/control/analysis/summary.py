@@ -1,7 +1,6 @@
 """Tier 1: what a workload does, from one traced run, in a few hundred tokens."""
 
 import itertools
-import shlex
 import time
 from collections import Counter
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from schedcp_gym.control.analysis import tokens
+from schedcp_gym.control.analysis.ends import End, find_start, find_tail, memory_peak_kib, most_at_once
 from schedcp_gym.control.analysis.groups import Group, group, wakes
 from schedcp_gym.control.analysis.report import Analysis, Tier
-from schedcp_gym.control.analysis.tail import Tail, find_tail, memory_peak_kib, most_at_once
 from schedcp_gym.control.analysis.trace import Task, Trace
 from schedcp_gym.control.analysis.traced_run import TracedRun, run_traced
 from schedcp_gym.lab import Lab
@@ -21,13 +20,13 @@ from schedcp_gym.spec import Direction, Trial
 TOKEN_LIMIT = 400
 #: Groups, wake-ups and outliers with a line or place of their own, at most.
 GROUPS, WAKES, OUTLIERS, TREE = 8, 6, 3, 5
-ARGS_CHARS, COMMAND_CHARS, TITLE_CHARS = 36, 60, 100
+ARGS_CHARS, WORD_CHARS, TITLE_CHARS = 52, 16, 100
 #: Groups with less of the CPU time than this are left for the last, and named together.
 SMALL_SHARE = 0.01
 LABEL_CHARS = 24
 LEGEND = (
-    "Tasks: % of all CPU time; CPU each, min/median/max; run/wait/sleep as % of life; CPU burst p50, p99 ms; "
-    "wait for a CPU p50, p99 ms; preempted per s; args:"
+    "Tasks: % of CPU time; CPU ms each, min/median/max; run/wait/sleep as % of life; CPU burst ms p50, p99; "
+    "wait for a CPU ms p50, p99; preempted per s; args:"
 )
 
 
@@ -56,14 +55,14 @@ def summarise(lab: Lab, trial: Trial) -> Analysis:
 def data(run: TracedRun) -> dict[str, Any]:
     """All figures behind the text, and the workload's metrics in this run."""
     groups = group(run.trace)
-    tail = find_tail(run.trace)
+    ends = {"start": find_start(run.trace), "tail": find_tail(run.trace)}
     return {
         "metrics": run.measurement.metrics,
         "events": run.measurement.events,
         "trace": TypeAdapter(Trace).dump_python(run.trace, mode="json"),
         "groups": [_group_data(found, run.trace) for found in groups],
         "wakes": [{"waker": waker, "wakee": wakee, "count": count} for waker, wakee, count in wakes(run.trace, groups)],
-        "tail": TypeAdapter(Tail).dump_python(tail, mode="json") if tail else None,
+        **{name: TypeAdapter(End).dump_python(end, mode="json") if end else None for name, end in ends.items()},
         "memory_peak_kib": memory_peak_kib(run.trace),
     }
 
@@ -93,7 +92,8 @@ def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
         (100, _head(trial, trace)),
         (99, _goals(trial, run.measurement.metrics)),
         (98, _cpus(trace)),
-        (97, _tail(trace)),
+        (92, _end("First", find_start(trace), trace)),
+        (97, _end("Last", find_tail(trace), trace)),
         *_group_lines(shown, trace),
         (20, _rest(groups, shown, trace)),
         (80, _wakes(trace, groups)),
@@ -140,16 +140,13 @@ def _cpus(trace: Trace) -> str:
     )
 
 
-def _tail(trace: Trace) -> str:
-    tail = find_tail(trace)
-    if tail is None:
+def _end(name: str, end: End | None, trace: Trace) -> str:
+    if end is None:
         return ""
-    who = [trace.by_slot[slot] for slot in tail.tasks]
-    names = ", ".join(task.name for task in who[:OUTLIERS])
-    held = f", held by {names}" if who else ""
+    who = ", ".join(trace.by_slot[slot].name for slot in end.tasks[:OUTLIERS])
     return (
-        f"Tail: for the last {_s(tail.lasted_us)} ({_percent(tail.lasted_us, trace.lasted_us)} % of the run) only "
-        f"{tail.busy_cpus:.1f} of {len(trace.cpus)} CPUs busy{held}."
+        f"{name} {_s(end.lasted_us)} ({_percent(end.lasted_us, trace.lasted_us)} % of the run): only "
+        f"{end.busy_cpus:.1f} of {len(trace.cpus)} CPUs busy{', by ' + who if who else ''}."
     )
 
 
@@ -171,7 +168,7 @@ def _group_line(found: Group, trace: Trace) -> str:
     if found.own_names:
         label += f", each its own name ({', '.join(task.name for task in tasks[:2])} ...)"
     each = [task.run_us for task in tasks]
-    spread = f"{_span(min(each), found.median_us, max(each))} ms" if many else f"{_number(each[0] / 1000)} ms"
+    spread = f"{_span(min(each), found.median_us, max(each))}" if many else _number(each[0] / 1000)
     run, wait, sleep = (found.total(name) for name in ("run_us", "wait_us", "sleep_us"))
     life = (run + wait + sleep) or 1
     burst = min(found.burst_us(0.99), max(task.longest_burst_us for task in tasks))
@@ -242,7 +239,9 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _args(task: Task) -> str:
-    return _cut(shlex.join(task.args[1:]), ARGS_CHARS)
+    """Its arguments: of paths the last part, of long numbers the beginning."""
+    words = [word.rpartition("/")[2] or word for word in task.args[1:]]
+    return _cut(" ".join(word if len(word) <= WORD_CHARS else f"{word[:WORD_CHARS]}.." for word in words), ARGS_CHARS)
 
 
 def _cut(text: str, limit: int) -> str:
