@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compresses log files, each by a gzip of its own; one file is far larger than the rest."""
+"""Rotated logs, each compressed by a gzip of its own. The amount: bytes."""
 
 import zlib
 
 import batch
 
-BLOCK = 1 << 16
+POOL, PIECE = 256 << 10, 64 << 10
 
 
 def prepare(parts: list[batch.Part]) -> None:
-    """Writes text of words, some frequent and most rare, which compresses as logs and prose do."""
+    """Writes text of 4096 words, pieced together from a pool: gzip looks back 32 KiB, so it sees nothing twice."""
     import random
 
     numbers = random.Random(parts[0].seed)
-    words = [numbers.randbytes(numbers.randint(1, 5)).hex().encode() for _ in range(4096)]
+    words = [numbers.randbytes(1 + i % 5).hex().encode() for i in range(4096)]
+    pool = b" ".join(numbers.choices(words, k=POOL // 6))[: POOL - PIECE]
     for part in parts:
         with open(part.path(".log"), "wb") as file:
-            file.write(b" ".join(numbers.choices(words, k=part.amount // 4))[: part.amount])
+            for written in range(0, part.amount, PIECE):
+                begin = numbers.randrange(len(pool) - PIECE)
+                file.write(pool[begin : begin + min(PIECE, part.amount - written)])
 
 
 def job(part: batch.Part) -> batch.Job:
-    """``gzip -c <file>``; checked by the sum that gzip puts at the end."""
+    """What ``gzip`` writes ends with the sum of what it has read."""
 
     def is_right(content: bytes) -> bool:
         with open(part.path(".log"), "rb") as file:

@@ -18,7 +18,8 @@ A workload's ``run.py`` says how its inputs are made and what each job runs; the
 and in ``workload.yaml``, with ``shared: [batch.py]`` (``amount``: work of a short job, in the workload's own unit)::
 
     setup: [python3, run.py, --setup, "--seed={seed}", "--jobs={jobs}", "--ratio={ratio}", "--amount={amount}"]
-    command: [python3, run.py, "--cpus={cpus}", "--seed={seed}", "--jobs={jobs}", "--ratio={ratio}", "--amount={amount}"]
+    command: [python3, run.py, "--cpus={cpus}", "--seed={seed}", "--jobs={jobs}", "--ratio={ratio}",
+              "--amount={amount}"]
 
 ``python3 run.py --plan …`` prints the jobs, ``--verbose`` each job's times. Names, order, data and which part is the
 long one come from the seed; the amounts, but for their order, do not. A job should be single-threaded: the bound
@@ -40,14 +41,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 #: At most 10 letters, none the beginning of another: a name is <word>-<4 hexadecimal digits>.
-WORDS = """
-    amber anchor apple arrow aspen badger bamboo basil beacon birch bison bramble canyon cedar cheetah cinder clover cobalt
-    comet copper coral crane cypress dahlia delta dolphin dune eagle ember falcon fennel fern finch flint garnet gecko
-    ginger glacier granite harbor hazel heron indigo iris ivory jackal jasmine juniper kestrel koala lagoon lantern lemur
-    lichen lilac lotus magnet mango maple marble meadow meteor nectar nutmeg oasis ocelot olive onyx opal orchid osprey
-    otter panther pebble pepper plover poplar prairie quartz quokka raven saffron salmon sequoia spruce summit thistle
-    timber topaz tundra umber velvet walnut willow yarrow zephyr
-""".split()
+_WORDS = (
+    "amber anchor apple arrow aspen badger bamboo basil beacon birch bison bramble canyon cedar cheetah cinder "
+    "clover cobalt comet copper coral crane cypress dahlia delta dolphin dune eagle ember falcon fennel fern "
+    "finch flint garnet gecko ginger glacier granite harbor hazel heron indigo iris ivory jackal jasmine juniper "
+    "kestrel koala lagoon lantern lemur lichen lilac lotus magnet mango maple marble meadow meteor nectar nutmeg "
+    "oasis ocelot olive onyx opal orchid osprey otter panther pebble pepper plover poplar prairie quartz quokka "
+    "raven saffron salmon sequoia spruce summit thistle timber topaz tundra umber velvet walnut willow yarrow "
+    "zephyr"
+)
+WORDS = _WORDS.split()
 #: Short jobs are not all alike: their amounts lie evenly between so many hundredths of the average one's.
 LEAST, MOST = 75, 125
 FATAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -184,9 +187,6 @@ def _size(path: str) -> int:
     return sum(os.lstat(os.path.join(top, name)).st_size for top, _, names in os.walk(path) for name in names)
 
 
-# ---- running ----
-
-
 def run(parts: list[Part], job: Callable[[Part], Job]) -> tuple[list[Process], float]:
     """Runs the batch.
 
@@ -224,7 +224,7 @@ def _prepare(process: Process) -> None:
 
 
 def _start(process: Process, start: int, release: int) -> None:
-    """Starts a process that becomes the job when the driver's end of the start pipe is closed; waits until it is ready."""
+    """Starts a process that becomes the job when the release pipe is closed, and waits until it is ready."""
     driver = os.getpid()
     readiness, ready = os.pipe()
     process.pid = os.fork()
@@ -245,7 +245,8 @@ def _become(process: Process, driver: int, start: int, release: int, ready: int)
     for number in FATAL:
         signal.signal(number, signal.SIG_DFL)
     os.close(release)
-    _write("/proc/self/comm", process.part.name)
+    with open("/proc/self/comm", "w") as comm:
+        comm.write(process.part.name)
     os.chdir(process.job.folder or process.part.folder)
     os.dup2(os.open(process.job.stdin, os.O_RDONLY), 0)
     os.dup2(os.open(process.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 1)
@@ -254,12 +255,6 @@ def _become(process: Process, driver: int, start: int, release: int, ready: int)
     os.read(start, 1)
     if os.getppid() == driver:  # else the pipe was closed by the driver's death
         os.execv(process.link, process.job.arguments)
-
-
-def _write(path: str, text: str) -> None:
-    file = os.open(path, os.O_WRONLY)
-    os.write(file, text.encode())
-    os.close(file)
 
 
 def _release_and_collect(processes: list[Process], release: int) -> float:
@@ -288,7 +283,7 @@ def _release_and_collect(processes: list[Process], release: int) -> float:
 
 
 def _be_real_time() -> None:
-    """So that the driver sees a job's end at once. Where that is not allowed, times hold what the driver had to wait."""
+    """So that the driver sees a job's end at once."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except PermissionError:
@@ -326,9 +321,6 @@ def _clean_up(process: Process) -> None:
         os.rmdir(os.path.dirname(process.link))
 
 
-# ---- figures ----
-
-
 def figures(processes: list[Process], makespan_s: float, cpus: int) -> dict[str, float]:
     """The batch's metrics, by name."""
     work_s = sum(process.cpu_s for process in processes)
@@ -345,9 +337,6 @@ def figures(processes: list[Process], makespan_s: float, cpus: int) -> dict[str,
         "mean_slowdown": sum(slowdowns) / len(slowdowns),
         "fairness": sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares)),
     }
-
-
-# ---- the command line ----
 
 
 def main(prepare: Callable[[list[Part]], None], job: Callable[[Part], Job]) -> None:
@@ -400,7 +389,7 @@ def _print_processes(processes: list[Process]) -> None:
     for process in processes:
         name, before_s = process.part.name, process.cpu_before_ns / NS_PER_S
         print(
-            f"batch: {name:<15} {process.part.amount:>10}: {process.cpu_s:.6f} s of CPU time (and {before_s:.6f} before),"
-            f" done at {process.completion_s:.6f} s",
+            f"batch: {name:<15} {process.part.amount:>10}: {process.cpu_s:.6f} s of CPU time"
+            f" (and {before_s:.6f} before), done at {process.completion_s:.6f} s",
             file=sys.stderr,
         )
