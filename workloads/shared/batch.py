@@ -171,13 +171,13 @@ def plan(seed: int, jobs: int, ratio: int, amount: int, folder: str) -> list[Par
 
 
 def print_plan(parts: list[Part], job: Callable[[Part], Job]) -> None:
-    """What an operator knows of the batch: each job's name, the size of what it reads, and its command."""
-    print(f"{'name':<15} {'input_bytes':>12}  command")
+    """What an operator knows of the batch: each job's name, the amount of its input, its size once made, its command."""
+    print(f"{'name':<15} {'amount':>10} {'input_bytes':>12}  command")
     for part in parts:
         described = job(part)
         sizes = [_size(path) for path in described.inputs]
         size = sum(sizes) if sizes and all(sizes) else "-"
-        print(f"{part.name:<15} {size:>12}  {' '.join(described.arguments)}")
+        print(f"{part.name:<15} {part.amount:>10} {size:>12}  {' '.join(described.arguments)}")
 
 
 def _size(path: str) -> int:
