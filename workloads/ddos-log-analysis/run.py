@@ -2,8 +2,10 @@
 """Access logs of web servers, each searched for attackers by a mawk of its own. The amount: requests."""
 
 import os
+import random
 
 import batch
+import records
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "suspects.awk")
 PATHS = 60
@@ -16,10 +18,6 @@ HOURS = 10
 
 def prepare(parts: list[batch.Part]) -> None:
     """Writes the logs: visitors everywhere; at the server with the most requests nearly all come from attackers."""
-    import random
-
-    import records
-
     numbers = random.Random(parts[0].seed)
     flood = _requests(numbers, ATTACKERS, b"POST /search?q=%d", (b"503", b"503", b"200"))
     calm = _requests(numbers, VISITORS, b"GET /item/%d", (b"200", b"200", b"200", b"304", b"404"))
@@ -30,7 +28,7 @@ def prepare(parts: list[batch.Part]) -> None:
         records.write(part.path(".log"), mixed if part.amount == most else calm, part.amount, numbers, _minute)
 
 
-def _requests(numbers, addresses: int, request: bytes, statuses: tuple[bytes, ...]) -> list[bytes]:
+def _requests(numbers: random.Random, addresses: int, request: bytes, statuses: tuple[bytes, ...]) -> list[bytes]:
     """A pool of lines; the hour and minute are still ``@``."""
     froms = [b"%d.%d.%d.%d" % tuple(numbers.randbytes(4)) for _ in range(addresses)]
     asked = [request % numbers.randrange(1000) for _ in range(PATHS)]

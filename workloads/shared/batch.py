@@ -171,7 +171,7 @@ def plan(seed: int, jobs: int, ratio: int, amount: int, folder: str) -> list[Par
 
 
 def print_plan(parts: list[Part], job: Callable[[Part], Job]) -> None:
-    """What an operator knows of the batch: each job's name, the amount of its input, its size once made, its command."""
+    """What an operator knows of the batch: each job's name, amount of input, its size once made, command."""
     print(f"{'name':<15} {'amount':>10} {'input_bytes':>12}  command")
     for part in parts:
         described = job(part)
