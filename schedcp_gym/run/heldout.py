@@ -11,6 +11,7 @@ from schedcp_gym.envs.observation import log_improvements, nameable
 from schedcp_gym.envs.wrappers import record_entry
 from schedcp_gym.lab import catalogue
 from schedcp_gym.run.settings import HeldOut
+from schedcp_gym import spec
 from schedcp_gym.spec import EEVDF, Measurement, Outcome, Policy, SchedcpError, TunableType, check_tunables, reward
 
 Tell = Callable[[dict[str, Any], Policy], None]
@@ -115,14 +116,9 @@ def metric_intervals(task: SchedEnv, pairs: Sequence[Pair], confidence: float) -
 
 def share_of_possible(task: SchedEnv, pairs: Sequence[Pair]) -> float | None:
     """How near the first weighted metric came to its bound, 1 being all that is possible; None without a bound."""
-    bound, metric = task.objective.bound, next(iter(task.objective.weights))
-    measured = [pair.measured.metrics for pair in pairs if pair.measured.ok]
-    if bound is None or not measured:
-        return None
-    ratios = [one[bound] / one[metric] for one in measured if one[metric] > 0 and one[bound] > 0]
-    if not ratios:
-        return None
-    return math.fsum(min(ratio, 1 / ratio) for ratio in ratios) / len(ratios)
+    found = [spec.share_of_possible(task.workload, pair.measured, task.objective) for pair in pairs]
+    shares = [share for share in found if share is not None]
+    return math.fsum(shares) / len(shares) if shares else None
 
 
 def _entry(task: SchedEnv, seed: int, policy: Policy, measured: Measurement, baseline: Measurement) -> dict[str, Any]:
