@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schedcp_gym import spec
 from schedcp_gym.envs.base import HELD_OUT_SEEDS, Measures, SchedEnv
 from schedcp_gym.envs.observation import log_improvements, nameable
 from schedcp_gym.envs.wrappers import record_entry
 from schedcp_gym.lab import catalogue
 from schedcp_gym.run.settings import HeldOut
-from schedcp_gym import spec
 from schedcp_gym.spec import EEVDF, Measurement, Outcome, Policy, SchedcpError, TunableType, check_tunables, reward
 
 Tell = Callable[[dict[str, Any], Policy], None]
