@@ -111,6 +111,13 @@ class Bench:
                 found.append(self._result(trial, measurements))
         return found
 
+    def rounds(self) -> list[list[Result]]:
+        """The results of each repeat that is whole, held against EEVDF in that repeat."""
+        wanted = {policy.name for policy in self.suite.policies}
+        trials = [trial for trial in self.suite.trials() if trial.policy.name in wanted]
+        whole = min((len(self._found.get(trial.digest, ())) for trial in self.suite.trials()), default=0)
+        return [[self._result(trial, [self._found[trial.digest][at]], at) for trial in trials] for at in range(whole)]
+
     def _round(self, trials: list[Trial], done: Done | None) -> None:
         spent: dict[str, float] = {}
 
@@ -128,8 +135,12 @@ class Bench:
         finally:
             durations.add(spent)
 
-    def _result(self, trial: Trial, measurements: list[Measurement]) -> Result:
-        baseline = self._found.get(Trial(Policy(EEVDF), trial.workload, trial.machine, trial.scale, trial.seed).digest)
+    def _result(self, trial: Trial, measurements: list[Measurement], at: int | None = None) -> Result:
+        """A trial's result, against EEVDF's repeat ``at``, else against the median of those there are."""
+        eevdf = Trial(Policy(EEVDF), trial.workload, trial.machine, trial.scale, trial.seed)
+        baseline = self._found.get(eevdf.digest, [])
+        if at is not None:
+            baseline = baseline[at : at + 1]
         return Result(
             policy=trial.policy,
             workload=trial.workload,

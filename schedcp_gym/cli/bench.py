@@ -133,7 +133,7 @@ def load_policies(names: Sequence[str], settings: Sequence[str]) -> tuple[Policy
         whose = [name for name in names if dot and called[name] == policy] or ([] if dot else own_source)
         if len(whose) != 1:
             known = " or ".join(f"{called[name]}.{tunable if dot else key}" for name in own_source)
-            raise BadInput(f"--set {key}={value}: whose tunable is it? Write --set {known}=…")
+            raise BadInput(f"--set {key}={value}: whose tunable is it? write --set {known}=…")
         own[whose[0]][tunable if dot else key] = value
     return tuple(catalogue.load_policy(name, own[name]) for name in names)
 
@@ -238,7 +238,7 @@ def as_plain(suite: "Suite", results: "Sequence[Result]") -> dict[str, object]:
     import dataclasses
 
     from schedcp_gym.bench import totals
-    from schedcp_gym.bench.frame import frame_of, records_of
+    from schedcp_gym.bench.frame import records_of
 
     sums = [dataclasses.asdict(total) for total in totals(results)]
-    return {"results": records_of(frame_of(suite, results)), "policies": sums}
+    return {"results": records_of(suite, results), "policies": sums}
