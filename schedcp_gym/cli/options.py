@@ -18,8 +18,8 @@ CpusOption = Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machin
 NOT_OK = 1
 
 
-def _word_of(kind: type[enum.StrEnum]) -> Callable[[str], enum.StrEnum]:
-    """Reads one of an enumeration's words; a wrong one is told in one line, with near ones."""
+def word_of(kind: type[enum.StrEnum]) -> Callable[[str], enum.StrEnum]:
+    """A reader of one of an enumeration's words; a wrong one is told in one line, with near ones."""
 
     def read(word: str) -> enum.StrEnum:
         from schedcp_gym.lab.catalogue import unknown
@@ -33,10 +33,10 @@ def _word_of(kind: type[enum.StrEnum]) -> Callable[[str], enum.StrEnum]:
 
 
 ScaleOption = Annotated[
-    Scale, typer.Option(parser=_word_of(Scale), metavar="|".join(Scale), help="How long the workload runs.")
+    Scale, typer.Option(parser=word_of(Scale), metavar="|".join(Scale), help="How long the workload runs.")
 ]
 ClockOption = Annotated[
-    Clock, typer.Option(parser=_word_of(Clock), metavar="|".join(Clock), help="virtual: exact; real: host time, noisy.")
+    Clock, typer.Option(parser=word_of(Clock), metavar="|".join(Clock), help="virtual: exact; real: host time, noisy.")
 ]
 
 
