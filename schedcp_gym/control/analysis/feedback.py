@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.analysis import tokens
-from schedcp_gym.control.analysis.changes import (
+from schedcp_gym.control.analysis.differences import (
     ClassChange,
     MetricChange,
     class_changes_by_name,
