@@ -121,4 +121,5 @@ def _bars(rows: list[dict[str, Any]], field: str, title: str, ends: list[float],
     )
     line = alt.Chart(pd.DataFrame({"x": [start or 100.0]})).mark_rule(color="black", strokeDash=[4, 3]).encode(x="x:Q")
     height = len(names) * (len(policies) * BAR + GAP)
-    return alt.layer(bars, line).properties(width=WIDTH, height=height)
+    chart: alt.LayerChart = alt.layer(bars, line).properties(width=WIDTH, height=height)  # type: ignore[assignment]
+    return chart

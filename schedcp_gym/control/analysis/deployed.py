@@ -47,8 +47,7 @@ def feedback(
     runs = [Run(named(each), one) for each, one in zip(policies, measured, strict=True)]
     now, eevdf = (dataclasses.replace(run, summary=seen) for run, seen in zip(runs, summaries, strict=False))
     found = feed_back(declared, now, eevdf, runs[2] if last else None, objective=wanted)
-    everything = [*measured, *(seen for seen in summaries if seen)]
-    cached = all(one.cached for one in everything)
+    cached = all(one.cached for one in measured) and all(seen.cached for seen in summaries if seen)
     return dataclasses.replace(found, host_s=round(time.monotonic() - began, 3), cached=cached)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -105,6 +106,7 @@ def feed_back(
     objective = objective or workload.objective
     gained = reward(workload, now.measured, eevdf.measured, objective)
     before = None if last is None else reward(workload, last.measured, eevdf.measured, objective)
+    data: dict[str, Any]
     if now.measured.ok:
         metrics = metric_changes(workload, objective, now.measured, eevdf.measured, last.measured if last else None)
         classes = _classes(now, eevdf)
