@@ -190,7 +190,8 @@ def test_metrics_are_compared_with_the_last_policy_only_where_that_was_ok():
 
 STALL = measured(
     outcome=Outcome.EJECTED,
-    message="run: the policy was ejected while the command ran: runnable task stall: prog[135] failed to run for 2.516s; "
+    message="run: the policy was ejected while the command ran: runnable task stall: prog[135] failed "
+    "to run for 2.516s; "
     "runnable task stall; prog[135] failed to run for 2.516s",
     log="""bad_enqueue: verification time 4054 usec
 processed 18 insns (limit 1000000) max_states_per_insn 0
@@ -247,7 +248,8 @@ processed 2 insns (limit 1000000) max_states_per_insn 0
     [
         (
             STALL,
-            "run: the policy was ejected while the command ran: runnable task stall: prog[135] failed to run for 2.516s",
+            "run: the policy was ejected while the command ran: "
+            "runnable task stall: prog[135] failed to run for 2.516s",
             [
                 'sched_ext: BPF scheduler "bad" disabled (runnable task stall)',
                 "sched_ext: bad: prog[135] failed to run for 2.516s",
