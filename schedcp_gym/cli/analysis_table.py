@@ -1,6 +1,7 @@
 """What ``schedcp-gym analyze`` prints: the text a model gets, figures as tables and histograms, and the cost."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -15,6 +16,8 @@ from schedcp_gym.ui import harmless
 #: Histograms of a profile that are drawn, those with the largest sum; JSON has them all.
 HISTOGRAMS = 4
 BAR = 40
+#: More empty buckets than these in a row are not drawn.
+GAP = 2
 ROWS = 15
 
 
@@ -29,11 +32,10 @@ def print_analysis(answer: Analysis, console: Console | None = None) -> None:
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     data = answer.data
-    if "profiles" in data:
-        for name, profile in data["profiles"].items():
-            _print_profile(console, name, profile)
-    else:
+    if "profiles" not in data or "tables" in data:  # histograms say more than their text; a probe's tables don't
         console.print(harmless(answer.text), markup=False)
+    for name, profile in data.get("profiles", {}).items():
+        _print_profile(console, name, profile)
     if groups := data.get("groups"):
         console.print(_groups_table(groups))
     if isinstance(metrics := data.get("metrics"), list):
@@ -137,15 +139,19 @@ def _title(name: str, profile: Mapping[str, Any]) -> str:
 
 def histogram_text(process: str, histogram: Mapping[str, Any], unit: str) -> str:
     """A histogram as bars, with its percentiles above."""
-    buckets = list(histogram["buckets"])
+    buckets = histogram["buckets"]
     figures = " ".join(f"{name} {value_text(histogram[name])}" for name in ("p50", "p99") if name in histogram)
     lines = [harmless(f"{process}: {histogram['count']} times, {figures} {unit}".rstrip())]
     most = max((count for _, _, count in buckets), default=0)
-    width = max((len(f"{high:,g}") for _, high, _ in buckets), default=0)
-    for low, high, count in buckets:
-        filled = round(BAR * count / most) if most else 0
-        bar = "█" * filled or ("▏" if count else "")
-        lines.append(f"  {low:>{width},g} to {high:>{width},g} │{bar:<{BAR}}│ {count:,}")
+    width = max((len(f"{high:,.0f}") for _, high, _ in buckets), default=0)
+    for holds, group in groupby(buckets, key=lambda bucket: bucket[2] > 0):
+        run = list(group)
+        if not holds and len(run) > GAP:
+            lines.append(f"  {'…':>{width}}")
+            continue
+        for low, high, count in run:
+            bar = "█" * (round(BAR * count / most) if most else 0) or ("▏" if count else "")
+            lines.append(f"  {low:>{width},.0f} to {high:>{width},.0f} │{bar:<{BAR}}│ {count:,}")
     return "\n".join(lines)
 
 

@@ -53,9 +53,8 @@ def analyze(
         list[str] | None, typer.Option("--profile", metavar="NAME", help="This profile (tier profile); repeat.")
     ] = None,
     probe: Annotated[Path | None, typer.Option(metavar="FILE.c", help="A BCC probe of your own.")] = None,
-    file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="A file of the workload's folder; '' lists them.")
-    ] = None,
+    file: Annotated[str | None, typer.Option(metavar="PATH", help="Read a file of the workload's folder.")] = None,
+    files: Annotated[bool, typer.Option("--files", help="List the workload's files.")] = False,
     policy: Annotated[str, typer.Option(help="What schedules it: a policy's name, eevdf, or a .bpf.c file.")] = EEVDF,
     tunables: SetOption = None,
     last: Annotated[str | None, typer.Option(metavar="POLICY", help="Feedback: the policy before this one.")] = None,
@@ -73,7 +72,7 @@ def analyze(
     from schedcp_gym import ui
     from schedcp_gym.lab import Lab, catalogue
 
-    question = _question(tier, profiles, probe, file)
+    question = _question(tier, profiles, probe, file, files=files)
     chosen = catalogue.load_policy(policy, pairs(tunables or []))
     before = catalogue.load_policy(last) if last else None
     catalogue.find_objective(catalogue.load_workload(workload), objective)
@@ -81,7 +80,7 @@ def analyze(
     with ui.build_progress() as report:
         lab = Lab(cache=not no_cache, report=report)
         machine = MachineSpec(cpus=cpus, clock=clock, kernel=kernel)
-        if question != "file":
+        if question not in ("file", "files"):
             lab.machine(machine)
     analyzer = _analyzer(lab, machine, scale, seed)
     answer = _ask(
@@ -108,9 +107,16 @@ def analyze(
         print_analysis(answer)
 
 
-def _question(tier: Tier | None, profiles: list[str] | None, probe: Path | None, file: str | None) -> str:
-    """What is asked: a tier, ``probe`` or ``file``; options of two questions at once are refused."""
-    asked = [("--profile", bool(profiles)), ("--probe", probe is not None), ("--file", file is not None)]
+def _question(
+    tier: Tier | None, profiles: list[str] | None, probe: Path | None, file: str | None, *, files: bool = False
+) -> str:
+    """What is asked: a tier, ``probe``, ``file`` or ``files``; options of two questions at once are refused."""
+    asked = [
+        ("--profile", bool(profiles)),
+        ("--probe", probe is not None),
+        ("--file", file is not None),
+        ("--files", files),
+    ]
     options = [name for name, given in asked if given]
     if len(options) > 1:
         raise BadInput(f"one question at a time: {' or '.join(options)}")
@@ -163,9 +169,11 @@ def _ask(
 
         return analyzer.ask(profile, workload, policy, names=profiles)
     if question == "probe":
-        from schedcp_gym.control.analysis.probe import probe
+        from schedcp_gym.control.analysis.custom import probe
 
         return analyzer.ask(probe, workload, policy, source=source)
-    from schedcp_gym.control.analysis.files import read_files
+    from schedcp_gym.control.analysis.files import list_files, read_file
+    from schedcp_gym.lab.catalogue import load_workload
 
-    return read_files(workload, file)
+    declared = load_workload(workload)
+    return list_files(declared) if question == "files" else read_file(declared, file)

@@ -35,6 +35,12 @@ def test_a_rare_bucket_is_seen_and_an_empty_histogram_does_no_harm():
     assert histogram_text("prog", {"buckets": [], "count": 0}, "us") == "prog: 0 times,  us"
 
 
+def test_a_long_gap_between_buckets_is_not_drawn():
+    buckets = [[1 << place, 2 << place, int(place in (0, 2, 20))] for place in range(21)]
+    rows = histogram_text("prog", {"buckets": buckets, "count": 3}, "us").splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["1", "2", "4", "…", "1,048,576"]
+
+
 def test_profiles_are_drawn_by_name_the_largest_first_and_not_all():
     by = {f"p{place}": {**HISTOGRAM, "total": place} for place in range(6)}
     text = shown(data={"profiles": {"runq_latency": {"unit": "us", "says": "waits", "by": by}}})
@@ -63,7 +69,8 @@ def test_what_is_asked_follows_from_the_options():
     assert _question(None, ["runq_latency"], None, None) == "profile"
     assert _question(Tier.PROFILE, None, None, None) == "profile"
     assert _question(None, None, Path("x.c"), None) == "probe"
-    assert _question(None, None, None, "") == "file"
+    assert _question(None, None, None, "run.py") == "file"
+    assert _question(None, None, None, None, files=True) == "files"
     assert _question(Tier.FEEDBACK, None, None, None) == "feedback"
 
 
