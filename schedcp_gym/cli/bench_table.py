@@ -22,7 +22,7 @@ def line_of(result: Result) -> str:
     if not result.measured.ok:
         return f"[red]{name}: {escape(reason_of(result))}[/]"
     spent = "from the cache" if result.measured.cached else f"{result.host_s:.1f} s"
-    return f"{name}: {result.metric} {value_text(result.value)} {escape(result.unit)} ({spent})"
+    return f"{name}: {result.metric} {_with_unit(result)} ({spent})"
 
 
 def reason_of(result: Result) -> str:
@@ -93,7 +93,7 @@ def _cells(suite: Suite, result: Result, *, against: bool, named: str) -> list[s
         cells.append(escape(result.policy.name))
     if len(suite.seeds) > 1:
         cells.append(str(result.seed))
-    cells += [escape(result.metric), f"{value_text(result.value)} {escape(result.unit)}" if ok else "-"]
+    cells += [escape(result.metric), _with_unit(result) if ok else "-"]
     if against:
         cells.append(_ratio_text(result.ratio))
     cells.append("" if result.possible is None else f"{100 * result.possible:.1f} %")
@@ -107,6 +107,11 @@ def value_text(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _with_unit(result: Result) -> str:
+    unit = "" if result.unit == "1" else f" {escape(result.unit)}"
+    return f"{value_text(result.value)}{unit}"
 
 
 def _ratio_text(ratio: float | None) -> str:

@@ -202,8 +202,9 @@ def _scored(workload: Workload, change: MetricChange) -> str:
     way = "less" if metric.direction is Direction.MINIMIZE else "more"
     share = "" if change.weight > 0.999 else f", {100 * change.weight:.0f} % of the objective"
     last = "" if change.last_ratio is None else f", {change.last_ratio:.2f}x the last policy"
+    unit = "" if metric.unit == "1" else f" {metric.unit}"
     return (
-        f"{change.name}: {_figure(change.before)} -> {_figure(change.after)} {metric.unit} "
+        f"{change.name}: {_figure(change.before)} -> {_figure(change.after)}{unit} "
         f"({way} is better{share}): {change.ratio:.2f}x EEVDF{last}."
     )
 
