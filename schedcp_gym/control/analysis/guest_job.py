@@ -48,7 +48,15 @@ class Watched:
         return found if isinstance(found, dict) else None
 
 
-def watch(lab: Lab, trial: Trial, watcher: str, files: Mapping[str, bytes], extra_s: float = EXTRA_S) -> Watched:
+def watch(
+    lab: Lab,
+    trial: Trial,
+    watcher: str,
+    files: Mapping[str, bytes],
+    extra_s: float = EXTRA_S,
+    *,
+    host_deadline_speaks: bool = False,
+) -> Watched:
     """Runs a trial with a watcher.
 
     Args:
@@ -57,6 +65,8 @@ def watch(lab: Lab, trial: Trial, watcher: str, files: Mapping[str, bytes], extr
         watcher: Name of the guest's program in ``guest/``.
         files: What the watcher needs, in ``/job/watch``.
         extra_s: Guest seconds it may take beyond the trial's.
+        host_deadline_speaks: Whether a run that took too much host time says something of the watcher (which may have
+            stopped the guest); else the host counts as too slow.
 
     Raises:
         BadInput: The policy does not compile.
@@ -79,7 +89,7 @@ def watch(lab: Lab, trial: Trial, watcher: str, files: Mapping[str, bytes], extr
         "run": (GUEST / "run-profile.sh").read_bytes(),
     }
     result = run_job(machine, Job(everything, trial.max_job_s + extra_s), cold=lab.cold)
-    if result.says_nothing:
+    if result.host_failed or (result.says_nothing and not host_deadline_speaks):
         raise SchedcpError(f"the host failed the analysis: {result.message or result.ending.value}")
     digests = {"trial": trial.digest, "image": machine.image.digest, "machine": machine.digest}
     digests |= {"kernel": machine.image.kernel, "job": hashlib.sha256(repr(sorted(everything)).encode()).hexdigest()}

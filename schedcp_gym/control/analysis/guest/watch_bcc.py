@@ -9,7 +9,7 @@ import os
 import time
 
 import bcc
-from bcc_setup import few_symbols, link_kernel_headers
+from quick_start import few_symbols, link_kernel_headers
 from launch import launch
 
 HERE = "/job/watch"

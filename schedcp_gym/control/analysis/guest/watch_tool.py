@@ -7,8 +7,12 @@ A tool (``tool.py``) has ``WATCHED``, the program that runs the workload, and ``
 import json
 
 import tool
+from quick_start import few_symbols
 from launch import launch
 
-launch(tool.WATCHED)
+# perf too reads the kernel's whole list of symbols, for ten guest seconds, and needs none of them here.
+with few_symbols("/job/watch/kallsyms"):
+    launch(tool.WATCHED)
+    found = tool.report()
 with open("/result/tool.json", "w") as file:
-    json.dump(tool.report(), file)
+    json.dump(found, file)

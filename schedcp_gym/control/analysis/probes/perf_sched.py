@@ -5,26 +5,29 @@ import subprocess
 
 RECORD = "/tmp/perf.data"
 #: The record lies in the guest's memory.
-WATCHED = ["perf", "sched", "record", "-o", RECORD, "--max-size", "96M", "--"]
+WATCHED = ["perf", "sched", "record", "-o", RECORD, "--max-size", "96M", "-N", "-B", "--"]
 ROWS = 40
 
-_TASK = re.compile(
-    r"^\s+(?P<name>.+?)\s*\|\s*(?P<run>[\d.]+) ms \|\s*(?P<switches>\d+) \|\s*avg:\s*(?P<avg>[\d.]+) ms \|"
-    r"\s*max:\s*(?P<max>[\d.]+) ms(?: \|\s*max start:\s*(?P<at>[\d.]+) s)?"
-)
+_TIME = r"\s*([\d.]+ [mu]?s) \|"
+_TASK = re.compile(rf"^\s+(.+?)\s*\|{_TIME}\s*(\d+) \|{_TIME}{_TIME}")
+_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 def report() -> dict[str, object]:
     """Tasks by their worst wait."""
-    command = ["perf", "sched", "latency", "-i", RECORD, "--sort", "max"]
+    command = ["perf", "sched", "latency", "-p", "-i", RECORD, "--sort", "max"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     rows = []
     for line in told.stdout.splitlines():
-        found = _TASK.match(line)
-        if found and not found["name"].startswith("TOTAL"):
-            rows.append(
-                [found["name"], float(found["max"]), float(found["avg"]), float(found["run"]), int(found["switches"])]
-            )
+        if found := _TASK.match(line):
+            name, run, switches, mean, worst = found.groups()
+            rows.append([name, ms(worst), ms(mean), ms(run), int(switches)])
     note = "" if rows else f"perf sched said nothing: {told.stderr.strip()[-200:]}"
     columns = ["task", "worst wait ms", "mean wait ms", "CPU ms", "switches"]
     return {"columns": columns, "rows": rows[:ROWS], "note": note}
+
+
+def ms(told: str) -> float:
+    """A time as perf tells it: "12.5 us"."""
+    value, unit = told.split()
+    return round(float(value) * _MS[unit], 3)

@@ -1,4 +1,4 @@
-"""BCC as a compiler that starts quickly. Guest side."""
+"""What makes BCC and perf start quickly. Guest side."""
 
 import contextlib
 import ctypes
