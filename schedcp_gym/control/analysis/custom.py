@@ -1,4 +1,4 @@
-"""Tier 2: a probe of one's own, as BCC source. It is not trusted: it runs in the guest and nowhere else, within limits."""
+"""Tier 2: a probe of one's own, as BCC source: not trusted, it runs in the guest and nowhere else, within limits."""
 
 import dataclasses
 import json
@@ -38,7 +38,8 @@ TEXT_LIMIT = 6000
 
 _HISTOGRAM = re.compile(r"\bBPF_HISTOGRAM\s*\(\s*(\w+)")
 _ERROR = re.compile(r"^(?:probe\.c:(\d+):\d+: |\S+: )?(?:fatal )?error: (.+)$", re.MULTILINE)
-_STEP = re.compile(r"\d+: |;|R\d+\S*=|from \d+|bpf: Failed|HINT|Suggestion")
+_QUOTED = re.compile(r"\n *\d+ \| (.+)")
+_STEP = re.compile(r"\d+: |;|R\d+\S*=|from \d+|(cur|old) state|bpf: Failed|HINT|Suggestion")
 _SLOTS = 64
 
 
@@ -71,7 +72,7 @@ def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
     files = {"probe.c": source.encode(), "limits.json": json.dumps(LIMITS).encode()}
     extra = float(LIMITS["compile_s"] + LIMITS["read_s"])
     watched = guest_job.watch(lab, limited, "watch_custom.py", files, extra, host_deadline_speaks=True)
-    found = _found(watched)
+    found = _found(watched, source)
     try:
         tables = {printable(name): _table(name, table, source) for name, table in found["tables"].items()}
         told = found["printed"]
@@ -115,7 +116,7 @@ def _check(source: str) -> None:
         raise BadInput("the probe is no text: it has characters that UTF-8 can't hold") from None
 
 
-def _found(watched: Watched) -> dict[str, Any]:
+def _found(watched: Watched, source: str) -> dict[str, Any]:
     """What the guest found.
 
     Raises:
@@ -127,30 +128,42 @@ def _found(watched: Watched) -> dict[str, Any]:
     if "refused" in found:
         raise BadInput(f"the probe is refused: {printable(str(found['refused']))[:300]}")
     if "error" in found:
-        raise BadInput(why(watched.result.text("watch.err"), str(found["error"])))
+        raise BadInput(why(watched.result.text("watch.err"), str(found["error"]), source))
     if stage == "done":
         return found
     if stage in ("compile", "read"):
-        limit = f"compiling or loading took more than {LIMITS['compile_s']} guest seconds or {LIMITS['compile_mib']} MiB"
-        raise BadInput(f"the probe was stopped: {limit if stage == 'compile' else 'its tables could not be read in time'}")
+        limit = (
+            f"compiling or loading took more than {LIMITS['compile_s']} guest seconds or {LIMITS['compile_mib']} MiB"
+        )
+        raise BadInput(
+            f"the probe was stopped: {limit if stage == 'compile' else 'its tables could not be read in time'}"
+        )
     if stage == "run":
         raise BadInput(f"the probe was stopped while the workload ran under it: {stopped or 'no result'}")
     raise SchedcpError(f"the probe could not be run: {stopped or printable(watched.result.text('watch.err'))[-300:]}")
 
 
-def why(words: str, error: str) -> str:
+def why(words: str, error: str, source: str = "") -> str:
     """Why a probe could not be attached, in one or two lines.
 
     Args:
         words: What the compiler and the kernel's verifier wrote.
         error: BCC's own message.
+        source: The probe, to find the compiler's line in.
     """
     if compiler := _ERROR.search(words):
-        place = f"line {compiler[1]}: " if compiler[1] else ""
+        place = f"line {_line(compiler, words, source)}: " if compiler[1] else ""
         return f"the probe does not compile: {place}{printable(compiler[2])[:300]}"
     if "Failed to load" in error or "Verification failed" in words or re.search(r"^processed \d+ insns", words, re.M):
         return f"the kernel refuses the probe ({printable(error)[:120]}):\n{_verdict(words)}"
     return f"the probe can't be attached: {printable(error)[:300]}"
+
+
+def _line(error: re.Match[str], words: str, source: str) -> str:
+    """The line of an error: BCC puts declarations in between, so the line that is quoted counts, not the number."""
+    quoted = _QUOTED.match(words, error.end())
+    lines = [line.strip() for line in source.splitlines()]
+    return str(lines.index(quoted[1].strip()) + 1) if quoted and quoted[1].strip() in lines else error[1]
 
 
 def _verdict(words: str) -> str:
@@ -213,5 +226,3 @@ def _block(name: str, table: dict[str, Any]) -> list[str]:
     rows = [f"{_told(key)}: {_told(value)}" for key, value in table["rows"][:ROWS]]
     left = len(table["rows"]) - len(rows) + table["left"]
     return [f"{name}:" if rows else f"{name}: empty", *rows, *([f"({left} more)"] if left > 0 else [])]
-
-

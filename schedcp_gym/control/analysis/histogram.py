@@ -38,8 +38,8 @@ def quantile(buckets: Sequence[Sequence[int]], share: float, largest: float) -> 
     below = 0
     for low, high, count in buckets:
         if count and below + count >= wanted:
-            high = min(high, max(largest, low))
-            return round(low + (high - low) * (wanted - below) / count, 1)
+            width = min(high, max(largest, low)) - low
+            return round(low + width * (wanted - below) / count, 1)
         below += count
     return 0.0
 

@@ -21,7 +21,13 @@ def trial():
 
 @pytest.mark.parametrize(
     ("source", "why"),
-    [("", "empty"), (" \n", "empty"), ("int x\0;", "no text"), ("x" * 20_000, "16384 are allowed"), ("\udcff", "UTF-8")],
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("int x\0;", "no text"),
+        ("x" * 20_000, "16384 are allowed"),
+        ("\udcff", "UTF-8"),
+    ],
 )
 def test_what_is_no_source_is_refused_before_anything_is_started(trial, source, why):
     with pytest.raises(BadInput, match=why):
@@ -35,6 +41,12 @@ def test_the_compilers_first_error_is_told_with_its_line():
     )
     missing = "probe.c:1:10: fatal error: 'linux/nothing.h' file not found\n"
     assert "line 1: 'linux/nothing.h' file not found" in custom.why(missing, "Failed")
+
+
+def test_the_line_is_that_of_the_source_not_of_what_bcc_made_of_it():
+    words = "probe.c:9:54: error: undeclared 'nope'\n    9 | { u32 x = nope; return 0; }\n      |           ^\n"
+    source = "BPF_HASH(a, u32, u64);\nTRACEPOINT_PROBE(sched, sched_wakeup)\n{ u32 x = nope; return 0; }\n"
+    assert "line 3: undeclared" in custom.why(words, "Failed", source)
 
 
 def test_the_kernels_reason_is_told_in_two_lines():
@@ -102,7 +114,10 @@ def test_a_probe_of_ones_own_prints_without_end_and_gives_its_tables(image, tria
     ("source", "why"),
     [
         ("TRACEPOINT_PROBE(sched, sched_wakeup)\n{ return nope; }", "does not compile: line 2: .*'nope'"),
-        ("RAW_TRACEPOINT_PROBE(sched_switch)\n{ volatile int i = 0; while (1) i += 2; return i; }", "refuses the probe"),
+        (
+            "RAW_TRACEPOINT_PROBE(sched_switch)\n{ volatile int i = 0; while (1) i += 2; return i; }",
+            "refuses the probe",
+        ),
     ],
 )
 def test_bad_probes_are_refused_in_two_lines(image, trial, source, why):

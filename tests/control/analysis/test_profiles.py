@@ -49,14 +49,21 @@ def test_only_the_weightiest_names_are_told_one_by_one():
     assert "n 74" in told[3]
 
 
-@pytest.mark.parametrize(("value", "told"), [(0.0, "0"), (1.25, "1.25"), (999.6, "1000"), (12375.0, "12.4k"), (2e6, "2M")])
+@pytest.mark.parametrize(("value", "told"), [(0.0, "0"), (1.25, "1.25"), (999.6, "1000"), (12375.0, "12.4k")])
 def test_figures_are_short(value, told):
     assert histogram.short(value) == told
 
 
 def test_profiles_are_found_with_what_they_say():
     known = program.all_probes()
-    assert known.keys() >= DEFAULT | {"wakeup_latency", "migrations", "futex_wait", "pipe_wait", "perf_stat", "perf_sched"}
+    assert known.keys() >= DEFAULT | {
+        "wakeup_latency",
+        "migrations",
+        "futex_wait",
+        "pipe_wait",
+        "perf_stat",
+        "perf_sched",
+    }
     assert {name for name, probe in known.items() if probe.default} == DEFAULT
     for name, probe in known.items():
         assert probe.says

@@ -9,8 +9,8 @@ import os
 import time
 
 import bcc
-from quick_start import few_symbols, link_kernel_headers
 from launch import launch
+from quick_start import few_symbols, link_kernel_headers
 
 HERE = "/job/watch"
 LAUNCHER = 0xFFFFFFFF

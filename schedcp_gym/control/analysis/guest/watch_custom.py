@@ -25,6 +25,16 @@ TRACE = "/sys/kernel/tracing/trace"
 #: Types of maps with keys and values to show, by the kernel's numbers; those with a value per CPU.
 SHOWN = {1: "hash", 2: "array", 5: "percpu_hash", 6: "percpu_array", 9: "lru_hash", 10: "lru_percpu_hash"}
 
+#: Where BCC keeps what is attached, and how it is detached.
+ATTACHED = {
+    "kprobe_fds": "detach_kprobe_event",
+    "uprobe_fds": "detach_uprobe_event",
+    "tracepoint_fds": "detach_tracepoint",
+    "raw_tracepoint_fds": "detach_raw_tracepoint",
+    "kfunc_entry_fds": "detach_kfunc",
+    "kfunc_exit_fds": "detach_kretfunc",
+}
+
 # BCC declares these only in part.
 lib.bpf_table_name.restype = ctypes.c_char_p
 for _name in ("name", "key_size_id", "leaf_size_id", "max_entries_id", "type_id"):
@@ -50,7 +60,7 @@ def main() -> None:
         launch([], start)
         with deadline("read", LIMITS["read_s"]):
             found = {"printed": printed(), "tables": {}}
-            bpf.cleanup()
+            detach(bpf)
             found["tables"] = {name: dump(bpf, number, name) for number, name in enumerate(table_names(bpf))}
     except Refused as error:
         found = {"refused": str(error)}
@@ -78,7 +88,8 @@ def prepare() -> tuple[bcc.BPF, Callable[[int], None]]:
     """Compiles, loads and attaches; returns what is to be done with the workload's first process."""
     with open(f"{HERE}/probe.c") as file:
         source = '#line 1 "probe.c"\n' + file.read()  # BCC puts lines of its own in front
-    flags, start = [], do_nothing
+    flags: list[str] = []
+    start: Callable[[int], None] = do_nothing
     if "IN_WORKLOAD" in source:
         os.mkdir(GROUP)
         flags = [f"-DIN_WORKLOAD()=(bpf_get_current_cgroup_id()=={os.stat(GROUP).st_ino}ULL)"]
@@ -94,8 +105,7 @@ def prepare() -> tuple[bcc.BPF, Callable[[int], None]]:
     size = sum(bytes_of(bpf, number) for number in range(lib.bpf_num_tables(bpf.module)))
     if size > LIMITS["tables_mib"] << 20:
         raise Refused(f"the tables need {size >> 20} MiB; {LIMITS['tables_mib']} are allowed")
-    attached = ("kprobe_fds", "uprobe_fds", "tracepoint_fds", "raw_tracepoint_fds", "kfunc_entry_fds", "kfunc_exit_fds")
-    if not any(getattr(bpf, name) for name in attached):
+    if not any(getattr(bpf, name) for name in ATTACHED):
         raise Refused(
             "it is attached to nothing: use TRACEPOINT_PROBE(category, event), RAW_TRACEPOINT_PROBE(event), "
             "KFUNC_PROBE(function, …) or int kprobe__<function>(struct pt_regs *ctx)"
@@ -103,7 +113,14 @@ def prepare() -> tuple[bcc.BPF, Callable[[int], None]]:
     return bpf, start
 
 
-def do_nothing(_pid: int) -> None:
+def detach(bpf: bcc.BPF) -> None:
+    """Lets nothing more be counted; the tables stay."""
+    for name, method in ATTACHED.items():
+        for key in list(getattr(bpf, name)):
+            getattr(bpf, method)(key)
+
+
+def do_nothing(_: int) -> None:
     """For a probe that looks at the whole machine."""
 
 
@@ -135,7 +152,7 @@ def dump(bpf: bcc.BPF, number: int, name: str) -> dict[str, Any]:
     return {"kind": SHOWN[kind], "rows": rows[: LIMITS["rows"]], "left": max(0, len(rows) - LIMITS["rows"])}
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401  whatever the probe declared
+def plain(value: Any) -> Any:
     """A value of C as one that JSON has words for; values per CPU are added up."""
     if isinstance(value, list):
         parts = [plain(part) for part in value]
@@ -152,7 +169,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401  whatever the probe declared
     return value.value if hasattr(value, "value") else value
 
 
-def is_zero(value: Any) -> bool:  # noqa: ANN401
+def is_zero(value: Any) -> bool:
     """Whether there is nothing in a value."""
     if isinstance(value, dict):
         return all(is_zero(part) for part in value.values())

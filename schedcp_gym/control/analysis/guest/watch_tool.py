@@ -7,8 +7,8 @@ A tool (``tool.py``) has ``WATCHED``, the program that runs the workload, and ``
 import json
 
 import tool
-from quick_start import few_symbols
 from launch import launch
+from quick_start import few_symbols
 
 # perf too reads the kernel's whole list of symbols, for ten guest seconds, and needs none of them here.
 with few_symbols("/job/watch/kallsyms"):
