@@ -12,6 +12,7 @@ from schedcp_gym.control.analysis.program import side_digest
 from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.control.verifier.kernel import what_matters
 from schedcp_gym.lab import Lab
+from schedcp_gym.machine import Ending
 from schedcp_gym.spec import BadInput, SchedcpError, Trial
 from schedcp_gym.spec.digest import digest
 
@@ -27,6 +28,7 @@ LIMITS = {
     "entries": 4096,
     "rows": 256,
     "printed_lines": 20,
+    "result_bytes": 400_000,
 }
 #: Guest seconds the run may take, if the trial's own limit is not shorter.
 RUN_LIMIT_S = 60.0
@@ -38,6 +40,7 @@ TEXT_LIMIT = 6000
 
 _HISTOGRAM = re.compile(r"\bBPF_HISTOGRAM\s*\(\s*(\w+)")
 _ERROR = re.compile(r"^(?:probe\.c:(\d+):\d+: |\S+: )?(?:fatal )?error: (.+)$", re.MULTILINE)
+_TABLE = re.compile(r"could not open bpf map: (.+?), error: (.+)")
 _QUOTED = re.compile(r"\n *\d+ \| (.+)")
 _STEP = re.compile(r"\d+: |;|R\d+\S*=|from \d+|(cur|old) state|bpf: Failed|HINT|Suggestion")
 _SLOTS = 64
@@ -76,7 +79,7 @@ def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
     try:
         tables = {printable(name): _table(name, table, source) for name, table in found["tables"].items()}
         told = found["printed"]
-        shown = {"lines": [printable(line) for line in told["lines"]], "written": int(told["written"])}
+        shown = {"lines": [printable(str(line)) for line in told["lines"]], "written": int(told["written"])}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SchedcpError(f"the probe's result can't be read: {type(error).__name__} {error}") from None
     text = _text(tables, shown, guest_job.fault(watched))
@@ -131,14 +134,12 @@ def _found(watched: Watched, source: str) -> dict[str, Any]:
         raise BadInput(why(watched.result.text("watch.err"), str(found["error"]), source))
     if stage == "done":
         return found
-    if stage in ("compile", "read"):
-        limit = (
-            f"compiling or loading took more than {LIMITS['compile_s']} guest seconds or {LIMITS['compile_mib']} MiB"
-        )
-        raise BadInput(
-            f"the probe was stopped: {limit if stage == 'compile' else 'its tables could not be read in time'}"
-        )
-    if stage == "run":
+    if stage == "compile":
+        limits = f"{LIMITS['compile_s']} guest seconds and {LIMITS['compile_mib']} MiB"
+        raise BadInput(f"the probe was stopped: compiling and loading took more than {limits}")
+    if stage == "read":
+        raise BadInput(f"the probe was stopped: its tables were not read in {LIMITS['read_s']} guest seconds")
+    if stage == "run" or watched.result.ending in (Ending.HOST_DEADLINE, Ending.CRASHED):
         raise BadInput(f"the probe was stopped while the workload ran under it: {stopped or 'no result'}")
     raise SchedcpError(f"the probe could not be run: {stopped or printable(watched.result.text('watch.err'))[-300:]}")
 
@@ -154,6 +155,8 @@ def why(words: str, error: str, source: str = "") -> str:
     if compiler := _ERROR.search(words):
         place = f"line {_line(compiler, words, source)}: " if compiler[1] else ""
         return f"the probe does not compile: {place}{printable(compiler[2])[:300]}"
+    if table := _TABLE.search(words):
+        return f"the probe's table {printable(table[1])[:60]} can't be made: {printable(table[2])[:200]}"
     if "Failed to load" in error or "Verification failed" in words or re.search(r"^processed \d+ insns", words, re.M):
         return f"the kernel refuses the probe ({printable(error)[:120]}):\n{_verdict(words)}"
     return f"the probe can't be attached: {printable(error)[:300]}"

@@ -1,7 +1,6 @@
 """A trial as a job that is watched while it runs, and what came of it."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -91,8 +90,14 @@ def watch(
     result = run_job(machine, Job(everything, trial.max_job_s + extra_s), cold=lab.cold)
     if result.host_failed or (result.says_nothing and not host_deadline_speaks):
         raise SchedcpError(f"the host failed the analysis: {result.message or result.ending.value}")
-    digests = {"trial": trial.digest, "image": machine.image.digest, "machine": machine.digest}
-    digests |= {"kernel": machine.image.kernel, "job": hashlib.sha256(repr(sorted(everything)).encode()).hexdigest()}
+    digests = {
+        "trial": trial.digest,
+        "image": machine.image.digest,
+        "machine": machine.digest,
+        "kernel": machine.image.kernel,
+        "qemu": machine.qemu.text,
+        "workload": trial.workload.digest,
+    }
     return Watched(result, to_measurement(trial, result, digests))
 
 
@@ -104,7 +109,7 @@ def ending(watched: Watched) -> str:
     if result.ending is Ending.DEADLINE:
         return f"not over after {result.job_s or 0:.1f} s of guest time"
     if result.ending is not Ending.EXITED:
-        return f"the guest ended with {result.ending.value} {result.message}".strip()
+        return f"{result.ending.value.replace('_', ' ')}: {printable(result.message)}"
     return printable(result.text("stderr"))[:300] if result.code == SETUP_FAILED else ""
 
 

@@ -62,6 +62,7 @@ def main() -> None:
             found = {"printed": printed(), "tables": {}}
             detach(bpf)
             found["tables"] = {name: dump(bpf, number, name) for number, name in enumerate(table_names(bpf))}
+            shorten(found["tables"])
     except Refused as error:
         found = {"refused": str(error)}
     except Exception as error:  # noqa: BLE001  BCC raises Exception itself
@@ -150,6 +151,15 @@ def dump(bpf: bcc.BPF, number: int, name: str) -> dict[str, Any]:
     rows = [[plain(key), plain(value)] for key, value in entries]
     rows = [row for row in rows if not is_zero(row[1])]
     return {"kind": SHOWN[kind], "rows": rows[: LIMITS["rows"]], "left": max(0, len(rows) - LIMITS["rows"])}
+
+
+def shorten(tables: dict[str, Any]) -> None:
+    """Leaves away rows until the result is no longer than it may be."""
+    while len(json.dumps(tables)) > LIMITS["result_bytes"]:
+        for table in tables.values():
+            half = len(table["rows"]) // 2
+            table["left"] = table.get("left", 0) + len(table["rows"]) - half
+            del table["rows"][half:]
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ import subprocess
 
 RECORD = "/tmp/perf.data"
 #: The record lies in the guest's memory.
-WATCHED = ["perf", "sched", "record", "-o", RECORD, "--max-size", "96M", "-N", "-B", "--"]
+WATCHED = ["perf", "sched", "record", "-o", RECORD, "--max-size", "64M", "-N", "-B", "--"]
 ROWS = 40
 
 _TIME = r"\s*([\d.]+ [mu]?s) \|"
