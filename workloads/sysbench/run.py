@@ -11,7 +11,7 @@ _FAIRNESS = re.compile(r"^\s*events \(avg/stddev\):\s*([\d.]+)/([\d.]+)\s*$", re
 
 
 def histogram_ms(output: str) -> dict[float, int]:
-    """The histogram of the events' latencies: upper edge in milliseconds → events.
+    """The histogram of the events' latencies: a bucket's value in milliseconds → events.
 
     Raises:
         ToolError: There is none.
