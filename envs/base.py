@@ -267,12 +267,8 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         return episode_text(self.workload, self.objective, self.workload_seed, self.baseline, self._steps)
 
     def _objective(self, given: Objective | Mapping[str, Any] | str | None) -> Objective:
-        if given is None:
-            return self.workload.objective
-        if isinstance(given, str):
-            if given not in self.workload.objectives:
-                raise catalogue.unknown(f"objective of {self.workload.name}", given, self.workload.objectives)
-            return self.workload.objectives[given]
+        if given is None or isinstance(given, str):
+            return catalogue.find_objective(self.workload, given)
         objective = given if isinstance(given, Objective) else _valid("objective", Objective, dict(given))
         try:
             objective.check(self.workload.metrics)

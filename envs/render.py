@@ -30,14 +30,15 @@ def tunables_text(tunables: Sequence[tuple[str, Value]]) -> str:
 
 
 def objective_text(workload: Workload, objective: Objective) -> str:
-    """The objective in words: ``p99_request_us (less is better)``."""
+    """The objective in words: ``p99_request_us (less is better); floors: requests_per_s 0.95x``."""
     words = {Direction.MINIMIZE: "less is better", Direction.MAXIMIZE: "more is better"}
     total = sum(objective.weights.values())
     parts = []
     for name, weight in objective.weights.items():
         share = "" if len(objective.weights) == 1 else f"{100 * weight / total:.0f} % "
         parts.append(f"{share}{name} ({words[workload.metrics[name].direction]})")
-    return ", ".join(parts)
+    floors = [f"{name} {times_text(math.log(floor))}" for name, floor in objective.floors.items()]
+    return ", ".join(parts) + (f"; floors: {', '.join(floors)}" if floors else "")
 
 
 def episode_text(

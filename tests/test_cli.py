@@ -47,6 +47,22 @@ def command(monkeypatch, capsys):
         (["image", "info", "--kernel", "nosuch"], "unknown kernel 'nosuch': use debian"),
         (["image", "build", "--kernel", "nosuch"], "unknown kernel 'nosuch': use debian"),
         (["list", "policy"], "unknown kind of thing 'policy'; did you mean policies?"),
+        (["evaluate", "fifo", "schbench", "--scale", "smoke5"], "unknown scale 'smoke5'; did you mean smoke?"),
+        (["evaluate", "fifo", "schbench", "--clock", "wall"], "unknown clock 'wall'; there are: real, virtual"),
+        (["bench", "fiffo"], "unknown policy 'fiffo'; did you mean fifo?"),
+        (["bench", "fifo", "-w", "shbench"], "unknown workload 'shbench'; did you mean schbench"),
+        (["bench", "fifo", "-w", "nosuch*"], "unknown workload 'nosuch*'; there are: "),
+        (["bench", "fifo", "--scale", "tiny"], "unknown scale 'tiny'; there are: full, smoke, standard"),
+        (["bench", "fifo", "--objective", "nosuch"], "unknown objective 'nosuch'"),
+        (["bench", "fifo", "-w", "longtail", "--objective", "nosuch"], "unknown objective of longtail 'nosuch'"),
+        (["bench", "fifo", "vtime", "--set", "slice_us=500"], "write --set fifo.slice_us or vtime.slice_us"),
+        (["bench", "fifo", "--set", "vtime.slice_us=500"], "write --set fifo.slice_us"),
+        (["bench", "fifo", "--set", "fifo.slice_us=5"], "slice_us=5 is out of range"),
+        (["bench", "fifo", "--repeats", "2"], "on the virtual clock every repeat gives the same"),
+        (["bench", "fifo", "--plot", "x.jpg"], "--plot takes a file that ends in .html, .png, .svg, .pdf"),
+        (["bench", "fifo", "--csv", "no/such/folder/x.csv"], "there is no folder no/such/folder"),
+        (["compare-clocks", "shbench"], "unknown workload 'shbench'; did you mean schbench"),
+        (["compare-clocks", "schbench", "--policy", "fiffo"], "unknown policy 'fiffo'"),
     ],
 )
 def test_bad_input_is_said_in_a_line_or_two_with_status_2(command, words, says):
@@ -61,8 +77,6 @@ def test_bad_input_is_said_in_a_line_or_two_with_status_2(command, words, says):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["evaluate", "fifo", "schbench", "--scale", "tiny"], "--scale"),
-        (["evaluate", "fifo", "schbench", "--clock", "wall"], "--clock"),
         (["evaluate", "fifo", "schbench", "--seed", "-1"], "--seed"),
         (["evaluate", "fifo", "schbench", "--seed", str(2**31)], "--seed"),
         (["evaluate", "fifo", "schbench", "--cpus", "0"], "--cpus"),
@@ -73,6 +87,8 @@ def test_bad_input_is_said_in_a_line_or_two_with_status_2(command, words, says):
         (["evaluate", "fifo", "schbench", "--max-host-s", "nan"], "max"),
         (["evaluate", "fifo", "schbench", "--nosuch"], "--nosuch"),
         (["evaluate", "fifo"], "workload"),
+        (["bench"], "POLICY"),
+        (["bench", "fifo", "--repeats", "0"], "--repeats"),
         (["nosuch"], "nosuch"),
     ],
 )

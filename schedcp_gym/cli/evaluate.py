@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
+from schedcp_gym.cli.options import (
+    NOT_OK,
+    ClockOption,
+    CpusOption,
+    JsonOption,
+    KernelOption,
+    ScaleOption,
+    SeedOption,
+    SetOption,
+    pairs,
+)
 from schedcp_gym.spec import Clock, MachineSpec, Measurement, Scale, Trial, Workload
 
 EPILOG = (
@@ -24,12 +34,12 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     policy: Annotated[str, typer.Argument(help="A policy's name, eevdf, or the path of a .bpf.c file.")],
     workload: Annotated[str, typer.Argument(help="A workload's name.")],
-    scale: Annotated[Scale, typer.Option(help="How long the workload runs.")] = Scale.SMOKE,
+    scale: ScaleOption = Scale.SMOKE,
     tunables: SetOption = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")] = 0,
-    cpus: Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")] = 2,
+    seed: SeedOption = 0,
+    cpus: CpusOption = 2,
     memory_mib: Annotated[int, typer.Option(min=512, max=8192, help="Memory of the machine.")] = 1024,
-    clock: Annotated[Clock, typer.Option(help="virtual: exact; real: host time, noisy.")] = Clock.VIRTUAL,
+    clock: ClockOption = Clock.VIRTUAL,
     kernel: KernelOption = "debian",
     max_job_s: Annotated[
         float | None, typer.Option(min=0.001, max=3600, help="Limit of guest time; the workload's own if not given.")

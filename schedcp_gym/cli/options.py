@@ -1,17 +1,43 @@
 """Options that several commands share."""
 
+import enum
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from schedcp_gym.spec import BadInput
+from schedcp_gym.spec import BadInput, Clock, Scale
 
 KernelOption = Annotated[
     str, typer.Option(help="debian, debian:RELEASE, or a folder with linux-image-*.deb and linux-headers-*.deb.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Set a tunable; repeat.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")]
+CpusOption = Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")]
 NOT_OK = 1
+
+
+def word_of(kind: type[enum.StrEnum]) -> Callable[[str], enum.StrEnum]:
+    """A reader of one of an enumeration's words; a wrong one is told in one line, with near ones."""
+
+    def read(word: str) -> enum.StrEnum:
+        from schedcp_gym.lab.catalogue import unknown
+
+        try:
+            return kind(word)
+        except ValueError:
+            raise unknown(kind.__name__.lower(), word, list(kind)) from None
+
+    return read
+
+
+ScaleOption = Annotated[
+    Scale, typer.Option(parser=word_of(Scale), metavar="|".join(Scale), help="How long the workload runs.")
+]
+ClockOption = Annotated[
+    Clock, typer.Option(parser=word_of(Clock), metavar="|".join(Clock), help="virtual: exact; real: host time, noisy.")
+]
 
 
 def pairs(settings: list[str], option: str = "--set") -> dict[str, object]:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schedcp_gym.machine.image.inputs import ImageInputs, file_digest, folder_digest
 from schedcp_gym.paths import POLICIES, SHARED, WORKLOADS
-from schedcp_gym.spec import EEVDF, BadInput, Policy, Tunable, TunableType, Workload, check_tunables
+from schedcp_gym.spec import EEVDF, BadInput, Objective, Policy, Tunable, TunableType, Workload, check_tunables
 from schedcp_gym.spec.digest import digest
 
 #: How the name of a variant's declaration ends.
@@ -68,7 +68,7 @@ def load_workload(name: str) -> Workload:
         if path.name.endswith(VARIANT):
             declared = _of_variant(_mapping(path.with_name("workload.yaml")), declared)
         return TypeAdapter(Workload).validate_python(
-            {**declared, "folder": path.parent.name, "digest": _workload_digest(path.parent, declared.get("shared"))}
+            {**declared, "folder": path.parent.name, "digest": _workload_digest(path, declared.get("shared"))}
         )
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {error}") from None
@@ -78,7 +78,7 @@ def load_workload(name: str) -> Workload:
         first = error.errors()[0]
         raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     except ValueError as error:  # a date that does not exist, say
-        raise BadInput(f"{path}: not YAML: {error}") from None
+        raise BadInput(f"{path}: {error}") from None
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -92,20 +92,39 @@ def _of_variant(workload: dict[str, Any], variant: dict[str, Any]) -> dict[str, 
     """A variant: what it does not say is as the workload has it; ``parameters`` are those of every scale."""
     scales, own = workload.get("scales") or {}, variant.get("scales") or {}
     parameters = variant.get("parameters") or {}
-    merged = {scale: {**values, **parameters, **own.get(scale, {})} for scale, values in scales.items()}
+    outer = (scales, own, parameters)
+    inner = [value for each in (scales, own) if isinstance(each, dict) for value in each.values()]
+    if not all(isinstance(each, dict) for each in (*outer, *inner)):
+        raise ValueError("parameters, and each of the scales, must be a mapping of names to values")
+    # A scale that only the variant has is wrong, and is told by the check of what comes out.
+    merged = {scale: {**scales.get(scale, {}), **parameters, **own.get(scale, {})} for scale in {**scales, **own}}
     rest = {key: value for key, value in variant.items() if key != "parameters"}
     return {**workload, **rest, "scales": merged}
 
 
-def _workload_digest(folder: Path, shared: object) -> str:
-    """Of all that shapes a workload's run: its folder but for the variants' declarations, and what it shares."""
-    variants = {path.name for path in folder.glob(f"*{VARIANT}")}
+def _workload_digest(declaration: Path, shared: object) -> str:
+    """Of all that shapes a workload's run: its folder but for other variants' declarations, and what it shares."""
+    folder = declaration.parent
+    variants = {path.name for path in folder.glob(f"*{VARIANT}") if path != declaration}
     names = shared if isinstance(shared, list) else []
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or not (SHARED / name).is_file():
             raise BadInput(f"{folder / 'workload.yaml'}: shared: there is no {name!r} in {SHARED}")
     own = folder_digest(folder, variants)
     return digest([own, *(file_digest(SHARED / name) for name in names)]) if names else own
+
+
+def find_objective(workload: Workload, name: str | None) -> Objective:
+    """A workload's objective of that name; its own if there is no name.
+
+    Raises:
+        BadInput: It declares no such objective.
+    """
+    if name is None:
+        return workload.objective
+    if name not in workload.objectives:
+        raise unknown(f"objective of {workload.name}", name, workload.objectives)
+    return workload.objectives[name]
 
 
 def image_inputs(kernel: str) -> ImageInputs:

@@ -16,8 +16,9 @@ log = logging.getLogger(__name__)
 
 RUN_SCRIPT = Path(__file__).with_name("run-trial.sh")
 LOG_LIMIT = 20_000
-#: Sources are compiled into the image; these endings do not travel with each job.
-LEFT_OUT = frozenset({".c", ".h", ".o"})
+#: What does not travel with each job: sources, which are compiled into the image, and the declarations of variants: the
+#: job of one must not change when another is added.
+LEFT_OUT = (".c", ".h", ".o", ".variant.yaml")
 
 
 def build_job(trial: Trial, compiled: bytes | None) -> Job:
@@ -58,10 +59,10 @@ def _workload_files(workload: Workload) -> dict[str, bytes]:
     files = {
         f"workload/{path.relative_to(folder)}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix not in LEFT_OUT and "__pycache__" not in path.parts
+        if path.is_file() and not path.name.endswith(LEFT_OUT) and "__pycache__" not in path.parts
     }
     shared = (SHARED / name for name in workload.shared)
-    return files | {f"shared/{path.name}": path.read_bytes() for path in shared if path.suffix not in LEFT_OUT}
+    return files | {f"shared/{path.name}": path.read_bytes() for path in shared if not path.name.endswith(LEFT_OUT)}
 
 
 def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> Measurement:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schedcp_gym import spec
 from schedcp_gym.envs.base import HELD_OUT_SEEDS, Measures, SchedEnv
 from schedcp_gym.envs.observation import log_improvements, nameable
 from schedcp_gym.envs.wrappers import record_entry
@@ -115,14 +116,9 @@ def metric_intervals(task: SchedEnv, pairs: Sequence[Pair], confidence: float) -
 
 def share_of_possible(task: SchedEnv, pairs: Sequence[Pair]) -> float | None:
     """How near the first weighted metric came to its bound, 1 being all that is possible; None without a bound."""
-    bound, metric = task.objective.bound, next(iter(task.objective.weights))
-    measured = [pair.measured.metrics for pair in pairs if pair.measured.ok]
-    if bound is None or not measured:
-        return None
-    ratios = [one[bound] / one[metric] for one in measured if one[metric] > 0 and one[bound] > 0]
-    if not ratios:
-        return None
-    return math.fsum(min(ratio, 1 / ratio) for ratio in ratios) / len(ratios)
+    found = [spec.share_of_possible(task.workload, pair.measured, task.objective) for pair in pairs]
+    shares = [share for share in found if share is not None]
+    return math.fsum(shares) / len(shares) if shares else None
 
 
 def _entry(task: SchedEnv, seed: int, policy: Policy, measured: Measurement, baseline: Measurement) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pydantic.dataclasses import dataclass
 
 #: Guest seconds a job may take where neither machine nor workload says.
 DEFAULT_JOB_S = 120.0
+#: Guest seconds that no job may exceed.
+LONGEST_JOB_S = 3600.0
 
 
 class Clock(enum.StrEnum):
@@ -36,7 +38,7 @@ class MachineSpec:
     memory_mib: int = Field(default=1024, ge=512, le=8192)
     clock: Clock = Clock.VIRTUAL
     kernel: str = "debian"
-    max_job_s: float | None = Field(default=None, gt=0, le=3600)
+    max_job_s: float | None = Field(default=None, gt=0, le=LONGEST_JOB_S)
     max_host_s: float | None = Field(default=None, gt=0, le=36000)
 
     def host_limit_s(self, job_s: float) -> float:

@@ -23,6 +23,27 @@ def improvement(workload: Workload, metric: str, value: float, baseline: float) 
     return min(max(better / worse, 1 / limit), limit)
 
 
+def share_of_possible(workload: Workload, measured: Measurement, objective: Objective | None = None) -> float | None:
+    """How near the first weighted metric came to its bound, 1 being all that is possible.
+
+    Args:
+        workload: Declares the metrics' directions and the default objective.
+        measured: What was measured.
+        objective: Replaces the workload's own.
+
+    Returns:
+        The share; above 1 if the bound was wrong. None where no bound is known, or the measurement is not ``ok``.
+    """
+    objective = objective or workload.objective
+    if objective.bound is None or not measured.ok:
+        return None
+    metric = next(iter(objective.weights))
+    value, best = measured.metrics[metric], measured.metrics[objective.bound]
+    if value <= 0 or best <= 0:
+        return None
+    return value / best if workload.metrics[metric].direction is Direction.MAXIMIZE else best / value
+
+
 def reward(
     workload: Workload, measured: Measurement, baseline: Measurement, objective: Objective | None = None
 ) -> float:

@@ -3,11 +3,13 @@
 import enum
 import math
 from collections.abc import Collection
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.spec.errors import BadInput
+from schedcp_gym.spec.machine import LONGEST_JOB_S
 
 
 class Direction(enum.StrEnum):
@@ -100,7 +102,7 @@ class Workload:
     scales: dict[Scale, dict[str, int | float | str]]
     setup: list[str] = Field(default_factory=list)
     objectives: dict[str, Objective] = Field(default_factory=dict)
-    max_job_s: dict[Scale, float] = Field(default_factory=dict)
+    max_job_s: dict[Scale, Annotated[float, Field(gt=0, le=LONGEST_JOB_S)]] = Field(default_factory=dict)
     shared: list[str] = Field(default_factory=list)
     folder: str = ""
     build: bool = False

@@ -15,6 +15,7 @@ from schedcp_gym.spec import (
     Workload,
     improvement,
     reward,
+    share_of_possible,
 )
 
 WORKLOAD = Workload(
@@ -87,3 +88,75 @@ def test_every_failure_earns_the_least_there_is(outcome):
 def test_without_a_baseline_there_is_no_reward(outcome):
     with pytest.raises(ValueError, match=outcome.value):
         reward(WORKLOAD, measured(), measured(outcome=outcome))
+
+
+FAIR = Objective({"wait_us": 1.0}, floors={"ops_per_s": 0.9})
+
+
+def test_above_its_floors_an_objective_earns_what_it_would_without_them():
+    assert reward(WORKLOAD, measured(50, 91), measured(100, 100), FAIR) == pytest.approx(math.log(2))
+    assert reward(WORKLOAD, measured(200, 91), measured(100, 100), FAIR) == pytest.approx(math.log(1 / 2))
+
+
+def test_what_falls_below_a_floor_costs_its_shortfall_and_a_gain_elsewhere_earns_nothing():
+    shortfall = math.log(0.9) - math.log(0.5)
+    assert reward(WORKLOAD, measured(50, 50), measured(100, 100), FAIR) == pytest.approx(-shortfall)
+    assert reward(WORKLOAD, measured(200, 50), measured(100, 100), FAIR) == pytest.approx(math.log(0.5) - shortfall)
+
+
+def test_a_floor_follows_its_metrics_direction():
+    calm = Objective({"ops_per_s": 1.0}, floors={"wait_us": 0.5})
+    assert reward(WORKLOAD, measured(199, 200), measured(100, 100), calm) == pytest.approx(math.log(2))
+    assert reward(WORKLOAD, measured(400, 200), measured(100, 100), calm) == pytest.approx(math.log(0.25 / 0.5))
+
+
+def test_every_floor_that_is_broken_counts():
+    both = Objective({"ops_per_s": 1.0}, floors={"wait_us": 1.0, "ops_per_s": 1.0})
+    lost = math.log(0.5)
+    assert reward(WORKLOAD, measured(200, 50), measured(100, 100), both) == pytest.approx(3 * lost)
+
+
+def test_eevdf_is_at_no_floor_and_earns_zero_under_the_strictest():
+    strict = Objective({"wait_us": 1.0}, floors={"wait_us": 1.0, "ops_per_s": 1.0})
+    assert reward(WORKLOAD, measured(3.3, 7.7), measured(3.3, 7.7), strict) == 0
+
+
+def test_a_broken_floor_leaves_the_reward_within_its_limits():
+    assert reward(WORKLOAD, measured(1e9, 1e-9), measured(1e-9, 1e9), FAIR) == -REWARD_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("objective", "reason"),
+    [
+        (Objective({"wait_us": 1.0}, floors={"nosuch": 0.9}), "nosuch is not among the metrics"),
+        (Objective({"wait_us": 1.0}, floors={"ops_per_s": 0.0}), "floors must be above 0"),
+        (Objective({"wait_us": 1.0}, floors={"ops_per_s": 1.1}), "1 or less"),
+        (Objective({"wait_us": 1.0}, floors={"ops_per_s": float("nan")}), "floors"),
+        (Objective({"wait_us": 1.0}, bound="nosuch"), "nosuch is not among the metrics"),
+        (Objective({"wait_us": math.inf}), "finite"),
+        (Objective({}), "at least one"),
+    ],
+)
+def test_an_objective_that_can_not_be_computed_is_refused(objective, reason):
+    with pytest.raises(ValueError, match=reason):
+        objective.check(WORKLOAD.metrics)
+
+
+BOUND = Objective({"wait_us": 1.0}, bound="ops_per_s")
+
+
+def test_the_share_of_what_is_possible_is_one_at_the_bound_and_falls_away_from_it():
+    assert share_of_possible(WORKLOAD, measured(10, 10), BOUND) == 1
+    assert share_of_possible(WORKLOAD, measured(40, 10), BOUND) == 0.25
+    most = Objective({"ops_per_s": 1.0}, bound="wait_us")
+    assert share_of_possible(WORKLOAD, measured(40, 10), most) == 0.25
+
+
+def test_a_bound_that_was_beaten_is_not_hidden():
+    assert share_of_possible(WORKLOAD, measured(8, 10), BOUND) == 1.25
+
+
+def test_without_a_bound_or_a_value_nothing_is_said_of_what_is_possible():
+    assert share_of_possible(WORKLOAD, measured(1, 1)) is None
+    assert share_of_possible(WORKLOAD, measured(outcome=Outcome.TIMEOUT), BOUND) is None
+    assert share_of_possible(WORKLOAD, measured(0, 1), BOUND) is None

@@ -40,17 +40,31 @@ def test_a_missing_scale_is_named(scale):
         ({"weights": {"time_s": 0}}, "above 0"),
         ({"weights": {"time_s": -1}}, "above 0"),
         ({"weights": {"time_s": 1}, "unit": "s"}, "unit"),
+        ({"weights": {"time_s": 1}, "floors": {"nosuch": 0.9}}, "nosuch is not among the metrics"),
+        ({"weights": {"time_s": 1}, "floors": {"time_s": 1.5}}, "1 or less"),
     ],
 )
 def test_an_objective_that_can_not_be_computed_is_refused(objective, reason):
     with pytest.raises(ValidationError, match=reason):
         declare(objective=objective)
+    with pytest.raises(ValidationError, match=reason):
+        declare(objectives={"fair": objective})
+
+
+def test_objectives_have_names():
+    fair = {"weights": {"time_s": 1}, "floors": {"time_s": 0.9}}
+    assert declare(objectives={"fair": fair}).objectives["fair"].floors == {"time_s": 0.9}
+    assert declare().objectives == {}
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"extra": 1}, "extra"),
+        ({"max_job_s": {"smoke": 0}}, "max_job_s"),
+        ({"max_job_s": {"full": 4000}}, "max_job_s"),
+        ({"max_job_s": {"huge": 60}}, "max_job_s"),
+        ({"shared": "one.py"}, "shared"),
         ({"command": []}, "command"),
         ({"command": "prog --n=1"}, "command"),
         ({"scales": {**WHOLE["scales"], "huge": {}}}, "huge|scales"),
