@@ -32,7 +32,7 @@ def load():
         spec.loader.exec_module(loaded)
         return loaded
 
-    loaded_names = ["tool", "stressor", "hackbench"]
+    loaded_names = ["bench_tool", "stressor", "hackbench"]
     sys.path.insert(0, str(SHARED))
     yield lambda name: module(WORKLOADS / name / "run.py")
     sys.path.remove(str(SHARED))
@@ -43,7 +43,7 @@ def load():
 @pytest.fixture(scope="module")
 def tool(load):
     load("hackbench")
-    return sys.modules["tool"]
+    return sys.modules["bench_tool"]
 
 
 def text(name):

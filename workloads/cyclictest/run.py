@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import bench_tool
 import stressor
-import tool
 from hackbench import Shape
 
 #: The load: as many CPU hogs, or hackbench with such groups.
@@ -38,10 +38,10 @@ def latencies_us(report: str, interval_us: int) -> dict[float, int]:
         wakeups = {float(value): int(count) for value, count in thread["histogram"].items()}
         cycles, latest = int(thread["cycles"]), float(thread["max"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise tool.ToolError(f"the report of cyclictest can't be read: {type(error).__name__} {error}") from None
+        raise bench_tool.ToolError(f"the report of cyclictest can't be read: {type(error).__name__} {error}") from None
     beyond = cycles - sum(wakeups.values())
     if cycles < 1 or beyond < 0 or min(wakeups.values(), default=0) < 0 or latest <= 0:
-        raise tool.ToolError(f"cyclictest: {cycles} wake-ups, {sum(wakeups.values())} of them in the histogram")
+        raise bench_tool.ToolError(f"cyclictest: {cycles} wake-ups, {sum(wakeups.values())} of them in the histogram")
     wakeups[latest] = wakeups.get(latest, 0) + beyond
     counts: dict[float, int] = {}
     for value, count in wakeups.items():
@@ -59,9 +59,9 @@ def figures(histograms: Sequence[Mapping[float, int]], load_ops_per_s: float) ->
         for value, count in histogram.items():
             counts[value] = counts.get(value, 0) + count
     return {
-        "p50_latency_us": tool.percentile(counts, 0.5),
-        "p99_latency_us": tool.percentile(counts, 0.99),
-        "max_latency_us": tool.percentile(counts, 1),
+        "p50_latency_us": bench_tool.percentile(counts, 0.5),
+        "p99_latency_us": bench_tool.percentile(counts, 0.99),
+        "max_latency_us": bench_tool.percentile(counts, 1),
         "load_ops_per_s": load_ops_per_s,
     }
 
@@ -110,7 +110,7 @@ def _end_timers(running: Sequence[subprocess.Popen[str]]) -> None:
     for process in running:
         said = process.communicate()[1]
         if process.returncode:
-            raise tool.ToolError(tool.failure(["cyclictest"], process.returncode, said))
+            raise bench_tool.ToolError(bench_tool.failure(["cyclictest"], process.returncode, said))
 
 
 def _measure() -> dict[str, float]:
@@ -133,7 +133,7 @@ def _measure() -> dict[str, float]:
             output = load.communicate()[0]
             _end_timers(timers)
         if load.returncode:
-            raise tool.ToolError(tool.failure(command, load.returncode, output))
+            raise bench_tool.ToolError(bench_tool.failure(command, load.returncode, output))
         histograms = [
             latencies_us(timed.read_text(), interval_us)
             for interval_us, timed in zip(intervals_us, reports, strict=True)
@@ -142,4 +142,4 @@ def _measure() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tool.main(_measure)
+    bench_tool.main(_measure)

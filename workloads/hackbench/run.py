@@ -3,7 +3,7 @@
 
 import argparse
 
-import tool
+import bench_tool
 from hackbench import Shape
 
 
@@ -19,11 +19,11 @@ def _measure() -> dict[str, float]:
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--transport", choices=("socket", "pipe"), required=True)
     given = parser.parse_args()
-    sizes = tool.spread(given.seed, given.bytes, given.bytes // 2, given.rounds)
+    sizes = bench_tool.spread(given.seed, given.bytes, given.bytes // 2, given.rounds)
     rounds = [Shape(given.groups, given.fds, given.loops, size) for size in sizes]
-    times_s = [shape.time_s(tool.run(shape.command(given.transport))) for shape in rounds]
+    times_s = [shape.time_s(bench_tool.run(shape.command(given.transport))) for shape in rounds]
     return figures(times_s, sum(shape.messages for shape in rounds))
 
 
 if __name__ == "__main__":
-    tool.main(_measure)
+    bench_tool.main(_measure)

@@ -3,7 +3,7 @@
 
 import argparse
 
-import tool
+import bench_tool
 
 #: perf bench sched messaging: as many senders and as many receivers make a group.
 PAIRS = 20
@@ -11,7 +11,9 @@ PAIRS = 20
 
 def total_s(output: str) -> float:
     """The total time, as perf prints it."""
-    return tool.positive(tool.number(r"^\s*Total time:\s*(\S+) \[sec\]\s*$", output, "a total time"), "total time")
+    return bench_tool.positive(
+        bench_tool.number(r"^\s*Total time:\s*(\S+) \[sec\]\s*$", output, "a total time"), "total time"
+    )
 
 
 def messaging_figures(output: str, groups: int, loops: int) -> dict[str, float]:
@@ -20,9 +22,11 @@ def messaging_figures(output: str, groups: int, loops: int) -> dict[str, float]:
     Raises:
         ToolError: The output lacks the time, or is of another number of processes.
     """
-    processes = tool.number(r"^# \d+ groups == (\d+) (?:processes|threads) run\s*$", output, "a number of processes")
+    processes = bench_tool.number(
+        r"^# \d+ groups == (\d+) (?:processes|threads) run\s*$", output, "a number of processes"
+    )
     if processes != groups * 2 * PAIRS:
-        raise tool.ToolError(f"perf ran {processes:g} processes, not {groups * 2 * PAIRS}")
+        raise bench_tool.ToolError(f"perf ran {processes:g} processes, not {groups * 2 * PAIRS}")
     makespan_s = total_s(output)
     return {"makespan_s": makespan_s, "messages_per_s": groups * PAIRS * PAIRS * loops / makespan_s}
 
@@ -33,10 +37,10 @@ def pipe_figures(output: str, loops: int) -> dict[str, float]:
     Raises:
         ToolError: A figure is missing, or the number of operations is another than was asked for.
     """
-    done = tool.number(r"^# Executed (\d+) pipe operations", output, "a number of operations")
+    done = bench_tool.number(r"^# Executed (\d+) pipe operations", output, "a number of operations")
     if done != loops:
-        raise tool.ToolError(f"{done:g} operations, {loops} were asked for")
-    mean_us = tool.positive(tool.number(r"^\s*(\S+) usecs/op\s*$", output, "a mean time"), "a mean time")
+        raise bench_tool.ToolError(f"{done:g} operations, {loops} were asked for")
+    mean_us = bench_tool.positive(bench_tool.number(r"^\s*(\S+) usecs/op\s*$", output, "a mean time"), "a mean time")
     return {"makespan_s": total_s(output), "mean_operation_us": mean_us, "operations_per_s": 1e6 / mean_us}
 
 
@@ -48,9 +52,9 @@ def _measure() -> dict[str, float]:
     given = parser.parse_args()
     command = ["perf", "bench", "sched", given.benchmark, "-l", str(given.loops)]
     if given.benchmark == "pipe":
-        return pipe_figures(tool.run(command), given.loops)
-    return messaging_figures(tool.run([*command, "-g", str(given.groups)]), given.groups, given.loops)
+        return pipe_figures(bench_tool.run(command), given.loops)
+    return messaging_figures(bench_tool.run([*command, "-g", str(given.groups)]), given.groups, given.loops)
 
 
 if __name__ == "__main__":
-    tool.main(_measure)
+    bench_tool.main(_measure)

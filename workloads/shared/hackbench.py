@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-import tool
+import bench_tool
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Shape:
         """
         groups, tasks = r"^Running in process mode with (\d+) groups", r"\(== (\d+) tasks\)$"
         loops, size = r"^Each sender will pass (\d+) messages", r"messages of (\d+) bytes$"
-        done = tuple(int(tool.number(line, output, "what it does")) for line in (groups, tasks, loops, size))
+        done = tuple(int(bench_tool.number(line, output, "what it does")) for line in (groups, tasks, loops, size))
         wanted = (self.groups, self.groups * self.fds * 2, self.loops, self.size)
         if done != wanted:
-            raise tool.ToolError(f"hackbench had groups, tasks, loops and size {done}, not {wanted}")
-        return tool.positive(tool.number(r"^Time:\s*(\S+)\s*$", output, "a time"), "hackbench's time")
+            raise bench_tool.ToolError(f"hackbench had groups, tasks, loops and size {done}, not {wanted}")
+        return bench_tool.positive(bench_tool.number(r"^Time:\s*(\S+)\s*$", output, "a time"), "hackbench's time")

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-import tool
+import bench_tool
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ def read_result(report: str, name: str, operations: int) -> Result:
     """
     names = re.findall(r"^\s*- stressor: (\S+)\s*$", report, re.MULTILINE)
     if names != [name]:
-        raise tool.ToolError(f"stress-ng's report is of {', '.join(names) or 'nothing'}, not of {name}")
-    done = tool.number(r"^\s*bogo-ops: (\S+)\s*$", report, f"operations of {name}")
+        raise bench_tool.ToolError(f"stress-ng's report is of {', '.join(names) or 'nothing'}, not of {name}")
+    done = bench_tool.number(r"^\s*bogo-ops: (\S+)\s*$", report, f"operations of {name}")
     if done != operations:
-        raise tool.ToolError(f"stress-ng: {name} did {done:g} operations, {operations} were asked for")
-    wall_s = tool.number(r"^\s*wall-clock-time: (\S+)\s*$", report, f"a time of {name}")
-    return Result(operations, tool.positive(wall_s, f"time of {name}"))
+        raise bench_tool.ToolError(f"stress-ng: {name} did {done:g} operations, {operations} were asked for")
+    wall_s = bench_tool.number(r"^\s*wall-clock-time: (\S+)\s*$", report, f"a time of {name}")
+    return Result(operations, bench_tool.positive(wall_s, f"time of {name}"))

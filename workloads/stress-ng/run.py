@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_tool
 import stressor
-import tool
 
 _OPTIONS = {"cpu": ["--cpu-method", "int64"], "fork": ["--fork-max", "1"]}
 
@@ -74,7 +74,7 @@ def _measure() -> dict[str, float]:
         makespan_s = time.monotonic() - start_s
         for command, process, text in zip(commands, running, said, strict=True):
             if process.returncode:
-                raise tool.ToolError(tool.failure(command, process.returncode, text))
+                raise bench_tool.ToolError(bench_tool.failure(command, process.returncode, text))
         results = [
             stressor.read_result(report.read_text(), part.name, part.operations)
             for part, report in zip(parts, reports, strict=True)
@@ -83,4 +83,4 @@ def _measure() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tool.main(_measure)
+    bench_tool.main(_measure)
