@@ -67,8 +67,12 @@ def load_workload(name: str) -> Workload:
             )
         if path.name.endswith(VARIANT):
             declared = _of_variant(_mapping(path.with_name("workload.yaml")), declared)
+        if base := declared.pop("base", None):
+            declared = {**_mapping(_shared_file(path, base)), **declared}
+        shared = declared.get("shared")
+        used = ([base] if base else []) + (shared if isinstance(shared, list) else [])
         return TypeAdapter(Workload).validate_python(
-            {**declared, "folder": path.parent.name, "digest": _workload_digest(path, declared.get("shared"))}
+            {**declared, "folder": path.parent.name, "digest": _workload_digest(path, used)}
         )
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {error}") from None
@@ -102,16 +106,18 @@ def _of_variant(workload: dict[str, Any], variant: dict[str, Any]) -> dict[str, 
     return {**workload, **rest, "scales": merged}
 
 
-def _workload_digest(declaration: Path, shared: object) -> str:
+def _shared_file(declaration: Path, name: object) -> Path:
+    if not isinstance(name, str) or Path(name).name != name or not (SHARED / name).is_file():
+        raise BadInput(f"{declaration}: there is no {name!r} in {SHARED}")
+    return SHARED / name
+
+
+def _workload_digest(declaration: Path, used: list[Any]) -> str:
     """Of all that shapes a workload's run: its folder but for other variants' declarations, and what it shares."""
     folder = declaration.parent
     variants = {path.name for path in folder.glob(f"*{VARIANT}") if path != declaration}
-    names = shared if isinstance(shared, list) else []
-    for name in names:
-        if not isinstance(name, str) or Path(name).name != name or not (SHARED / name).is_file():
-            raise BadInput(f"{folder / 'workload.yaml'}: shared: there is no {name!r} in {SHARED}")
     own = folder_digest(folder, variants)
-    return digest([own, *(file_digest(SHARED / name) for name in names)]) if names else own
+    return digest([own, *(file_digest(_shared_file(declaration, name)) for name in used)]) if used else own
 
 
 def find_objective(workload: Workload, name: str | None) -> Objective:
