@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from schedcp_gym.control.analysis import tokens
+from schedcp_gym.control.analysis.changes import Aspect, Change, detect, load_thresholds, series_of
 from schedcp_gym.control.analysis.ends import End, find_start, find_tail, memory_peak_kib, most_at_once
 from schedcp_gym.control.analysis.groups import Group, group, wakes
 from schedcp_gym.control.analysis.report import Analysis, Tier
@@ -19,7 +20,7 @@ from schedcp_gym.spec import Direction, Trial
 #: A summary is shorter than this, whatever the workload.
 TOKEN_LIMIT = 400
 #: Groups, wake-ups and outliers with a line or place of their own, at most.
-GROUPS, WAKES, OUTLIERS, TREE = 8, 6, 3, 5
+GROUPS, WAKES, OUTLIERS, TREE, CHANGES = 8, 6, 3, 5, 4
 ARGS_CHARS, WORD_CHARS, TITLE_CHARS = 52, 16, 100
 #: Groups with less of the CPU time than this are left for the last, and named together.
 SMALL_SHARE = 0.01
@@ -63,6 +64,7 @@ def data(run: TracedRun) -> dict[str, Any]:
         "groups": [_group_data(found, run.trace) for found in groups],
         "wakes": [{"waker": waker, "wakee": wakee, "count": count} for waker, wakee, count in wakes(run.trace, groups)],
         **{name: TypeAdapter(End).dump_python(end, mode="json") if end else None for name, end in ends.items()},
+        "changes": [TypeAdapter(Change).dump_python(change, mode="json") for change in _find_changes(run.trace)],
         "memory_peak_kib": memory_peak_kib(run.trace),
     }
 
@@ -94,6 +96,7 @@ def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
         (98, _cpus(trace)),
         (92, _end("First", find_start(trace), trace)),
         (97, _end("Last", find_tail(trace), trace)),
+        (93, _changes(trace)),
         *_group_lines(shown, trace),
         (20, _rest(groups, shown, trace)),
         (80, _wakes(trace, groups)),
@@ -148,6 +151,20 @@ def _end(name: str, end: End | None, trace: Trace) -> str:
         f"{name} {_s(end.lasted_us)} ({_percent(end.lasted_us, trace.lasted_us)} % of the run): only "
         f"{end.busy_cpus:.1f} of {len(trace.cpus)} CPUs busy{', by ' + who if who else ''}."
     )
+
+
+def _find_changes(trace: Trace) -> list[Change]:
+    return detect(series_of(trace), load_thresholds())
+
+
+def _changes(trace: Trace) -> str:
+    """Changes of behaviour; what the load did is said by the run's ends."""
+    found = [change for change in _find_changes(trace) if change.of is Aspect.BEHAVIOUR][:CHANGES]
+    parts = (
+        f"{change.metric} {_number(change.before)} to {_number(change.after)} at {change.at_s:.2f} s"
+        for change in found
+    )
+    return f"Behaviour changes: {', '.join(parts)}." if found else ""
 
 
 def _group_lines(groups: list[Group], trace: Trace) -> list[tuple[int, str]]:
