@@ -19,7 +19,7 @@ def test_the_batchs_summary_says_what_to_do(run_of):
         "only 1.0 of 2 CPUs busy, by lichen-8176",
         "40 longtail-job processes, each its own name",
         "stands out: lichen-8176",
-        "24 x the median, 37 % of all; --job 2 --records 512500",
+        "24 x the median, 37 % of all; args --job 2 --records 512500",
         "longtail > 40 longtail-job",
         "41 processes",
     ):
