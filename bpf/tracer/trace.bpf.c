@@ -26,6 +26,8 @@ struct {
 	__type(value, u64);
 } edges SEC(".maps");
 
+#define STATE_DEAD	0x80	/* the kernel's TASK_DEAD: it never runs again */
+
 /* Where the count of preemption says that this is an interrupt; the bits moved when the second came to the kernel. */
 extern const int __preempt_count __ksym __weak;
 extern const int local_interrupt_disable_state __ksym __weak;
@@ -193,7 +195,7 @@ static __always_inline void end_run(struct trace_task *t, u64 now, u32 state)
 	}
 	end_burst(t);
 	t->since_ns = now;
-	if (t->ended_ns) {	/* it was on its way out: this was the last of it */
+	if (state & STATE_DEAD) {
 		t->ended_ns = now;
 		t->state = TASK_GONE;
 		if (__sync_fetch_and_add(&trace.alive, -1) == 1)
@@ -312,6 +314,7 @@ int BPF_PROG(on_wakeup_new, struct task_struct *p)
 		return 0;
 	now = bpf_ktime_get_ns();
 	pass_time(now);
+	t->began_ns = now;	/* whoever forked it may have lost the CPU meanwhile */
 	begin_wait(t, now, true);
 	return 0;
 }
