@@ -10,8 +10,8 @@ from schedcp_gym.spec import Measurement, Outcome
 
 DATA = Path(__file__).parent / "data"
 METRICS = {
-    "longtail": {"makespan_s": 2.681301524, "bound_s": 1.963003503},
-    "schbench": {"p99_request_us": 12268.69},
+    "longtail": {"makespan_s": 2.685573896, "bound_s": 1.962701935},
+    "schbench": {"p99_request_us": 12389.525},
 }
 
 
