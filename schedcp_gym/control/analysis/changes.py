@@ -23,6 +23,8 @@ from pydantic.dataclasses import dataclass
 from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.spec import BadInput
 
+#: Windows in which hardly anybody sleeps can't tell how long bursts are; from here on they are all long.
+LONG_BURST_US = 8000.0
 THRESHOLDS = Path(__file__).with_name("changes.yaml")
 
 
@@ -124,7 +126,7 @@ def series_of(trace: Trace) -> Series:
             "wakes_per_s": tuple(window.wakes / seconds for window in whole),
             "preemptions_per_s": tuple(window.preemptions / seconds for window in whole),
             "wait_us": tuple(window.wait_us / (window.waits or 1) for window in whole),
-            "burst_us": tuple(window.running_us / (window.sleeps or 1) for window in whole),
+            "burst_us": tuple(min(LONG_BURST_US, window.running_us / (window.sleeps or 1)) for window in whole),
         },
     )
 
