@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+import shutil
 
 import pytest
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.machine.image import builder
+from schedcp_gym.machine.image import inputs as inputs_module
 from schedcp_gym.machine.image.inputs import ImageInputs, KernelSource, build_digest
 from schedcp_gym.spec import BadInput
 
@@ -98,7 +100,21 @@ def test_what_the_build_needs_is_staged_and_declarations_are_not(tmp_path):
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {"guest/build.py", "guest/init.c", "loader/scx_run.c", "workloads/schbench/schbench.c"} <= found
     assert {"battery/Makefile", "battery/battery.c", "battery/cases/fairness.c"} <= found
-    assert not any(name.endswith(".yaml") for name in found)
+    # The loader's types by name are the tracer's too; its programs travel with each job, as policies do.
+    assert {"loader/btf_index.c", "tracer/scx_trace.c", "tracer/trace.h"} <= found
+    assert not any(name.endswith((".yaml", ".bpf.c")) for name in found)
+
+
+def test_the_key_follows_the_tracers_structures_and_not_its_programs(tmp_path, monkeypatch):
+    shutil.copytree(inputs_module.POLICIES / "loader", tmp_path / "loader")
+    shutil.copytree(inputs_module.POLICIES / "tracer", tmp_path / "tracer")
+    monkeypatch.setattr(inputs_module, "POLICIES", tmp_path)
+    inputs = catalogue.image_inputs("debian")
+    before = inputs.key
+    (tmp_path / "tracer" / "trace.bpf.c").write_text("/* otherwise */\n")
+    assert inputs.key == before
+    (tmp_path / "tracer" / "trace.h").write_text("/* otherwise */\n")
+    assert inputs.key != before
 
 
 def test_the_key_follows_the_batterys_programs_and_not_its_limits(tmp_path, monkeypatch):
