@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WORDS_CHARS = 200
 
 _QUOTA = re.compile(r"(?i)insufficient[_ ]quota|exceeded your current quota|credit balance|billing|payment required")
+_REFUSED = re.compile(r"(?i)content[_ ](policy|filter)|safety system|responsible ai")
 _TOO_LONG = re.compile(r"(?i)context[_ ]length|context window|maximum context|prompt is too long|too many tokens")
 _NO_MODEL = re.compile(
     r"(?i)model[_ ]not[_ ]found|model\W.{0,80}(does not exist|not found|not supported)|unknown model"
@@ -117,7 +118,7 @@ def _outcome(error: BaseException, response: "httpx.Response | None", words: str
 def _by_words(error: BaseException, words: str) -> CallOutcome | None:
     from litellm import exceptions
 
-    if isinstance(error, exceptions.ContentPolicyViolationError):
+    if isinstance(error, exceptions.ContentPolicyViolationError) or _REFUSED.search(words):
         return CallOutcome.REFUSED
     if _QUOTA.search(words):
         return CallOutcome.QUOTA_SPENT
@@ -145,6 +146,9 @@ def _words(error: BaseException, response: "httpx.Response | None") -> str:
 def _text(outcome: CallOutcome, config: LlmConfig, words: str, timeout_s: float, missing_keys: list[str]) -> str:
     model, where = config.model, config.api_base or f"the server of {config.provider}"
     key = config.api_key_env or " or ".join(missing_keys) or "the key's variable"
+    how = f"set {key} in the environment"
+    if config.api_base and not config.api_key_env:
+        how = "set llm.api_key_env to the name of the environment variable with its key"
     said = f" ({words})" if words else ""
     texts = {
         CallOutcome.TIMEOUT: f"no answer within {timeout_s:g} s; raise llm.timeout_s or lower llm.max_tokens",
@@ -153,7 +157,7 @@ def _text(outcome: CallOutcome, config: LlmConfig, words: str, timeout_s: float,
         CallOutcome.UNREACHABLE: f"can't connect to {where}; is it running, and is llm.api_base right?",
         CallOutcome.BROKEN: f"{where} broke off or sent no proper answer{said}; does llm.api_base speak this protocol?",
         CallOutcome.QUOTA_SPENT: f"the account has no credit left{said}; add some, or set another llm.model",
-        CallOutcome.AUTH_FAILED: f"{where} does not accept the key{said}; set {key} in the environment",
+        CallOutcome.AUTH_FAILED: f"{where} does not accept the key{said}; {how}",
         CallOutcome.UNKNOWN_MODEL: f"{where} has no such model{said}; set llm.model (provider/model) or llm.api_base",
         CallOutcome.TOO_LONG: f"the prompt is too long for the model{said}; set an llm.model with a larger context",
         CallOutcome.BAD_REQUEST: f"{where} does not take this request{said}; see llm.params and llm.max_tokens",
@@ -173,8 +177,9 @@ def key_of(config: LlmConfig, missing_keys: list[str]) -> str | None:
         if not key:
             raise no_key(config, [config.api_key_env])
         return key
-    if missing_keys and config.api_base:
-        return "none"  # a server of one's own needs no key, but the client library wants one
+    if config.api_base:
+        # The usual key is for the provider's own server, and no other gets to see it. The client library wants a text.
+        return "none"
     # Some providers take several variables together or other ways to log in; litellm knows better then.
     if len(missing_keys) == 1 and missing_keys[0].endswith("_API_KEY"):
         raise no_key(config, missing_keys)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from schedcp_gym.llm import backoff, tokens
 from schedcp_gym.llm.books import Books
@@ -19,9 +19,11 @@ from schedcp_gym.llm.prompting import prompt
 from schedcp_gym.llm.providers import find_provider
 from schedcp_gym.llm.scrub import scrub
 from schedcp_gym.llm.transcript import Recorded, Transcript
-from schedcp_gym.llm.transport import LiteLlm
 from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.digest import digest
+
+if TYPE_CHECKING:
+    from schedcp_gym.llm.transport import LiteLlm
 
 T = TypeVar("T")
 #: Told in one line when something is tried again.
@@ -185,7 +187,9 @@ class Client:
                 waited_s = self._back_off(sha256, attempt, error)
         raise AssertionError("the last attempt returns or raises")
 
-    def _attempt(self, transport: LiteLlm, question: Question[T], request: dict[str, Any], call: CallEntry) -> Reply[T]:
+    def _attempt(
+        self, transport: "LiteLlm", question: Question[T], request: dict[str, Any], call: CallEntry
+    ) -> Reply[T]:
         asked_tokens = min(request["max_tokens"], transport.most_tokens or request["max_tokens"])
         begun, allowed = self.books.begin(call, asked_tokens, self.config.timeout_s, transport.prices)
         began = time.monotonic()
@@ -226,7 +230,10 @@ class Client:
         self._wait(wait_s)
         return wait_s
 
-    def _ready(self) -> LiteLlm:
+    def _ready(self) -> "LiteLlm":
+        # Late: litellm takes two seconds, and a replay does without.
+        from schedcp_gym.llm.transport import LiteLlm
+
         with self._lock:
             if self._transport is None:
                 transport = LiteLlm(self.config)
@@ -284,7 +291,7 @@ def _refusal(model: str, text: str) -> RawAnswer:
     return RawAnswer({"role": "assistant", "content": None, "refusal": text}, "content_filter", model, Usage())
 
 
-def _counted(begun: CallEntry, raw: RawAnswer, outcome: CallOutcome, host_s: float, transport: LiteLlm) -> CallEntry:
+def _counted(begun: CallEntry, raw: RawAnswer, outcome: CallOutcome, host_s: float, transport: "LiteLlm") -> CallEntry:
     usage, source = raw.usage, "usage"
     if usage.prompt_tokens is None:
         answer_tokens = tokens.count_request([raw.message])

@@ -58,7 +58,8 @@ class LlmConfig:
     Attributes:
         model: ``provider/model`` as litellm names it.
         api_base: URL of the server; None: the provider's own.
-        api_key_env: Name of the environment variable with the key; None: the provider's usual one.
+        api_key_env: Name of the environment variable with the key; None: the provider's usual one, or none at all if
+            ``api_base`` is given: a key is not sent to a server that it is not for.
         temperature: None: the model's own.
         max_tokens: Tokens that an answer may have, thinking included.
         timeout_s: Host seconds an attempt may take, all included.

@@ -51,6 +51,13 @@ class LiteLlm:
         most = self._table_entry().get("max_output_tokens")
         return most if isinstance(most, int) and most > 0 else None
 
+    @functools.cached_property
+    def _unknown_params(self) -> set[str]:
+        """What the model can do without and does not know."""
+        provider, _, name = self.config.model.partition("/")
+        known = self._litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
+        return set() if known is None else {"seed", "response_format"} - set(known)
+
     def send(self, request: Mapping[str, Any], timeout_s: float) -> RawAnswer:
         """Makes one attempt.
 
@@ -70,11 +77,11 @@ class LiteLlm:
             "timeout": timeout_s,
             "max_retries": 0,
             "num_retries": 0,
-            **request,
+            **{name: value for name, value in request.items() if name not in self._unknown_params},
         }
         try:
             response = _on_loop(self._litellm.acompletion, arguments, timeout_s)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (every provider's library raises its own)
             if self._own and not isinstance(error, TimeoutError):
                 raise root_of(error) from None  # a mistake in a program of our own is not the network's fault
             raise failure(error, config, timeout_s, missing) from None
@@ -135,8 +142,8 @@ def _litellm() -> ModuleType:
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True
-    # A model that does not know a parameter, like seed, is asked without it.
-    litellm.drop_params = True
+    # With it, litellm would ask a second time by itself when a parameter is refused: a call that nobody counts.
+    litellm.drop_params = False
     litellm.disable_aiohttp_transport = True
     if not os.environ.get("LITELLM_LOG"):
         logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
