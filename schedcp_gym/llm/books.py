@@ -12,6 +12,7 @@ from schedcp_gym.llm.config import LlmBudget, Prices
 from schedcp_gym.llm.errors import CallOutcome, LlmBudgetSpent
 from schedcp_gym.llm.ledger import CallEntry, CallLedger, Totals, totals, totals_by_role
 from schedcp_gym.llm.transcript import Recorded, Transcript
+from schedcp_gym.spec import BadInput
 
 LEDGER = "ledger.jsonl"
 TRANSCRIPT = "transcript.jsonl"
@@ -38,6 +39,7 @@ class Books:
         self.transcript = Transcript(folder / TRANSCRIPT, strict=False)
         self.ledger.settle(self.transcript.entries)
         self._changed = threading.Condition()
+        self._replayed: dict[str, Transcript] = {}
         self._ratios: dict[str, float] = {}
         for entry in self.ledger.entries:
             self._learn_ratio(entry)
@@ -60,10 +62,23 @@ class Books:
         limits = {name: getattr(self.budget, name) for name in used}
         return {name: None if limit is None else max(0.0, limit - used[name]) for name, limit in limits.items()}
 
-    def take(self, request_sha256: str, transcript: Transcript | None = None) -> Recorded | None:
+    def open_replay(self, path: str) -> None:
+        """Reads a transcript that is to be replayed; clients of the same one go on where the others are.
+
+        Raises:
+            BadInput: There is none.
+        """
+        with self._changed:
+            if path not in self._replayed:
+                if not Path(path).is_file():
+                    raise BadInput(f"there is no transcript {path}; set llm.replay to a transcript.jsonl, or to null")
+                self._replayed[path] = Transcript(Path(path), strict=True)
+
+    def take(self, request_sha256: str, replay: str | None) -> Recorded | None:
         """The next recorded answer to a request, from the run's own transcript or another; it counts as reached."""
         with self._changed:
-            recorded = (transcript or self.transcript).take(request_sha256)
+            transcript = self.transcript if replay is None else self._replayed[replay]
+            recorded = transcript.take(request_sha256)
             if recorded:
                 self.ledger.recall(recorded.entries)
             return recorded

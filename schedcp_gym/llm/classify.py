@@ -139,7 +139,7 @@ def _words(error: BaseException, response: "httpx.Response | None") -> str:
             text = " ".join(str(told[key]) for key in ("message", "code") if told.get(key)) or text
         except (ValueError, AttributeError, KeyError, RuntimeError):
             pass
-    text = re.sub(r"^(litellm\.)?(\w+(Error|Exception)?: |\w*Exception - )+", "", " ".join(str(scrub(text)).split()))
+    text = re.sub(r"^(litellm\.)?(\w+(Error|Exception): |\w*Exception - )+", "", " ".join(str(scrub(text)).split()))
     return text if len(text) <= _WORDS_CHARS else f"{text[: _WORDS_CHARS - 1]}…"
 
 

@@ -18,7 +18,7 @@ from schedcp_gym.llm.parse import read, tool_call_problem
 from schedcp_gym.llm.prompting import prompt
 from schedcp_gym.llm.providers import find_provider
 from schedcp_gym.llm.scrub import scrub
-from schedcp_gym.llm.transcript import Recorded, Transcript
+from schedcp_gym.llm.transcript import Recorded
 from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.digest import digest
 
@@ -70,15 +70,10 @@ class Client:
         self.config = config
         self._tell = tell
         self._wait = wait
-        self._replayed: Transcript | None = None
         self._transport: LiteLlm | None = None
         self._lock = threading.Lock()
         if config.replay is not None:
-            if not Path(config.replay).is_file():
-                raise BadInput(
-                    f"there is no transcript {config.replay}; set llm.replay to a transcript.jsonl, or to null"
-                )
-            self._replayed = Transcript(Path(config.replay), strict=True)
+            self.books.open_replay(config.replay)
 
     @property
     def shown_model(self) -> str:
@@ -155,9 +150,9 @@ class Client:
     def _ask(self, role: str, question: Question[T]) -> Reply[T]:
         request = _request(self.config, question)
         sha256 = digest({"model": self.config.model, **request, "sample": question.sample})
-        recorded = self.books.take(sha256, self._replayed)
-        if self._replayed or (recorded and recorded.answer):
-            return read(_played(recorded, self._replayed, role, sha256), question.tools, question.answer)
+        recorded = self.books.take(sha256, self.config.replay)
+        if self.config.replay or (recorded and recorded.answer):
+            return read(_played(recorded, self.config.replay or "", role, sha256), question.tools, question.answer)
         try:
             return self._attempts(role, question, request, sha256)
         except LlmBudgetSpent as stop:
@@ -273,16 +268,15 @@ def _request(config: LlmConfig, question: Question[Any]) -> dict[str, Any]:
     return scrubbed
 
 
-def _played(recorded: Recorded | None, transcript: Transcript | None, role: str, sha256: str) -> RawAnswer:
+def _played(recorded: Recorded | None, replay: str, role: str, sha256: str) -> RawAnswer:
     if recorded and recorded.answer:
         return recorded.answer
     if recorded and recorded.stopped:
         raise LlmBudgetSpent(recorded.outcome, recorded.error)
     if recorded and recorded.outcome:
         raise CallFailed(CallOutcome(recorded.outcome), recorded.error)
-    where = transcript.path if transcript else "the transcript"
     raise NotRecorded(
-        f"{where} has no (further) answer to this question of {role} (request {sha256[:12]}): prompts, tools or "
+        f"{replay} has no (further) answer to this question of {role} (request {sha256[:12]}): prompts, tools or "
         "results differ from those recorded; record anew with llm.replay=null"
     )
 

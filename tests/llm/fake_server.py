@@ -71,7 +71,7 @@ class FakeServer:
         self.key = key
         self.seen: list[Seen] = []
         self.ended = threading.Event()
-        self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         handler = type("Handler", (_Handler,), {"fake": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = False
@@ -94,9 +94,15 @@ class FakeServer:
     def __exit__(self, *_):
         self.close()
 
+    def reached(self, requests, limit_s=60.0):
+        """Waits until so many requests have arrived; whether they did in time."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: len(self.seen) >= requests, limit_s)
+
     def turn_for(self, seen):
-        with self._lock:
+        with self._arrived:
             self.seen.append(seen)
+            self._arrived.notify_all()
             if self.key and f"Bearer {self.key}" != seen.headers.get("authorization"):
                 return error(401, f"Incorrect API key provided: {seen.headers.get('authorization')}", "invalid_api_key")
             if seen.path.endswith("/chat/completions") and seen.body["model"] != MODEL:

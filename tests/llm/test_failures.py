@@ -1,8 +1,12 @@
 """Calls without an answer: which are tried again, when, and what the user is told. All over real HTTP."""
 
 import itertools
+import os
+import signal
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_server import MODEL, Turn, answer, error
@@ -191,24 +195,24 @@ def test_no_secret_is_saved_sent_or_told(serve, client_of, tmp_path, monkeypatch
     assert not [text for text in texts for secret in (key, other, "abcdef1234567") if secret in text]
 
 
-def test_an_interrupted_call_is_counted_at_the_most_it_can_have_cost(serve, client_of, tmp_path, monkeypatch):
-    server = serve(Turn(GOOD.body, delay_s=30))
-    client = client_of(server, timeout_s=20)
-    from schedcp_gym.llm import transport
-
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(transport, "_on_loop", interrupted)
+def test_an_interrupted_call_is_counted_at_the_most_it_can_have_cost(serve, client_of, tmp_path):
+    server = serve(Turn(GOOD.body, delay_s=60), GOOD)
+    client = client_of(server, timeout_s=50)
+    # Ctrl-C, as soon as the server has the question.
+    interrupter = threading.Thread(target=lambda: server.reached(1) and os.kill(os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    interrupter.start()
     with pytest.raises(KeyboardInterrupt):
         ask(client)
+    interrupter.join()
+    assert time.monotonic() - began < 20
     entry = read_ledger(tmp_path / "llm" / "ledger.jsonl")[0]
     assert (entry.outcome, entry.source, entry.completion_tokens) == ("interrupted", "ceiling", 1000)
+    assert entry.host_s < 20
+    assert ask(client).ok
 
 
 def test_many_threads_at_once(serve, client_of, tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
     server = serve(*[answer(str(number), usage=(10, 1)) for number in range(24)])
     client = client_of(server)
     with ThreadPoolExecutor(6) as pool:
