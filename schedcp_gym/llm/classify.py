@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WORDS_CHARS = 200
 
 _QUOTA = re.compile(r"(?i)insufficient[_ ]quota|exceeded your current quota|credit balance|billing|payment required")
+_COMES_BACK = re.compile(r"(?i)retry[_ ]?(in|after|delay)|per[ _]?minute")
 _REFUSED = re.compile(r"(?i)content[_ ](policy|filter)|safety system|responsible ai")
 _TOO_LONG = re.compile(r"(?i)context[_ ]length|context window|maximum context|prompt is too long|too many tokens")
 _NO_MODEL = re.compile(
@@ -25,7 +26,7 @@ _NO_MODEL = re.compile(
 )
 _NO_PROVIDER = re.compile(r"LLM Provider NOT provided")
 _BAD_KEY = re.compile(
-    r"(?i)(invalid|incorrect|missing|no) (x-)?api[-_ ]?key|api[_ ]key.{0,40}(must be set|not valid|invalid)"
+    r"(?i)(invalid|incorrect|missing|no)( \w+)? (x-)?api[-_ ]?key|api[_ ]key.{0,40}(must be set|not valid|invalid)"
 )
 _BY_STATUS = {
     401: CallOutcome.AUTH_FAILED,
@@ -100,27 +101,33 @@ def _outcome(error: BaseException, response: "httpx.Response | None", words: str
             return CallOutcome.TIMEOUT
         if any(isinstance(link, httpx.TransportError) for link in chain):
             return CallOutcome.BROKEN
-    by_words = _by_words(error, words)
-    if by_words is not None:
-        return by_words
+    if response is None or response.status_code < 500:
+        by_words = _by_words(error, response, words)
+        if by_words is not None:
+            return by_words
     if response is None and any(isinstance(link, (json.JSONDecodeError, UnicodeDecodeError)) for link in chain):
         return CallOutcome.BROKEN
     if response is not None and response.status_code < 300:
         return CallOutcome.BROKEN
     status = response.status_code if response is not None else getattr(error, "status_code", None)
-    if response is None and isinstance(error, (exceptions.InternalServerError, exceptions.APIConnectionError)):
+    if response is None and isinstance(error, exceptions.InternalServerError):
         return CallOutcome.BROKEN
+    if response is None and isinstance(error, exceptions.APIConnectionError):
+        # litellm's name for whatever it did not foresee: nothing that another attempt would mend.
+        return CallOutcome.BAD_REQUEST
     if not isinstance(status, int):
         return CallOutcome.BAD_REQUEST
     return CallOutcome.SERVER_ERROR if status >= 500 else _BY_STATUS.get(status, CallOutcome.BAD_REQUEST)
 
 
-def _by_words(error: BaseException, words: str) -> CallOutcome | None:
+def _by_words(error: BaseException, response: "httpx.Response | None", words: str) -> CallOutcome | None:
     from litellm import exceptions
 
     if isinstance(error, exceptions.ContentPolicyViolationError) or _REFUSED.search(words):
         return CallOutcome.REFUSED
-    if _QUOTA.search(words):
+    # Some call a limit per minute a quota, too, and say when to come back.
+    comes_back = response is not None and (_COMES_BACK.search(response.text) or "retry-after" in response.headers)
+    if _QUOTA.search(words) and not comes_back:
         return CallOutcome.QUOTA_SPENT
     if isinstance(error, exceptions.ContextWindowExceededError) or _TOO_LONG.search(words):
         return CallOutcome.TOO_LONG
@@ -139,6 +146,7 @@ def _words(error: BaseException, response: "httpx.Response | None") -> str:
             text = " ".join(str(told[key]) for key in ("message", "code") if told.get(key)) or text
         except (ValueError, AttributeError, KeyError, RuntimeError):
             pass
+    text = text.partition("Traceback (most recent call last)")[0]
     text = re.sub(r"^(litellm\.)?(\w+(Error|Exception): |\w*Exception - )+", "", " ".join(str(scrub(text)).split()))
     return text if len(text) <= _WORDS_CHARS else f"{text[: _WORDS_CHARS - 1]}…"
 
@@ -180,7 +188,7 @@ def key_of(config: LlmConfig, missing_keys: list[str]) -> str | None:
     if config.api_base:
         # The usual key is for the provider's own server, and no other gets to see it. The client library wants a text.
         return "none"
-    # Some providers take several variables together or other ways to log in; litellm knows better then.
-    if len(missing_keys) == 1 and missing_keys[0].endswith("_API_KEY"):
+    # Some providers have other ways to log in; litellm knows better then.
+    if missing_keys and all(name.endswith("_API_KEY") for name in missing_keys):
         raise no_key(config, missing_keys)
     return None

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import os
+import re
 import threading
 from collections.abc import Mapping
 from types import ModuleType
@@ -128,7 +129,7 @@ class LiteLlm:
 
 def _dearest(entry: Mapping[str, Any], name: str) -> float | None:
     """The price per token, that of long prompts if those cost more."""
-    prices = [entry[key] for key in entry if key == name or key.startswith(f"{name}_above")]
+    prices = [entry[key] for key in entry if re.fullmatch(rf"{name}(_above_\d+k_tokens)?", key)]
     return max((price for price in prices if isinstance(price, (int, float))), default=None)
 
 

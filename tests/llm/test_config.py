@@ -19,6 +19,16 @@ def test_every_file_is_a_whole_configuration(path):
     assert config == defaults
 
 
+@pytest.mark.parametrize("name", ["anthropic", "openai"])
+def test_the_price_of_a_configured_model_is_known(name, tmp_path):
+    from schedcp_gym.llm.transport import LiteLlm
+
+    config = TypeAdapter(LlmConfig).validate_python(yaml.safe_load((CONFIGS / "llm" / f"{name}.yaml").read_text()))
+    prices, most = LiteLlm(config).prices, LiteLlm(config).most_tokens
+    assert 0 < prices.prompt_usd < prices.completion_usd < 200
+    assert most >= config.max_tokens
+
+
 def test_there_are_files():
     assert {"anthropic", "ollama", "openai", "server"} <= {path.stem for path in FILES}
 

@@ -40,6 +40,8 @@ def fails(client):
         (error(503, "busy"), "server_error"),
         (error(529, "overloaded"), "server_error"),
         (error(429, "slow down", "rate_limit_exceeded"), "rate_limited"),
+        (error(429, "You exceeded your current quota of 5 per minute. Please retry in 0.1 s."), "rate_limited"),
+        (error(500, "model not found: still loading"), "server_error"),
         (Turn(GOOD.body, delay_s=30), "timeout"),
         (Turn(GOOD.body, drip_s=0.02), "timeout"),
         (Turn(LONG.body, cut=True), "broken"),
@@ -47,7 +49,7 @@ def fails(client):
         (Turn(b"<html>welcome</html>", headers={"Content-Type": "text/html"}), "broken"),
         (Turn({"choices": []}), "broken"),
     ],
-    ids=["500", "503", "529", "429", "silent", "dripping", "cut", "no-json", "html", "no-choice"],
+    ids=["500", "503", "529", "429", "quota", "loading", "silent", "dripping", "cut", "no-json", "html", "no-choice"],
 )
 def test_what_may_pass_is_tried_again(serve, client_of, tmp_path, turn, outcome):
     server = serve(turn, GOOD)
@@ -162,10 +164,14 @@ def test_the_key_is_read_when_the_call_is_made(serve, client_of, monkeypatch):
     assert ask(client).ok
 
 
-def test_a_key_that_is_missing_is_named(tmp_path, warm_litellm):
-    problem = fails(Client(LlmConfig("anthropic/claude-sonnet-4-5"), tmp_path / "llm"))
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [("anthropic/claude-x", ["ANTHROPIC_API_KEY"]), ("gemini/gemini-x", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])],
+)
+def test_a_key_that_is_missing_is_named(tmp_path, warm_litellm, model, names):
+    problem = fails(Client(LlmConfig(model), tmp_path / "llm"))
     assert problem.outcome is CallOutcome.AUTH_FAILED
-    assert "ANTHROPIC_API_KEY" in str(problem)
+    assert all(name in str(problem) for name in names)
 
 
 def test_a_providers_key_is_not_sent_to_another_server(serve, client_of, monkeypatch):
