@@ -13,6 +13,8 @@ from schedcp_gym.llm.errors import CallOutcome
 
 T = TypeVar("T")
 
+#: What small models think, where their server does not take it out of the text.
+_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
 #: Mistakes told at once: more of them rarely help.
 _MISTAKES = 8
@@ -48,11 +50,13 @@ def read(raw: RawAnswer, tools: Sequence[Tool], answer: type[T] | None) -> Reply
 
 
 def parse_answer(text: str, model: type[T]) -> T:
-    """A structured answer: one JSON value and nothing else, bare or in one code fence.
+    """A structured answer: one JSON value and nothing else, bare or in one code fence; a thought may come before it.
 
     Raises:
         NotParsed: It is not.
     """
+    thought = _THOUGHT.match(text)
+    text = text[thought.end() :] if thought else text
     fenced = _FENCE.fullmatch(text)
     return _checked(_json(fenced[1] if fenced else text), model)
 

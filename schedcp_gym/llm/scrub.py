@@ -39,6 +39,8 @@ def scrub(value: Any) -> Any:
     secrets = sorted(set(_environment_secrets()), key=len, reverse=True)
 
     def clean(text: str) -> str:
+        # What is no text at all, like a half of a surrogate pair out of a log, can't be sent.
+        text = text.encode(errors="replace").decode()
         for secret in secrets:
             text = text.replace(secret, MASK)
         for pattern, place in _PATTERNS:

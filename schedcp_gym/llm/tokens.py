@@ -36,7 +36,7 @@ def cut(text: str, limit: int) -> str:
         limit: Tokens that may be left, at least 32.
     """
     # No token is shorter than a byte, so most texts need no counting; and a huge one is not counted to its end.
-    if len(text.encode()) <= limit or (len(text) <= 64 * limit and count(text) <= limit):
+    if len(text.encode(errors="replace")) <= limit or (len(text) <= 64 * limit and count(text) <= limit):
         return text
     room = limit - 16
     # A token is rarely longer than 64 bytes; what is cut here would not have fitted anyway.

@@ -99,8 +99,10 @@ class LiteLlm:
         if not message.get("tool_calls"):
             # Thinking is only asked back for by those whose calls came of it.
             message = {name: value for name, value in message.items() if name not in _THINKING}
-        for call in message.get("tool_calls", ()):
+        for number, call in enumerate(message.get("tool_calls", ())):
             call.pop("index", None)
+            # Small servers forget it.
+            call.setdefault("id", f"call_{plain.get('id')}_{number}")
         counted = plain.get("usage") or {}
         cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens")
         # A server that counts nothing is made to say 0 by litellm.

@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from fake_server import MODEL, FakeServer
 
-from schedcp_gym.llm import Client, LlmConfig
+from llm.fake_server import FakeServer, config_of
+from schedcp_gym.llm import Client
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +39,6 @@ def serve(warm_litellm):
     yield start
     for server in servers:
         server.close()
-
-
-def config_of(server, **more):
-    """How the server is asked, with waits of hundredths of a second."""
-    quick = {"timeout_s": 5.0, "retries": 2, "backoff_s": 0.02, "seed": 7, "max_tokens": 1000}
-    return LlmConfig(**{"model": f"openai/{MODEL}", "api_base": server.url, **quick, **more})
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from schedcp_gym.llm import LlmConfig
+
 #: The one model that the server has.
 MODEL = "small-1"
 
@@ -60,6 +62,12 @@ def error(status, message, code=None, headers=None):
     return Turn({"error": {"message": message, "type": "error", "param": None, "code": code}}, status, headers or {})
 
 
+def config_of(server, **more):
+    """How the server is asked, with waits of hundredths of a second."""
+    quick = {"timeout_s": 60.0, "retries": 2, "backoff_s": 0.02, "seed": 7, "max_tokens": 1000}
+    return LlmConfig(**{"model": f"openai/{MODEL}", "api_base": server.url, **quick, **more})
+
+
 class FakeServer:
     """Answers request after request out of ``turns``; what arrived is in ``seen``.
 
@@ -94,7 +102,7 @@ class FakeServer:
     def __exit__(self, *_):
         self.close()
 
-    def reached(self, requests, limit_s=60.0):
+    def reached(self, requests, limit_s=300.0):
         """Waits until so many requests have arrived; whether they did in time."""
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self.seen) >= requests, limit_s)

@@ -1,9 +1,9 @@
 """Another provider's protocol, through the same client: what litellm makes of it is what this layer relies on."""
 
 import pytest
-from fake_server import Turn
 from pydantic import BaseModel
 
+from llm.fake_server import Turn
 from schedcp_gym.llm import CallFailed, Client, LlmBudget, LlmConfig, Tool, read_ledger, run_tools, system, user
 
 
@@ -40,7 +40,7 @@ def client(tmp_path, monkeypatch):
             backoff_s=0.02,
             seed=1,
             max_tokens=500,
-            timeout_s=10,
+            timeout_s=60,
         )
         return Client(config, tmp_path / "llm", budget)
 

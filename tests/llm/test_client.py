@@ -4,10 +4,10 @@ import enum
 import json
 
 import pytest
-from fake_server import MODEL, answer
 from pydantic import BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from llm.fake_server import MODEL, answer
 from schedcp_gym.llm import CallOutcome, Tool, system, user
 
 
@@ -105,6 +105,16 @@ def test_tool_calls_are_checked(serve, client_of):
     body = server.seen[0].body
     assert body["tool_choice"] == "required"
     assert body["tools"][0]["function"]["parameters"]["properties"]["limit"]["default"] == 3
+
+
+def test_a_call_without_an_id_gets_one(serve, client_of):
+    turn = answer(calls=[("lookup", '{"name": "fifo"}'), ("lookup", '{"name": "edf"}')])
+    for call in turn.body["choices"][0]["message"]["tool_calls"]:
+        del call["id"]
+    reply = client_of(serve(turn)).chat("planning", [user("go")], tools=[LOOKUP])
+    ids = [call.id for call in reply.tool_calls]
+    assert len(set(ids)) == 2
+    assert [call["id"] for call in reply.message["tool_calls"]] == ids
 
 
 @pytest.mark.parametrize(

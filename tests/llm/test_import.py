@@ -5,7 +5,7 @@ import sys
 
 
 def python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -26,8 +26,8 @@ def test_loading_litellm_and_calls_reach_for_nothing_but_the_server():
     code = """
 import sys, tempfile
 from pathlib import Path
-sys.path.insert(0, "tests/llm")
-from fake_server import FakeServer, answer, error, MODEL
+sys.path.insert(0, "tests")
+from llm.fake_server import FakeServer, answer, error, MODEL
 from schedcp_gym.llm import Client, LlmConfig, CallFailed, user
 asked = set()
 def note(event, arguments):
@@ -35,7 +35,7 @@ def note(event, arguments):
         asked.add(int(arguments[1][1] if event == "socket.connect" else arguments[1]))
 sys.addaudithook(note)
 with FakeServer(answer("hello"), error(400, "no")) as server, tempfile.TemporaryDirectory() as folder:
-    client = Client(LlmConfig("openai/" + MODEL, server.url, timeout_s=60), Path(folder))
+    client = Client(LlmConfig("openai/" + MODEL, server.url, timeout_s=200), Path(folder))
     print(client.chat("r", [user("hi")]).text)
     try:
         client.chat("r", [user("hi")])

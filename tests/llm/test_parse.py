@@ -22,6 +22,7 @@ TOOL = Tool("f", "", SCHEMA)
 
 def test_what_fits():
     assert parse_answer('{"x": 3, "tags": ["a", "b"]}', Point) == Point(x=3, tags=("a", "b"))
+    assert parse_answer('<think>\n{"x": 0}?\n</think>\n\n{"x": 3}', Point) == Point(x=3)
     assert parse_arguments('{"name": "n", "limit": 3}', TOOL) == {"name": "n", "limit": 3}
     assert parse_arguments(" ", Tool("g", "", {"type": "object"})) == {}
     assert parse_arguments('{"x": 1}', Tool("h", "", Point)) == Point(x=1)

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from schedcp_gym.llm.scrub import MASK, scrub
@@ -64,6 +66,17 @@ def test_the_environments_secrets(monkeypatch):
     monkeypatch.setenv("SSH_KEY", "/home/me/.ssh/id_ed25519")
     text = "plain-words-as-a-key wJalrXUt/K7MDENG/bPxRfiCY short /home/me/.ssh/id_ed25519"
     assert scrub(text) == f"{MASK} {MASK} short /home/me/.ssh/id_ed25519"
+
+
+def test_half_a_surrogate_pair_becomes_text():
+    assert scrub({"log": ["a\udc80b"]}) == {"log": ["a?b"]}
+
+
+def test_megabytes_take_no_time():
+    text = "sk-learn bearer of 0123456789 https://x:y api_key = f(); eyJ.eyJ. authorization " * 20_000
+    began = time.monotonic()
+    assert scrub(text) == text
+    assert time.monotonic() - began < 10
 
 
 def test_nested_values():

@@ -1,9 +1,9 @@
 import json
 
 import pytest
-from fake_server import answer
 from pydantic import BaseModel
 
+from llm.fake_server import answer
 from schedcp_gym.llm import Tool, run_tools, system, user
 from schedcp_gym.llm import tokens as counter
 from schedcp_gym.llm.tool_loop import plain_arguments

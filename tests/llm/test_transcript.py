@@ -7,10 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import config_of
-from fake_server import Turn, answer, error
 from pydantic import BaseModel
 
+from llm.fake_server import Turn, answer, config_of, error
 from schedcp_gym.llm import (
     CallFailed,
     Client,
@@ -86,9 +85,9 @@ def test_a_replay_needs_no_server_no_key_and_no_litellm(recorded, tmp_path):
     server, folder, said = recorded
     code = f"""
 import sys, json
-sys.path.insert(0, "tests/llm")
+sys.path.insert(0, "tests")
 from pathlib import Path
-from test_transcript import conversation
+from llm.test_transcript import conversation
 from schedcp_gym.llm import *
 replay = {str(folder / "transcript.jsonl")!r}
 config = LlmConfig(model={config_of(server).model!r}, seed=7, max_tokens=1000, replay=replay)
@@ -161,19 +160,19 @@ def test_the_same_question_twice_has_two_answers_in_order(serve, tmp_path):
 
 KILLED = """
 import sys
-sys.path.insert(0, "tests/llm")
+sys.path.insert(0, "tests")
 from pathlib import Path
-from test_transcript import conversation
+from llm.test_transcript import conversation
 from schedcp_gym.llm import *
 config = LlmConfig(model="openai/small-1", api_base=sys.argv[1], retries=2, backoff_s=0.02, seed=7, max_tokens=1000,
-    timeout_s=60, prices=Prices(1, 2))
+    timeout_s=200, prices=Prices(1, 2))
 conversation(Client(config, Path(sys.argv[2]), LlmBudget(calls=50, usd=1.0)))
 """
 
 
 def test_killed_in_the_middle_of_a_call(serve, tmp_path):
     whole = script()
-    server = serve(*whole[:3], Turn(whole[3].body, delay_s=60))
+    server = serve(*whole[:3], Turn(whole[3].body, delay_s=300))
     process = subprocess.Popen([sys.executable, "-c", KILLED, server.url, str(tmp_path / "llm")])
     assert server.reached(4)
     os.kill(process.pid, signal.SIGKILL)
