@@ -96,7 +96,7 @@ class Books:
             prompt_tokens = math.ceil(call.counted_tokens * margin)
             request = Request(prompt_tokens, max_tokens, timeout_s, prices)
             while True:
-                allowance = self._allowance(request)
+                allowance = self._allowance(request, call.waited_s)
                 if allowance is not None:
                     break
                 # Those under way hold more than they will use.
@@ -137,10 +137,12 @@ class Books:
         with self._changed:
             allow_wait(self.budget, totals(self.ledger.entries), wait_s)
 
-    def _allowance(self, request: Request) -> Allowance | None:
+    def _allowance(self, request: Request, waited_s: float) -> Allowance | None:
         """What the budget has room for; None: more, perhaps, when a call under way has ended."""
+        spent = totals(self.ledger.entries)
+        spent.host_s += waited_s  # enters the ledger with the attempt that it was for
         try:
-            allowance = allow(self.budget, totals(self.ledger.entries), request)
+            allowance = allow(self.budget, spent, request)
         except LlmBudgetSpent:
             if not self.ledger.under_way:
                 raise

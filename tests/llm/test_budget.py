@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from llm.fake_server import MODEL, Turn, answer, config_of, error
-from schedcp_gym.llm import CallFailed, Client, LlmBudget, LlmBudgetSpent, Prices, read_ledger, user
+from schedcp_gym.llm import CallFailed, CallOutcome, Client, LlmBudget, LlmBudgetSpent, Prices, read_ledger, user
+from schedcp_gym.llm.books import Books
 from schedcp_gym.llm.budget import LEAST_ANSWER_TOKENS, Request, allow, allow_wait
-from schedcp_gym.llm.ledger import Totals
+from schedcp_gym.llm.ledger import CallEntry, Totals
 from schedcp_gym.spec import BadInput
 
 PRICES = Prices(prompt_usd=3.0, completion_usd=15.0)
@@ -66,6 +67,16 @@ def test_time_cuts_the_attempt():
     allow_wait(LlmBudget(host_s=150.0), Totals(host_s=90.0), 59.0)
     with pytest.raises(LlmBudgetSpent, match="wait"):
         allow_wait(LlmBudget(host_s=150.0), Totals(host_s=90.0), 60.0)
+
+
+def test_a_wait_takes_of_the_time_for_the_attempt_after_it(tmp_path):
+    books = Books(tmp_path, LlmBudget(host_s=10.0))
+    call = CallEntry(
+        call=0, role="r", model="openai/x", request_sha256="", attempt=2, outcome=CallOutcome.INTERRUPTED, waited_s=3.0
+    )
+    begun, allowed = books.begin(call, 100, 60.0, None)
+    assert allowed.timeout_s == 7.0
+    assert begun.waited_s + begun.host_s == books.spent().host_s == 10.0
 
 
 def test_a_call_that_could_pass_the_limit_is_not_made(serve, client_of, tmp_path):
