@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from examples import BATCH, EEVDF, FAST, result, workload
+from bench_examples import BATCH, EEVDF, FAST, result, workload
 from rich.console import Console
 
 from schedcp_gym.bench import Suite
