@@ -9,18 +9,12 @@
  * of instructions depends on RECORDS alone: nothing branches on the data.
  */
 
-#define _GNU_SOURCE
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../shared/common.h"
 #include "job.h"
 
 enum {
@@ -45,16 +39,6 @@ _Noreturn __attribute__((format(printf, 2, 3))) static void die(int error, const
 		fprintf(stderr, ": %s", strerror(error));
 	fputc('\n', stderr);
 	exit(EXIT_FAILURE);
-}
-
-/* splitmix64 (Steele, Lea, Flood 2014) */
-static uint64_t random_u64(uint64_t *state)
-{
-	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
 }
 
 static void make_crc_table(void)
@@ -141,7 +125,6 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct job_report report = { 0 };
-	struct timespec end;
 	uint64_t seed = 0;
 	int option, index = 0;
 
@@ -172,9 +155,7 @@ int main(int argc, char **argv)
 	say(&report);
 	wait_for_start();
 	report.checksum = work(report.records, seed);
-	if (clock_gettime(CLOCK_MONOTONIC, &end))
-		die(errno, "clock_gettime");
-	report.end_ns = (uint64_t)end.tv_sec * 1000000000u + (uint64_t)end.tv_nsec;
+	report.end_ns = clock_ns(CLOCK_MONOTONIC);
 	say(&report);
 	return EXIT_SUCCESS;
 }

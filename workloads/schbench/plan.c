@@ -10,7 +10,7 @@ static void spread(uint64_t *random, uint32_t *values, size_t n, uint32_t mean)
 	uint64_t width = (uint64_t)mean * options.jitter_percent / 100;
 
 	for (size_t i = 0; i + 1 < n; i += 2) {
-		uint32_t distance = (uint32_t)random_below(random, width + 1);
+		uint32_t distance = (uint32_t)random_below_u64(random, width + 1);
 
 		values[i] = mean + distance;
 		values[i + 1] = mean - distance;
@@ -18,7 +18,7 @@ static void spread(uint64_t *random, uint32_t *values, size_t n, uint32_t mean)
 	if (n % 2)
 		values[n - 1] = mean;
 	for (size_t i = n; i > 1; i--) {
-		size_t j = random_below(random, i);
+		size_t j = random_below_u64(random, i);
 		uint32_t value = values[i - 1];
 
 		values[i - 1] = values[j];
@@ -37,7 +37,7 @@ static void plan_phase(uint64_t *random, struct request *plan, size_t n, bool me
 	spread(random, operations, n, options.operations);
 	spread(random, sleeps_ns, n, options.sleep_us * 1000);
 	for (size_t i = 0; i < n; i++)
-		arrivals_ns[i] = from_ns + random_below(random, length_ns + 1);
+		arrivals_ns[i] = from_ns + random_below_u64(random, length_ns + 1);
 	qsort(arrivals_ns, n, sizeof(*arrivals_ns), compare_u64);
 	for (size_t i = 0; i < n; i++)
 		plan[i] = (struct request){

@@ -23,15 +23,48 @@ static double percentile(const uint64_t *sorted, size_t n, double fraction)
 	return (double)sorted[below] + part * ((double)sorted[below + 1] - (double)sorted[below]);
 }
 
+/*
+ * Jain's index of the workers' speeds: requests per second in which a worker had a request, from the moment it was
+ * given one to the end. 1: the CPUs serve all workers alike; 1 / workers: all but one stand still. A worker that
+ * served none (open loop) has no speed, and is left out.
+ */
+static double fairness_index(void)
+{
+	double sum = 0, squares = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < workers_n; i++) {
+		uint64_t busy_ns = 0;
+		size_t requests = 0;
+
+		for (size_t j = 0; j < workers[i].served; j++) {
+			const struct sample *sample = &workers[i].samples[j];
+
+			if (!sample->measured)
+				continue;
+			busy_ns += sample->end_ns - sample->given_ns;
+			requests++;
+		}
+		if (!requests)
+			continue;
+		double speed = (double)requests * 1e9 / (double)(busy_ns ? busy_ns : 1);
+
+		sum += speed;
+		squares += speed * speed;
+		n++;
+	}
+	return sum * sum / (n * squares);
+}
+
 static void report(const struct figure *figures, size_t n)
 {
 	if (options.json) {
 		for (size_t i = 0; i < n; i++)
-			printf("%s\"%s\": %.3f", i ? ", " : "{", figures[i].name, figures[i].value);
+			printf("%s\"%s\": %.6f", i ? ", " : "{", figures[i].name, figures[i].value);
 		puts("}");
 	} else {
 		for (size_t i = 0; i < n; i++)
-			printf("%-16s %14.3f\n", figures[i].name, figures[i].value);
+			printf("%-16s %17.6f\n", figures[i].name, figures[i].value);
 	}
 	if (fflush(stdout) || ferror(stdout))
 		die(errno, "standard output");
@@ -80,6 +113,7 @@ void summarise(size_t measured)
 		{ "p99_request_us", percentile(requests_ns, requests, 0.99) / 1e3 },
 		{ "p999_request_us", percentile(requests_ns, requests, 0.999) / 1e3 },
 		{ "requests_per_s", (double)requests * 1e9 / (double)(last_ns > first_ns ? last_ns - first_ns : 1) },
+		{ "fairness_index", fairness_index() },
 	};
 	report(figures, sizeof(figures) / sizeof(figures[0]));
 	free(wakeups_ns);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../shared/common.h"
+
 enum {
 	TILE = 8,			/* a tile is TILE x TILE numbers: 512 bytes */
 	TILE_WORDS = TILE * TILE,
@@ -45,6 +47,7 @@ struct request {
 /* What one request gave. */
 struct sample {
 	uint64_t start_ns;	/* when it arrived by the plan (open loop) or was asked for (closed loop) */
+	uint64_t given_ns;	/* when the worker was given it, or took it from those that wait */
 	uint64_t end_ns;
 	uint64_t wakeup_ns;
 	bool measured;
@@ -98,14 +101,16 @@ extern pthread_barrier_t ready;
 extern pthread_barrier_t started;
 extern uint64_t time_zero_ns;
 
+static inline uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
 /* util.c */
 _Noreturn __attribute__((format(printf, 2, 3))) void die(int error, const char *format, ...);
 void *allocate(size_t count, size_t size);
-uint64_t now_ns(void);
 void sleep_until_ns(uint64_t when_ns);
 void sleep_for_ns(uint64_t ns);
-uint64_t random_u64(uint64_t *state);
-uint64_t random_below(uint64_t *state, uint64_t limit);
 int compare_u64(const void *left, const void *right);
 
 /* plan.c */

@@ -240,6 +240,8 @@ static const struct request *next_request(struct worker *worker)
 		else
 			push_idle(group, worker);
 		unlock(group);
+		if (request)
+			worker->posted_ns = now_ns();
 		if (request || closed)
 			return request;
 	} else {
@@ -274,6 +276,7 @@ void *worker_thread(void *argument)
 			sample->start_ns = worker->asked_ns;
 			sample->wakeup_ns = now_ns() - worker->posted_ns;
 		}
+		sample->given_ns = worker->posted_ns;
 		if (request->sleep_ns)
 			sleep_for_ns(request->sleep_ns);
 		operate(worker, request->operations);

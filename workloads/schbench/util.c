@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Errors, memory, time and random numbers. */
-#include <errno.h>
+/* Errors, memory and sleep. */
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "schbench.h"
 
@@ -32,18 +27,9 @@ void *allocate(size_t count, size_t size)
 	return memory;
 }
 
-uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now))
-		die(errno, "clock_gettime");
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static struct timespec to_timespec(uint64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	return (struct timespec){ .tv_sec = (time_t)(ns / COMMON_NS_PER_S), .tv_nsec = (long)(ns % COMMON_NS_PER_S) };
 }
 
 void sleep_until_ns(uint64_t when_ns)
@@ -66,22 +52,6 @@ void sleep_for_ns(uint64_t ns)
 		;
 	if (error)
 		die(error, "clock_nanosleep");
-}
-
-/* splitmix64 (Steele, Lea, Flood 2014) */
-uint64_t random_u64(uint64_t *state)
-{
-	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-/* Uniform in [0, limit): the high half of a 64 x 64 bit product. */
-uint64_t random_below(uint64_t *state, uint64_t limit)
-{
-	return (uint64_t)(((unsigned __int128)random_u64(state) * limit) >> 64);
 }
 
 int compare_u64(const void *left, const void *right)

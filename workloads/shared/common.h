@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the programs of several workloads use: random numbers that are the same everywhere, times, a way to give up. */
+/* What the programs of several workloads use: random numbers that are the same everywhere, and times. */
 #ifndef SCHEDCP_COMMON_H
 #define SCHEDCP_COMMON_H
 
@@ -24,9 +24,14 @@ static inline uint64_t random_u64(uint64_t *state)
 }
 
 /* Uniform in [0, limit): the high half of a 64 x 64 bit product. */
+static inline uint64_t random_below_u64(uint64_t *state, uint64_t limit)
+{
+	return (uint64_t)(((unsigned __int128)random_u64(state) * limit) >> 64);
+}
+
 static inline uint32_t random_below(uint64_t *state, uint32_t limit)
 {
-	return (uint32_t)(((unsigned __int128)random_u64(state) * limit) >> 64);
+	return (uint32_t)random_below_u64(state, limit);
 }
 
 static inline uint64_t clock_ns(clockid_t clock)

@@ -193,7 +193,7 @@ def write_initrd(release: str) -> None:
 
 
 def build_guest_programs() -> None:
-    for name in ("loader", "battery"):
+    for name in ("loader", "tracer", "battery"):
         run("make", "-C", BUILD / name, "install", "DESTDIR=/")
     for folder in sorted(path.parent for path in (BUILD / "workloads").glob("*/Makefile")):
         run("make", "-C", folder, "install", f"DESTDIR=/opt/workloads/{folder.name}")

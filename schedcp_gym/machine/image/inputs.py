@@ -19,6 +19,8 @@ BACKPORTS = "trixie-backports"
 #: Where kernels come from that were not built for SUITE: their release has another +debN.
 UNSTABLE = "sid"
 SUITE_KERNEL = "+deb13-"
+#: Of the tracer's folder: it travels with each job, compiled, as policies do.
+HOST_COMPILED = "trace.bpf.c"
 DEBIAN_KERNEL = re.compile(r"debian(:[a-z0-9][a-z0-9.+-]*)?")
 
 
@@ -100,6 +102,7 @@ class ImageInputs:
                 "kernel_files": [file_digest(path) for path in self.kernel.files],
                 "guest": folder_digest(GUEST),
                 "loader": folder_digest(POLICIES / "loader"),
+                "tracer": folder_digest(POLICIES / "tracer", (HOST_COMPILED,)),
                 "battery": build_digest(BATTERY),
                 "workloads": {folder.name: build_digest(folder) for folder in self.workloads},
                 "shared": {path.name: file_digest(path) for path in _shared_sources()},
@@ -110,6 +113,7 @@ class ImageInputs:
         """Copies the sources to where the build in the guest's root file system finds them."""
         shutil.copytree(GUEST, target / "guest")
         shutil.copytree(POLICIES / "loader", target / "loader")
+        shutil.copytree(POLICIES / "tracer", target / "tracer", ignore=shutil.ignore_patterns(HOST_COMPILED))
         declarations = shutil.ignore_patterns("*.yaml")
         shutil.copytree(BATTERY, target / "battery", ignore=declarations)
         (target / "workloads").mkdir()

@@ -1,0 +1,231 @@
+"""Tier 2: a probe of one's own, as BCC source: not trusted, it runs in the guest and nowhere else, within limits."""
+
+import dataclasses
+import json
+import re
+import time
+from typing import Any
+
+from schedcp_gym.control.analysis import guest_job, histogram, tokens
+from schedcp_gym.control.analysis.guest_job import Watched, printable
+from schedcp_gym.control.analysis.program import side_digest
+from schedcp_gym.control.analysis.report import Analysis, Tier
+from schedcp_gym.control.verifier.kernel import what_matters
+from schedcp_gym.lab import Lab
+from schedcp_gym.machine import Ending
+from schedcp_gym.spec import BadInput, SchedcpError, Trial
+from schedcp_gym.spec.digest import digest
+
+#: Characters a source may have.
+SOURCE_LIMIT = 16_384
+#: What the guest keeps to.
+LIMITS = {
+    "compile_s": 60,
+    "compile_mib": 640,
+    "read_s": 30,
+    "tables": 16,
+    "tables_mib": 32,
+    "entries": 4096,
+    "rows": 256,
+    "printed_lines": 20,
+    "result_bytes": 400_000,
+}
+#: Guest seconds the run may take, if the trial's own limit is not shorter.
+RUN_LIMIT_S = 60.0
+#: Host seconds for all: a program that the kernel does not get out of stops the guest's clock of deadlines.
+HOST_LIMIT_S = 300.0
+#: Rows of a table, and characters, that are shown.
+ROWS = 12
+TEXT_LIMIT = 6000
+
+_HISTOGRAM = re.compile(r"\bBPF_HISTOGRAM\s*\(\s*(\w+)")
+_ERROR = re.compile(r"^(?:probe\.c:(\d+):\d+: |\S+: )?(?:fatal )?error: (.+)$", re.MULTILINE)
+_TABLE = re.compile(r"could not open bpf map: (.+?), error: (.+)")
+_QUOTED = re.compile(r"\n *\d+ \| (.+)")
+_STEP = re.compile(r"\d+: |;|R\d+\S*=|from \d+|(cur|old) state|bpf: Failed|HINT|Suggestion")
+_SLOTS = 64
+
+
+def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
+    """Runs a workload under a probe given as BCC source.
+
+    Functions attach by BCC's own names (``TRACEPOINT_PROBE(sched, sched_switch)``, ``RAW_TRACEPOINT_PROBE``,
+    ``KFUNC_PROBE``, ``kprobe__…``). All tables are shown at the end: ``BPF_HISTOGRAM`` as histograms, by the key's
+    other fields when it is a structure with a ``slot``; ``BPF_HASH``, ``BPF_ARRAY`` and their kin as rows, largest
+    first. ``IN_WORKLOAD()`` is true in the context of the workload's tasks. A pure function of the trial and
+    :func:`source_digest` on the virtual clock.
+
+    ``data`` is ``{"tables": {name: {"kind", "rows": [[key, value], …], "left"} or, of a histogram, {"kind":
+    "histogram", "by": …}}, "profiles": {name: {"unit", "by"}} (the histograms, as :func:`.profiles.profile` has them),
+    "printed": {"lines", "written"}, "run"}``.
+
+    Args:
+        lab: For machine and compiler.
+        trial: What to run.
+        source: The probe.
+
+    Raises:
+        BadInput: It does not compile, is refused by the kernel, attaches to nothing, or exceeds a limit.
+        SchedcpError: The host failed.
+    """
+    began = time.monotonic()
+    _check(source)
+    spec = dataclasses.replace(trial.machine, max_job_s=min(trial.max_job_s, RUN_LIMIT_S), max_host_s=HOST_LIMIT_S)
+    limited = dataclasses.replace(trial, machine=spec)
+    files = {"probe.c": source.encode(), "limits.json": json.dumps(LIMITS).encode()}
+    extra = float(LIMITS["compile_s"] + LIMITS["read_s"])
+    watched = guest_job.watch(lab, limited, "watch_custom.py", files, extra, host_deadline_speaks=True)
+    found = _found(watched, source)
+    try:
+        tables = {printable(name): _table(name, table, source) for name, table in found["tables"].items()}
+        told = found["printed"]
+        shown = {"lines": [printable(str(line)) for line in told["lines"]], "written": int(told["written"])}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SchedcpError(f"the probe's result can't be read: {type(error).__name__} {error}") from None
+    text = _text(tables, shown, guest_job.fault(watched))
+    run = {"outcome": watched.measurement.outcome.value, "metrics": dict(watched.measurement.metrics)}
+    histograms = {name: table for name, table in tables.items() if table["kind"] == "histogram"}
+    return Analysis(
+        tier=Tier.PROFILE,
+        name="probe",
+        workload=trial.workload.name,
+        text=text,
+        data={
+            "tables": tables,
+            "profiles": {name: {"unit": "", "by": table["by"]} for name, table in histograms.items()},
+            "printed": shown,
+            "run": {**run, "fault": guest_job.fault(watched), "host_s": watched.host_s},
+        },
+        tokens=tokens.count(text),
+        host_s=round(time.monotonic() - began, 3),
+        guest_s=watched.result.job_s or 0.0,
+        digests={**watched.measurement.digests, "trial": trial.digest, "probe": source_digest(source)},
+    )
+
+
+def source_digest(source: str) -> str:
+    """SHA-256 (hex) of all that shapes what a probe of one's own gives, but for the trial and its image."""
+    return digest([source, LIMITS, RUN_LIMIT_S, side_digest()])
+
+
+def _check(source: str) -> None:
+    if len(source) > SOURCE_LIMIT:
+        raise BadInput(f"the probe has {len(source)} characters; {SOURCE_LIMIT} are allowed")
+    if not source.strip() or "\0" in source:
+        raise BadInput("the probe is empty, or no text: it must be C for BCC")
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        raise BadInput("the probe is no text: it has characters that UTF-8 can't hold") from None
+
+
+def _found(watched: Watched, source: str) -> dict[str, Any]:
+    """What the guest found.
+
+    Raises:
+        BadInput: It was the probe that failed.
+        SchedcpError: It was the workload, or the host.
+    """
+    found = watched.json("probe.json") or {}
+    stage, stopped = found.get("stage"), guest_job.ending(watched)
+    if "refused" in found:
+        raise BadInput(f"the probe is refused: {printable(str(found['refused']))[:300]}")
+    if "error" in found:
+        raise BadInput(why(watched.result.text("watch.err"), str(found["error"]), source))
+    if stage == "done":
+        return found
+    if stage == "compile":
+        limits = f"{LIMITS['compile_s']} guest seconds and {LIMITS['compile_mib']} MiB"
+        raise BadInput(f"the probe was stopped: compiling and loading took more than {limits}")
+    if stage == "read":
+        raise BadInput(f"the probe was stopped: its tables were not read in {LIMITS['read_s']} guest seconds")
+    if stage == "run" or watched.result.ending in (Ending.HOST_DEADLINE, Ending.CRASHED):
+        raise BadInput(f"the probe was stopped while the workload ran under it: {stopped or 'no result'}")
+    raise SchedcpError(f"the probe could not be run: {stopped or printable(watched.result.text('watch.err'))[-300:]}")
+
+
+def why(words: str, error: str, source: str = "") -> str:
+    """Why a probe could not be attached, in one or two lines.
+
+    Args:
+        words: What the compiler and the kernel's verifier wrote.
+        error: BCC's own message.
+        source: The probe, to find the compiler's line in.
+    """
+    if compiler := _ERROR.search(words):
+        place = f"line {_line(compiler, words, source)}: " if compiler[1] else ""
+        return f"the probe does not compile: {place}{printable(compiler[2])[:300]}"
+    if table := _TABLE.search(words):
+        return f"the probe's table {printable(table[1])[:60]} can't be made: {printable(table[2])[:200]}"
+    if "Failed to load" in error or "Verification failed" in words or re.search(r"^processed \d+ insns", words, re.M):
+        return f"the kernel refuses the probe ({printable(error)[:120]}):\n{_verdict(words)}"
+    return f"the probe can't be attached: {printable(error)[:300]}"
+
+
+def _line(error: re.Match[str], words: str, source: str) -> str:
+    """The line of an error: BCC puts declarations in between, so the line that is quoted counts, not the number."""
+    quoted = _QUOTED.match(words, error.end())
+    lines = [line.strip() for line in source.splitlines()]
+    return str(lines.index(quoted[1].strip()) + 1) if quoted and quoted[1].strip() in lines else error[1]
+
+
+def _verdict(words: str) -> str:
+    """The kernel verifier's last word: its log without the steps and the states of registers before it."""
+    log = words.partition("Traceback (most recent call last)")[0]
+    if "Verification failed: " in log:
+        log = what_matters(log)
+    log = re.split(r"^processed \d+ insns", log, flags=re.MULTILINE)[0]
+    told = [printable(line) for line in log.splitlines() if line.strip() and not _STEP.match(line)]
+    return " ".join(told[-2:])[:400] or "no reason was given"
+
+
+def _table(name: str, table: dict[str, Any], source: str) -> dict[str, Any]:
+    kind, rows = str(table["kind"]), [[key, value] for key, value in table["rows"]]
+    if name in _HISTOGRAM.findall(source):
+        return {"kind": "histogram", "by": _histograms(rows)}
+    rows.sort(key=lambda row: -row[1] if isinstance(row[1], (int, float)) else 0)
+    return {"kind": kind, "rows": rows, "left": int(table.get("left", 0))}
+
+
+def _histograms(rows: list[list[Any]]) -> dict[str, dict[str, Any]]:
+    """A histogram's rows, by what their keys say beside the slot."""
+    slots: dict[str, list[int]] = {}
+    for key, count in rows:
+        fields = dict(key) if isinstance(key, dict) else {"slot": key}
+        slot = int(fields.pop("slot"))
+        if 0 <= slot < _SLOTS:
+            slots.setdefault(_told(fields) or "all", [0] * _SLOTS)[slot] += int(count)
+    found = {}
+    for name, counts in slots.items():
+        top = max(number for number, count in enumerate(counts) if count)
+        middle = sum(count * (3 << number >> 2) for number, count in enumerate(counts))
+        found[name] = histogram.from_slots(counts, middle, 1 << top)
+    return found
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(_told(part) for part in value.values())
+    return printable(str(value))[:80]
+
+
+def _text(tables: dict[str, Any], shown: dict[str, Any], fault: str) -> str:
+    blocks: list[list[str]] = [_block(name, table) for name, table in tables.items()]
+    if lines := shown["lines"]:
+        more = f"; {shown['written']} were, the rest is cut" if shown["written"] > len(lines) else ""
+        blocks.append([f"printed ({len(lines)} lines shown{more}):", *lines])
+    blocks.sort(key=lambda lines: sum(map(len, lines)))
+    parts = [line for block in blocks for line in block] or ["the probe has no tables and printed nothing"]
+    text = "\n".join([*([f"the run failed ({fault})"] if fault else []), *parts])
+    return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}\n(cut at {TEXT_LIMIT} characters)"
+
+
+def _block(name: str, table: dict[str, Any]) -> list[str]:
+    if table["kind"] == "histogram":
+        head = f"{name} (% of the counts by bucket, from a lower bound on, each twice as wide):"
+        return [head, *histogram.lines(table["by"])] if table["by"] else [f"{name}: empty"]
+    if table["kind"] == "other":
+        return [f"{name}: not a table that can be shown"]
+    rows = [f"{_told(key)}: {_told(value)}" for key, value in table["rows"][:ROWS]]
+    left = len(table["rows"]) - len(rows) + table["left"]
+    return [f"{name}:" if rows else f"{name}: empty", *rows, *([f"({left} more)"] if left > 0 else [])]

@@ -1,0 +1,82 @@
+"""A trial run under the tracer."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from functools import cache
+
+from pydantic.dataclasses import dataclass
+
+from schedcp_gym.control.analysis import trace as traces
+from schedcp_gym.control.analysis.trace import Trace
+from schedcp_gym.lab import Lab
+from schedcp_gym.lab.attempts import run_job
+from schedcp_gym.lab.compiler import compile_policy
+from schedcp_gym.lab.trial_job import build_job, to_measurement
+from schedcp_gym.machine import Job
+from schedcp_gym.machine.image import Image
+from schedcp_gym.paths import PACKAGE, POLICIES
+from schedcp_gym.spec import Measurement, SchedcpError, Trial
+
+RUN_SCRIPT = PACKAGE / "control" / "analysis" / "run-summary.sh"
+TRACER = POLICIES / "tracer"
+#: Windows that the tracer has room for, and the length of the shortest (2^24 ns: 17 ms).
+WINDOWS = 8192
+SHORTEST_SHIFT = 24
+
+
+@dataclass(frozen=True)
+class TracedRun:
+    """What a traced run gave: the workload's measurement as a trial's, and what the tracer counted."""
+
+    measurement: Measurement
+    trace: Trace
+
+
+@cache
+def tracer_source() -> str:
+    """The tracer's programs as one source: the compiler sees no folder but those of the policies' headers."""
+    header = (TRACER / "trace.h").read_text()
+    return (TRACER / "trace.bpf.c").read_text().replace('#include "trace.h"\n', header)
+
+
+def run_traced(lab: Lab, trial: Trial) -> TracedRun:
+    """Runs a trial under the tracer.
+
+    Raises:
+        SchedcpError: The trial did not end well, or the host failed.
+    """
+    machine = lab.machine(trial.machine)
+    job = traced_job(trial, machine.image)
+    result = run_job(machine, job, cold=lab.cold)
+    digests = {
+        "trial": trial.digest,
+        "image": machine.image.digest,
+        "machine": machine.digest,
+        "kernel": machine.image.kernel,
+        "qemu": machine.qemu.text,
+        "tracer": hashlib.sha256(job.files["trace.bpf.o"]).hexdigest(),
+    }
+    measurement = to_measurement(trial, result, digests)
+    if not measurement.ok:
+        raise SchedcpError(
+            f"{trial.workload.name} under {trial.policy.name} can't be summarised, the run ended with "
+            f"{measurement.outcome}: {measurement.message}"
+        )
+    return TracedRun(measurement, traces.read(result.text("trace.json")))
+
+
+def traced_job(trial: Trial, image: Image) -> Job:
+    """The job of a trial, with the tracer around it."""
+    compiled = None if trial.policy.is_eevdf else compile_policy(trial.policy.source, image)
+    files = dict(build_job(trial, compiled).files)
+    files["run"] = RUN_SCRIPT.read_bytes()
+    files["trace.bpf.o"] = compile_policy(tracer_source(), image)
+    files["environment"] += _environment(trial)
+    return Job(files, trial.max_job_s)
+
+
+def _environment(trial: Trial) -> bytes:
+    shift = max(SHORTEST_SHIFT, math.ceil(math.log2(trial.max_job_s * 1e9 / WINDOWS)))
+    values: Mapping[str, int] = {"WINDOW_SHIFT": shift}
+    return "".join(f"{name}={value}\n" for name, value in values.items()).encode()
