@@ -77,11 +77,11 @@ def test_after_ctrl_c_the_same_command_goes_on_where_it_was():
 
 
 def test_two_clocks_are_compared_with_the_repeats_used():
-    words = ["compare-clocks", "longtail", "--policy", "fifo", "--repeats", "2", "--json"]
+    words = ["compare-clocks", "longtail", "--policy", "fifo", "--repeats", "1", "--json"]
     found = json.loads(run(*words).stdout)
-    assert (found["workload"], found["repeats"]) == ("longtail", 2)
+    assert (found["workload"], found["repeats"]) == ("longtail", 1)
     assert found["real_accelerator"] in ("kvm", "mttcg")
     assert {place["policy"] for place in found["places"]} == {"eevdf", "fifo"}
-    assert found["agreement"]["spearman"] in (-1.0, 1.0, None)
+    assert found["agreement"]["spearman"] is None or abs(found["agreement"]["spearman"]) == pytest.approx(1)
     eevdf = next(place for place in found["places"] if place["policy"] == "eevdf")
     assert (eevdf["virtual"], eevdf["real"]) == (0, 0)
