@@ -43,7 +43,7 @@ def job(part: batch.Part) -> batch.Job:
         return content[:4] == b"DKIF" and int.from_bytes(content[24:28], "little") == part.amount
 
     source, target = part.name + ".y4m", part.path(".ivf")
-    options = ["--codec=vp8", "--good", "--cpu-used=5", "--passes=1", "--threads=1", "--target-bitrate=200", "--quiet"]
+    options = ["--codec=vp8", "--good", "--cpu-used=2", "--passes=1", "--threads=1", "--target-bitrate=200", "--quiet"]
     command = ["vpxenc", *options, "--ivf", f"--output={part.name}.ivf", source]
     return batch.Job(command, inputs=[part.path(".y4m")], output=target, check=is_whole)
 
