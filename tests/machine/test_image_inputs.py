@@ -77,7 +77,8 @@ def test_the_key_follows_content_and_not_places_or_times(tmp_path):
 def test_the_image_has_a_key_that_the_order_of_workloads_does_not_change():
     inputs = catalogue.image_inputs("debian")
     assert inputs.key == catalogue.image_inputs("debian").key
-    listed = [(catalogue.load_workload(name), catalogue.WORKLOADS / name) for name in catalogue.workload_names()]
+    workloads = [catalogue.load_workload(name) for name in catalogue.workload_names()]
+    listed = [(workload, catalogue.WORKLOADS / workload.folder) for workload in workloads]
     assert ImageInputs.collect("debian", reversed(listed)).key == inputs.key
     assert ImageInputs.collect("debian", listed[:1]).key != inputs.key
     assert catalogue.image_inputs("debian:7.2").key != inputs.key
