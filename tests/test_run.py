@@ -80,7 +80,7 @@ def test_machines_are_whole():
         (["+agent=random_search", "scale=huge"], "scale: "),
         (["+agent=random_search", "+agent.luck=1"], "luck"),
         (["+agent=random_search", "heldout.seeds=1"], "heldout.seeds: "),
-        (["+agent=random_search", "objective={weights: {p99: 1}}"], "schbench: objective: p99 is not among the metrics"),
+        (["+agent=random_search", "objective={weights: {p99: 1}}"], "objective: p99 is not among the metrics"),
         (["+agent=random_search", "seed=[1"], ""),
     ],
 )

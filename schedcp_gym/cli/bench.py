@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from schedcp_gym.lab import Lab
 
 EPILOG = (
-    "Examples: [bold]schedcp-gym bench eevdf[/bold] · [bold]schedcp-gym bench vtime ljf -w 'schbench*' --seed 1[/bold] · "
+    "Examples: [bold]schedcp-gym bench eevdf[/bold] · "
+    "[bold]schedcp-gym bench vtime ljf -w 'schbench*' --seed 1[/bold] · "
     "[bold]schedcp-gym bench eevdf fifo --plot suite.html[/bold] · "
     "[bold]schedcp-gym bench ./mine.bpf.c --set slice_us=500 --csv mine.csv[/bold] · "
     "[bold]schedcp-gym bench eevdf fifo -w schbench --clock real --repeats 5[/bold]"

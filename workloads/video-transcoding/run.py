@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uploaded clips (Y4M), each encoded to VP8 by a vpxenc of its own. The amount: frames."""
 
+from collections.abc import Callable
+
 import batch
 
 WIDTH, HEIGHT = 160, 96
@@ -12,8 +14,8 @@ def prepare(parts: list[batch.Part]) -> None:
     import random
 
     numbers = random.Random(parts[0].seed)
-    luma = picture(numbers, WIDTH, HEIGHT + ROOM)
-    chroma = picture(numbers, WIDTH // 2, (HEIGHT + ROOM) // 2)
+    luma = picture(numbers.randbytes, WIDTH, HEIGHT + ROOM)
+    chroma = picture(numbers.randbytes, WIDTH // 2, (HEIGHT + ROOM) // 2)
     for part in parts:
         with open(part.path(".y4m"), "wb") as file:
             file.write(b"YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C420\n" % (WIDTH, HEIGHT))
@@ -25,13 +27,13 @@ def prepare(parts: list[batch.Part]) -> None:
                 file.write(b"FRAME\n" + luma[WIDTH * line : WIDTH * (line + HEIGHT)] + colour + colour)
 
 
-def picture(numbers: "random.Random", width: int, height: int) -> bytes:  # noqa: F821
+def picture(randbytes: Callable[[int], bytes], width: int, height: int) -> bytes:
     """Blocks of 4 by 4 with some grain: something to predict, and something that can't be."""
     lines = bytearray()
     for line in range(height):
         if line % 4 == 0:
-            blocks = bytes(value for block in numbers.randbytes(width // 4) for value in [32 + block // 2] * 4)
-        grain = numbers.randbytes(width)
+            blocks = bytes(value for block in randbytes(width // 4) for value in [32 + block // 2] * 4)
+        grain = randbytes(width)
         lines += bytes(value + (noise & 15) for value, noise in zip(blocks, grain, strict=True))
     return bytes(lines)
 
