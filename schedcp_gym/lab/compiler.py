@@ -55,6 +55,12 @@ class CompileError(SchedcpError):
         super().__init__(text)
         self.refusals = refusals
 
+    @property
+    def first(self) -> str:
+        """The line that says what is wrong: the first error."""
+        lines = str(self).splitlines()
+        return next((line for line in lines if "error:" in line), lines[0])
+
 
 @dataclass(frozen=True)
 class Clang:

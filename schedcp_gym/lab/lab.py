@@ -76,6 +76,22 @@ class Lab:
                 self._machines[key] = Machine(spec, image)
             return self._machines[key]
 
+    def digests(self, trial: Trial) -> dict[str, str]:
+        """What is needed to repeat a trial's run, but for its policy and what watches it.
+
+        Raises:
+            SchedcpError: QEMU or the image is missing and can't be had.
+        """
+        machine = self.machine(trial.machine)
+        return {
+            "trial": trial.digest,
+            "image": machine.image.digest,
+            "machine": machine.digest,
+            "kernel": machine.image.kernel,
+            "qemu": machine.qemu.text,
+            "workload": trial.workload.digest,
+        }
+
     def stop(self) -> None:
         """Ends all that runs, for good: for who breaks off."""
         with self._lock:
@@ -134,15 +150,7 @@ class Lab:
     def _measure(self, trial: Trial) -> Measurement:
         began = time.monotonic()
         machine = self.machine(trial.machine)
-        digests = {
-            "trial": trial.digest,
-            "image": machine.image.digest,
-            "machine": machine.digest,
-            "kernel": machine.image.kernel,
-            "qemu": machine.qemu.text,
-            "workload": trial.workload.digest,
-            "runner": runner_digest(),
-        }
+        digests = {**self.digests(trial), "runner": runner_digest()}
         compiled = None
         if not trial.policy.is_eevdf:
             digests["policy"] = hashlib.sha256(trial.policy.source.encode()).hexdigest()
@@ -150,7 +158,7 @@ class Lab:
             try:
                 compiled = compile_policy(trial.policy.source, machine.image)
             except CompileError as error:
-                return self._rejected(trial, str(error), digests, began)
+                return self._rejected(trial, error, digests, began)
             digests["object"] = hashlib.sha256(compiled).hexdigest()
         exact = trial.machine.clock is Clock.VIRTUAL
         key = digest(digests)
@@ -169,13 +177,12 @@ class Lab:
         timings = {**measurement.timings_s, "total": time.monotonic() - began}
         return dataclasses.replace(measurement, timings_s=timings)
 
-    def _rejected(self, trial: Trial, lines: str, digests: dict[str, str], began: float) -> Measurement:
-        first = next((line for line in lines.splitlines() if "error:" in line), lines.splitlines()[0])
+    def _rejected(self, trial: Trial, error: CompileError, digests: dict[str, str], began: float) -> Measurement:
         return Measurement(
             trial=trial.digest,
             outcome=Outcome.REJECTED,
-            message=f"compile: {first}",
-            log=lines,
+            message=f"compile: {error.first}",
+            log=str(error),
             digests=digests,
             timings_s={"restore": 0.0, "job": 0.0, "total": time.monotonic() - began},
         )

@@ -11,6 +11,7 @@ from schedcp_gym.lab.attempts import run_job
 from schedcp_gym.lab.compiler import CompileError, compile_policy
 from schedcp_gym.lab.trial_job import build_job, to_measurement
 from schedcp_gym.machine import Ending, Job, JobResult
+from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import BadInput, Measurement, Outcome, SchedcpError, Trial
 
 #: Guest seconds for compiling and reading, beyond the trial's own.
@@ -72,17 +73,10 @@ def watch(
         SchedcpError: The host failed.
     """
     machine = lab.machine(trial.machine)
-    compiled = None
-    if not trial.policy.is_eevdf:
-        try:
-            compiled = compile_policy(trial.policy.source, machine.image)
-        except CompileError as error:
-            raise BadInput(f"policy {trial.policy.name} does not compile: {str(error).splitlines()[0]}") from None
     own = guest_files()
     own["watch/watch.py"] = own[f"watch/{watcher}"]
-    job = build_job(trial, compiled)
     everything = {
-        **job.files,
+        **plain_job(trial, machine.image).files,
         **own,
         **{f"watch/{name}": content for name, content in files.items()},
         "run": (GUEST / "run-profile.sh").read_bytes(),
@@ -90,15 +84,21 @@ def watch(
     result = run_job(machine, Job(everything, trial.max_job_s + extra_s), cold=lab.cold)
     if result.host_failed or (result.says_nothing and not host_deadline_speaks):
         raise SchedcpError(f"the host failed the analysis: {result.message or result.ending.value}")
-    digests = {
-        "trial": trial.digest,
-        "image": machine.image.digest,
-        "machine": machine.digest,
-        "kernel": machine.image.kernel,
-        "qemu": machine.qemu.text,
-        "workload": trial.workload.digest,
-    }
-    return Watched(result, to_measurement(trial, result, digests))
+    return Watched(result, to_measurement(trial, result, lab.digests(trial)))
+
+
+def plain_job(trial: Trial, image: Image) -> Job:
+    """A trial's job, with nobody watching yet.
+
+    Raises:
+        BadInput: The policy does not compile.
+    """
+    if trial.policy.is_eevdf:
+        return build_job(trial, None)
+    try:
+        return build_job(trial, compile_policy(trial.policy.source, image))
+    except CompileError as error:
+        raise BadInput(f"policy {trial.policy.name} does not compile: {error.first}") from None
 
 
 def ending(watched: Watched) -> str:

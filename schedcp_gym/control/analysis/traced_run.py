@@ -8,11 +8,12 @@ from functools import cache
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.analysis import trace as traces
+from schedcp_gym.control.analysis.guest_job import plain_job
 from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.attempts import run_job
 from schedcp_gym.lab.compiler import compile_policy
-from schedcp_gym.lab.trial_job import build_job, to_measurement
+from schedcp_gym.lab.trial_job import to_measurement
 from schedcp_gym.machine import Job
 from schedcp_gym.machine.image import Image
 from schedcp_gym.paths import PACKAGE, POLICIES
@@ -44,19 +45,13 @@ def run_traced(lab: Lab, trial: Trial) -> TracedRun:
     """Runs a trial under the tracer.
 
     Raises:
+        BadInput: The policy does not compile.
         SchedcpError: The trial did not end well, or the host failed.
     """
     machine = lab.machine(trial.machine)
     job = traced_job(trial, machine.image)
     result = run_job(machine, job, cold=lab.cold)
-    digests = {
-        "trial": trial.digest,
-        "image": machine.image.digest,
-        "machine": machine.digest,
-        "kernel": machine.image.kernel,
-        "qemu": machine.qemu.text,
-        "tracer": hashlib.sha256(job.files["trace.bpf.o"]).hexdigest(),
-    }
+    digests = {**lab.digests(trial), "tracer": hashlib.sha256(job.files["trace.bpf.o"]).hexdigest()}
     measurement = to_measurement(trial, result, digests)
     if not measurement.ok:
         raise SchedcpError(
@@ -67,9 +62,12 @@ def run_traced(lab: Lab, trial: Trial) -> TracedRun:
 
 
 def traced_job(trial: Trial, image: Image) -> Job:
-    """The job of a trial, with the tracer around it."""
-    compiled = None if trial.policy.is_eevdf else compile_policy(trial.policy.source, image)
-    files = dict(build_job(trial, compiled).files)
+    """The job of a trial, with the tracer around it.
+
+    Raises:
+        BadInput: The policy does not compile.
+    """
+    files = dict(plain_job(trial, image).files)
     files["run"] = RUN_SCRIPT.read_bytes()
     files["trace.bpf.o"] = compile_policy(tracer_source(), image)
     files["environment"] += _environment(trial)
