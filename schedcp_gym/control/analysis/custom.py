@@ -69,7 +69,7 @@ def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
         SchedcpError: The host failed.
     """
     began = time.monotonic()
-    _check(source)
+    check(source)
     spec = dataclasses.replace(trial.machine, max_job_s=min(trial.max_job_s, RUN_LIMIT_S), max_host_s=HOST_LIMIT_S)
     limited = dataclasses.replace(trial, machine=spec)
     files = {"probe.c": source.encode(), "limits.json": json.dumps(LIMITS).encode()}
@@ -80,9 +80,9 @@ def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
         tables = {printable(name): _table(name, table, source) for name, table in found["tables"].items()}
         told = found["printed"]
         shown = {"lines": [printable(str(line)) for line in told["lines"]], "written": int(told["written"])}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        text = _text(tables, shown, guest_job.fault(watched))
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise SchedcpError(f"the probe's result can't be read: {type(error).__name__} {error}") from None
-    text = _text(tables, shown, guest_job.fault(watched))
     run = {"outcome": watched.measurement.outcome.value, "metrics": dict(watched.measurement.metrics)}
     histograms = {name: table for name, table in tables.items() if table["kind"] == "histogram"}
     return Analysis(
@@ -108,7 +108,12 @@ def source_digest(source: str) -> str:
     return digest([source, LIMITS, RUN_LIMIT_S, side_digest()])
 
 
-def _check(source: str) -> None:
+def check(source: str) -> None:
+    """Checks what can be checked before anything is booted.
+
+    Raises:
+        BadInput: It is empty, too long, or no text.
+    """
     if len(source) > SOURCE_LIMIT:
         raise BadInput(f"the probe has {len(source)} characters; {SOURCE_LIMIT} are allowed")
     if not source.strip() or "\0" in source:

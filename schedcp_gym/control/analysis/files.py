@@ -57,7 +57,7 @@ def read_file(workload: Workload, path: str, *, first_line: int = 1, tokens_limi
         raise BadInput(f"{path} has {len(lines)} lines; there is no line {first_line}")
     shown = _fitting(lines[first_line - 1 :], max(1, min(tokens_limit, TOKENS_LIMIT)))
     last = first_line - 1 + len(shown)
-    cut = last < len(lines) or len(content) < size
+    cut = last < len(lines) or len(content) < size or shown[-1:] != lines[last - 1 : last]
     text = "\n".join([*shown, *([f"(cut after line {last}; the file has {size} bytes)"] if cut else [])])
     data = {"path": path, "bytes": size, "lines": len(lines), "first_line": first_line, "last_line": last, "cut": cut}
     return _analysis(workload, f"file {path}", text, data, began)
@@ -89,6 +89,11 @@ def _files(workload: Workload) -> dict[str, Path]:
     return found | {name: path for name, path in shared.items() if _is_plain(SHARED, Path(path.name))}
 
 
+def _links(workload: Workload) -> set[str]:
+    folder = WORKLOADS / workload.folder
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink()}
+
+
 def _is_plain(folder: Path, name: Path) -> bool:
     """Whether it is a plain file, and no part of the way to it a link."""
     places = [folder / part for part in (*reversed(name.parents), name)][1:]
@@ -103,7 +108,7 @@ def _find(workload: Workload, path: str) -> Path:
     shown = path[:80].encode("ascii", "backslashreplace").decode()
     if not shown.isprintable() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise BadInput(f"{shown!r} is outside the workload's folder: name a file of {workload.name} as it is listed")
-    if (WORKLOADS / workload.folder / path[:200]).is_symlink():
+    if path in _links(workload):
         raise BadInput(f"{shown!r} is a link: only the workload's own files can be read")
     raise unknown(f"file of {workload.name}", shown, files)
 
