@@ -32,10 +32,14 @@ def print_analysis(answer: Analysis, console: Console | None = None) -> None:
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     data = answer.data
-    if "profiles" not in data or "tables" in data:  # histograms say more than their text; a probe's tables don't
-        console.print(harmless(answer.text), markup=False)
+    if "parts" in data:  # the table has them
+        console.print(harmless(answer.text.partition("\n")[0]), markup=False)
+    elif "profiles" not in data or "tables" in data:  # histograms say more than their text; a probe's tables don't
+        console.print(harmless(answer.text), markup=False, soft_wrap="path" in data)  # a file keeps its lines
     for name, profile in data.get("profiles", {}).items():
         _print_profile(console, name, profile)
+    if len(data.get("parts", ())) > 1:
+        console.print(_parts_table(data["parts"]))
     if groups := data.get("groups"):
         console.print(_groups_table(groups))
     if isinstance(metrics := data.get("metrics"), list):
@@ -82,6 +86,18 @@ def _groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
             f"{group['run_us'] / 1e6:.3f}",
             *(value_text(figure) for figure in figures),
         )
+    return table
+
+
+def _parts_table(parts: Sequence[Mapping[str, Any]]) -> Table:
+    names = list(parts[0]["medians"])
+    table = _table(
+        "parts, medians; * where behaviour changes",
+        *((head, "right") for head in ("from s", "to s", *names)),
+    )
+    for part in parts[:ROWS]:
+        began = f"{'*' if part['behaviour'] else ''}{part['from_s']:.2f}"
+        table.add_row(began, f"{part['to_s']:.2f}", *(value_text(part["medians"][name]) for name in names))
     return table
 
 

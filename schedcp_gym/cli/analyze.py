@@ -1,8 +1,9 @@
 """``schedcp-gym analyze``: what the workload analysis engine sees of a workload, tier by tier."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,15 +19,11 @@ from schedcp_gym.cli.options import (
     word_of,
 )
 from schedcp_gym.control.analysis.report import Tier
-from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Policy, Scale
-
-if TYPE_CHECKING:
-    from schedcp_gym.control.analysis import Analysis
-    from schedcp_gym.control.analysis.engine import Analyzer
-    from schedcp_gym.lab import Lab
+from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Scale
 
 EPILOG = (
     "Examples: [bold]schedcp-gym analyze schbench[/bold] · "
+    "[bold]schedcp-gym analyze phases --changes[/bold] · "
     "[bold]schedcp-gym analyze schbench --profile runq_latency --policy fifo[/bold] · "
     "[bold]schedcp-gym analyze schbench --tier feedback --policy vtime --last fifo[/bold] · "
     "[bold]schedcp-gym analyze longtail --file workload.yaml[/bold] · "
@@ -49,15 +46,23 @@ def analyze(
             parser=word_of(Tier), metavar="|".join(Tier), help="How deep to look; summary if nothing is asked."
         ),
     ] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Where the run changes, and whether to analyse anew (tier summary).")
+    ] = False,
     profiles: Annotated[
-        list[str] | None, typer.Option("--profile", metavar="NAME", help="This profile (tier profile); repeat.")
+        list[str] | None,
+        typer.Option("--profile", metavar="NAME", help="This profile (tier profile; `list profiles`); repeat."),
     ] = None,
     probe: Annotated[Path | None, typer.Option(metavar="FILE.c", help="A BCC probe of your own.")] = None,
     file: Annotated[str | None, typer.Option(metavar="PATH", help="Read a file of the workload's folder.")] = None,
+    first_line: Annotated[int, typer.Option(min=1, help="Of --file: where to begin.")] = 1,
     files: Annotated[bool, typer.Option("--files", help="List the workload's files.")] = False,
     policy: Annotated[str, typer.Option(help="What schedules it: a policy's name, eevdf, or a .bpf.c file.")] = EEVDF,
     tunables: SetOption = None,
     last: Annotated[str | None, typer.Option(metavar="POLICY", help="Feedback: the policy before this one.")] = None,
+    last_tunables: Annotated[
+        list[str] | None, typer.Option("--set-last", metavar="K=V", help="Feedback: a tunable of --last; repeat.")
+    ] = None,
     objective: Annotated[str | None, typer.Option(metavar="NAME", help="Feedback: by this objective.")] = None,
     traced: Annotated[bool, typer.Option(help="Feedback: also trace both runs, for who waited.")] = True,
     scale: ScaleOption = Scale.SMOKE,
@@ -68,37 +73,50 @@ def analyze(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again even if the answer is known.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at a workload: summary (one traced run), profiles, its files, or what a policy changed; with the costs."""
+    """Look at a workload: summary (one traced run), profiles, its files, or what a policy changed; with the costs.
+
+    On the virtual clock an answer is kept: asked again it costs nothing.
+    """
     from schedcp_gym import ui
+    from schedcp_gym.control.analysis import Analysis, Analyzer, custom
+    from schedcp_gym.control.analysis.program import choose
     from schedcp_gym.lab import Lab, catalogue
 
-    question = _question(tier, profiles, probe, file, files=files)
+    asked = {"--changes": changes, "--profile": profiles, "--probe": probe, "--file": file, "--files": files}
+    question = _question(tier, [name for name, given in asked.items() if given not in (None, False, [])])
+    for_feedback = {"--last": last, "--set-last": last_tunables, "--objective": objective, "--no-traced": not traced}
+    _refuse_idle(question, Tier.FEEDBACK, for_feedback)
+    _refuse_idle(question, "file", {"--first-line": first_line > 1})
+    if question == Tier.FEEDBACK and policy == EEVDF:
+        raise BadInput("feedback is on a policy: name it with --policy")
+    if last_tunables and not last:
+        raise BadInput("--set-last sets tunables of the policy before: name it with --last")
     chosen = catalogue.load_policy(policy, pairs(tunables or []))
-    before = catalogue.load_policy(last) if last else None
-    catalogue.find_objective(catalogue.load_workload(workload), objective)
+    before = catalogue.load_policy(last, pairs(last_tunables or [], "--set-last")) if last else None
+    declared = catalogue.load_workload(workload)
+    catalogue.find_objective(declared, objective)
+    choose(tuple(profiles or ()))
     source = _read_probe(probe) if probe else ""
+    if probe:
+        custom.check(source)
     with ui.build_progress() as report:
         lab = Lab(cache=not no_cache, report=report)
         machine = MachineSpec(cpus=cpus, clock=clock, kernel=kernel)
         if question not in ("file", "files"):
             lab.machine(machine)
-    analyzer = _analyzer(lab, machine, scale, seed)
-    answer = _ask(
-        analyzer,
-        question,
-        workload,
-        chosen,
-        profiles=tuple(profiles or ()),
-        source=source,
-        file=file or "",
-        last=before,
-        objective=objective,
-        traced=traced,
-    )
+    analyzer = Analyzer(lab, machine, scale, seed)
+    ask: dict[str, Callable[[], Analysis]] = {
+        "summary": lambda: analyzer.summary(declared, chosen),
+        "changes": lambda: analyzer.changes(declared, chosen),
+        "profile": lambda: analyzer.profile(declared, profiles or (), chosen),
+        "probe": lambda: analyzer.probe(declared, source, chosen),
+        "files": lambda: analyzer.files(declared),
+        "file": lambda: analyzer.file(declared, file or "", first_line),
+        "feedback": lambda: analyzer.feedback(declared, chosen, before, objective=objective, traced=traced),
+    }
+    answer = ask[question]()
     if as_json:
         from pydantic import TypeAdapter
-
-        from schedcp_gym.control.analysis import Analysis
 
         print(json.dumps(TypeAdapter(Analysis).dump_python(answer, mode="json"), indent=1))
     else:
@@ -107,73 +125,36 @@ def analyze(
         print_analysis(answer)
 
 
-def _question(
-    tier: Tier | None, profiles: list[str] | None, probe: Path | None, file: str | None, *, files: bool = False
-) -> str:
-    """What is asked: a tier, ``probe``, ``file`` or ``files``; options of two questions at once are refused."""
-    asked = [
-        ("--profile", bool(profiles)),
-        ("--probe", probe is not None),
-        ("--file", file is not None),
-        ("--files", files),
-    ]
-    options = [name for name, given in asked if given]
+def _question(tier: Tier | None, options: list[str]) -> str:
+    """What is asked: a tier, or one of the options that are a question; two questions at once are refused."""
     if len(options) > 1:
         raise BadInput(f"one question at a time: {' or '.join(options)}")
-    if options and tier not in (None, Tier.PROFILE):
-        raise BadInput(f"{options[0]} is of the tier profile, not {tier}")
-    if options and options != ["--profile"]:
-        return options[0].removeprefix("--")
-    return (Tier.PROFILE if options else tier or Tier.SUMMARY).value
+    if not options:
+        return (tier or Tier.SUMMARY).value
+    own = Tier.SUMMARY if options == ["--changes"] else Tier.PROFILE
+    if tier not in (None, own):
+        raise BadInput(f"{options[0]} is of the tier {own}, not {tier}")
+    return options[0].removeprefix("--")
+
+
+def _refuse_idle(question: str, of: str, options: Mapping[str, object]) -> None:
+    """An option that would be passed over is a mistake."""
+    given = [name for name, value in options.items() if value]
+    if given and question != of:
+        how = f"--tier {of}" if of in list(Tier) else f"--{of}"
+        raise BadInput(f"{given[0]} says nothing about this question: it goes with {how}")
 
 
 def _read_probe(path: Path) -> str:
     try:
-        if path.stat().st_size > PROBE_BYTES:
+        if not path.is_file():  # a device, or a pipe, may never end
+            raise BadInput(f"{path} {'is no plain file' if path.exists() else 'does not exist'}")
+        with path.open("rb") as file:
+            content = file.read(PROBE_BYTES + 1)
+        if len(content) > PROBE_BYTES:
             raise BadInput(f"{path} is larger than {PROBE_BYTES} bytes")
-        return path.read_text()
+        return content.decode()
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not a text file") from None
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror}") from None
-
-
-def _analyzer(lab: "Lab", machine: MachineSpec, scale: Scale, seed: int) -> "Analyzer":
-    from schedcp_gym.control.analysis.engine import Analyzer
-
-    return Analyzer(lab, machine, scale, seed)
-
-
-def _ask(
-    analyzer: "Analyzer",
-    question: str,
-    workload: str,
-    policy: Policy,
-    *,
-    profiles: tuple[str, ...],
-    source: str,
-    file: str,
-    last: Policy | None,
-    objective: str | None,
-    traced: bool,
-) -> "Analysis":
-    """All that is asked of the engine, in one place."""
-    if question == Tier.SUMMARY:
-        return analyzer.summary(workload, policy)
-    if question == Tier.FEEDBACK:
-        from schedcp_gym.control.analysis.deployed import feedback
-
-        return feedback(analyzer, workload, policy, last, objective=objective, traced=traced)
-    if question == Tier.PROFILE:
-        from schedcp_gym.control.analysis.profiles import profile
-
-        return analyzer.ask(profile, workload, policy, names=profiles)
-    if question == "probe":
-        from schedcp_gym.control.analysis.custom import probe
-
-        return analyzer.ask(probe, workload, policy, source=source)
-    from schedcp_gym.control.analysis.files import list_files, read_file
-    from schedcp_gym.lab.catalogue import load_workload
-
-    declared = load_workload(workload)
-    return list_files(declared) if question == "files" else read_file(declared, file)

@@ -1,4 +1,4 @@
-"""``schedcp-gym list``: policies, workloads, environments, agents, and what the verifier looks at."""
+"""``schedcp-gym list``: policies, workloads, environments, agents, profiles, and what the verifier looks at."""
 
 import json
 from typing import Annotated, Any
@@ -14,15 +14,16 @@ def register(app: typer.Typer) -> None:
 
 
 def list_things(
-    kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|rules|cases")],
+    kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|profiles|rules|cases")],
     as_json: JsonOption = False,
 ) -> None:
-    """List policies, workloads, environments, agents, or the verifier's rules (of source) and cases (of behaviour)."""
+    """List policies, workloads, environments, agents, profiles, or the verifier's rules (of source) and cases."""
     listings = {
         "policies": _policies,
         "workloads": _workloads,
         "envs": _envs,
         "agents": _agents,
+        "profiles": _profiles,
         "rules": _rules,
         "cases": _cases,
     }
@@ -89,6 +90,15 @@ def _agents() -> list[dict[str, Any]]:
     from schedcp_gym.baselines import agent_names, agent_summary
 
     return [{"agent": name, "what": agent_summary(name)} for name in agent_names()]
+
+
+def _profiles() -> list[dict[str, Any]]:
+    from schedcp_gym.control.analysis.program import all_probes
+
+    return [
+        {"profile": probe.name, "default": probe.default, "what": probe.says, "reading": probe.reading}
+        for probe in all_probes().values()
+    ]
 
 
 def _rules() -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """What ``analyze`` prints for a person, and how it reads its options."""
 
 import io
-from pathlib import Path
+import re
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from schedcp_gym.cli import app
 from schedcp_gym.cli.analysis_table import cost_text, histogram_text, print_analysis
 from schedcp_gym.cli.analyze import _question
 from schedcp_gym.control.analysis import Analysis, Tier
@@ -65,23 +67,63 @@ def test_other_answers_are_shown_as_the_model_gets_them_with_the_cost():
 
 
 def test_what_is_asked_follows_from_the_options():
-    assert _question(None, None, None, None) == "summary"
-    assert _question(None, ["runq_latency"], None, None) == "profile"
-    assert _question(Tier.PROFILE, None, None, None) == "profile"
-    assert _question(None, None, Path("x.c"), None) == "probe"
-    assert _question(None, None, None, "run.py") == "file"
-    assert _question(None, None, None, None, files=True) == "files"
-    assert _question(Tier.FEEDBACK, None, None, None) == "feedback"
+    assert _question(None, []) == "summary"
+    assert _question(None, ["--profile"]) == "profile"
+    assert _question(Tier.PROFILE, []) == "profile"
+    assert _question(None, ["--probe"]) == "probe"
+    assert _question(Tier.PROFILE, ["--file"]) == "file"
+    assert _question(None, ["--files"]) == "files"
+    assert _question(Tier.SUMMARY, ["--changes"]) == "changes"
+    assert _question(Tier.FEEDBACK, []) == "feedback"
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("tier", "options", "says"),
     [
-        ((None, ["a"], Path("x.c"), None), "one question at a time: --profile or --probe"),
-        ((Tier.SUMMARY, ["a"], None, None), "--profile is of the tier profile, not summary"),
-        ((Tier.FEEDBACK, None, None, "x"), "--file is of the tier profile, not feedback"),
+        (None, ["--profile", "--probe"], "one question at a time: --profile or --probe"),
+        (Tier.SUMMARY, ["--profile"], "--profile is of the tier profile, not summary"),
+        (Tier.FEEDBACK, ["--file"], "--file is of the tier profile, not feedback"),
+        (Tier.PROFILE, ["--changes"], "--changes is of the tier summary, not profile"),
     ],
 )
-def test_two_questions_at_once_are_refused(asked, says):
+def test_two_questions_at_once_are_refused(tier, options, says):
     with pytest.raises(BadInput, match=says):
-        _question(*asked)
+        _question(tier, options)
+
+
+def test_parts_are_a_table_and_a_file_keeps_its_lines():
+    medians = {"running_cpus": 1.5, "burst_us": 8000.0}
+    parts = [
+        {"from_s": 0.0, "to_s": 1.5, "behaviour": False, "medians": medians},
+        {"from_s": 1.5, "to_s": 2.0, "behaviour": True, "medians": medians},
+    ]
+    text = shown(text="w: behaviour changes\nnot shown", data={"parts": parts, "changes": []})
+    assert text.startswith("w: behaviour changes\n")
+    assert "not shown" not in text
+    assert "*1.50" in text
+    assert "8,000" in text
+    long = "x " * 200
+    assert long in shown(text=long, data={"path": "run.py"})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--probe", "/dev/zero"], "/dev/zero is no plain file"),
+        (["--probe", "/nonesuch.c"], "/nonesuch.c does not exist"),
+        (["--profile", "runq"], "unknown profile 'runq'"),
+        (["--probe", "/dev/null"], "/dev/null is no plain file"),
+        (["--last", "fifo"], "--last says nothing about this question: it goes with --tier feedback"),
+        (["--profile", "perf_stat", "--objective", "fair"], "--objective says nothing .* --tier feedback"),
+        (["--files", "--first-line", "3"], "--first-line says nothing about this question: it goes with --file"),
+        (["--tier", "feedback"], "feedback is on a policy: name it with --policy"),
+        (["--tier", "feedback", "--policy", "fifo", "--set-last", "a=1"], "name it with --last"),
+        (["--tier", "feedback", "--policy", "fifo", "--last", "vtime", "--set-last", "a"], "--set-last takes NAME="),
+        (["--file", "\N{SNOWMAN}" * 200], "unknown file of schbench"),
+        (["--file", "../../x"], "outside the workload's folder"),
+    ],
+)
+def test_what_can_not_be_asked_is_refused_before_anything_boots(options, says):
+    result = CliRunner().invoke(app, ["analyze", "schbench", *options])
+    assert isinstance(result.exception, BadInput)
+    assert re.search(says, str(result.exception))
