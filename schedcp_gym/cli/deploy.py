@@ -96,6 +96,7 @@ def _config(shares: str, limits: list[str]) -> "CanaryConfig":
 
     from schedcp_gym.control.verifier.canary import CanaryConfig
     from schedcp_gym.lab.catalogue import unknown
+    from schedcp_gym.spec.errors import first_fault
 
     values = pairs(limits, "--limit")
     try:
@@ -105,9 +106,7 @@ def _config(shares: str, limits: list[str]) -> "CanaryConfig":
         first = error.errors()[0]
         if first["type"] == "unexpected_keyword_argument":
             raise unknown("limit", str(first["loc"][0]), (each.name for each in fields(CanaryConfig))) from None
-        place = ".".join(map(str, first["loc"]))
-        said = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{place}: {said}" if place else said) from None
+        raise BadInput(first_fault(error)) from None
     except ValueError:
         raise BadInput(f"--shares takes whole numbers with commas between them, not {shares!r}") from None
 

@@ -13,6 +13,7 @@ from schedcp_gym.machine.image.inputs import ImageInputs, file_digest, folder_di
 from schedcp_gym.paths import POLICIES, SHARED, WORKLOADS
 from schedcp_gym.spec import EEVDF, BadInput, Objective, Policy, Tunable, TunableType, Workload, check_tunables
 from schedcp_gym.spec.digest import digest
+from schedcp_gym.spec.errors import first_fault
 
 #: How the name of a variant's declaration ends.
 VARIANT = ".variant.yaml"
@@ -75,12 +76,11 @@ def load_workload(name: str) -> Workload:
             {**declared, "folder": path.parent.name, "digest": _workload_digest(path, used)}
         )
     except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not YAML: {error}") from None
+        raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8 text") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{path}: {first_fault(error)}") from None
     except ValueError as error:  # a date that does not exist, say
         raise BadInput(f"{path}: {error}") from None
 

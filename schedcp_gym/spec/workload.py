@@ -60,7 +60,10 @@ class Objective:
         """
         for name in [*self.weights, *self.floors, *([self.bound] if self.bound else [])]:
             if name not in metrics:
-                raise ValueError(f"objective: {name} is not among the metrics ({', '.join(sorted(metrics))})")
+                declared = ", ".join(sorted(metrics)) or "none"
+                raise ValueError(
+                    f"objective: {name} is not among the metrics ({declared}): declare it, or leave it out"
+                )
         if not self.weights or not all(0 < weight < math.inf for weight in self.weights.values()):
             raise ValueError("objective: weights must be above 0 and finite, and at least one")
         if not all(0 < floor <= 1 for floor in self.floors.values()):

@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.errors import first_fault
 
 #: Windows in which hardly anybody sleeps can't tell how long bursts are; from here on they are all long.
 LONG_BURST_US = 8000.0
@@ -110,8 +111,7 @@ def load_thresholds(path: Path = THRESHOLDS) -> Thresholds:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInput(f"{path}: {str(error).splitlines()[0]}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{path}: {first_fault(error)}") from None
 
 
 def series_of(trace: Trace) -> Series:

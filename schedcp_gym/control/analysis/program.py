@@ -16,6 +16,7 @@ from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.image.inputs import folder_digest
 from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.digest import digest
+from schedcp_gym.spec.errors import first_fault
 
 PROBES = Path(__file__).with_name("probes")
 GUEST = Path(__file__).with_name("guest")
@@ -92,10 +93,9 @@ def _load(path: Path) -> Probe:
         found = {"name": path.stem, "source": source.read_text(), "language": source.suffix[1:]}
         return TypeAdapter(Probe).validate_python({**declared, **found})
     except (yaml.YAMLError, TypeError) as error:
-        raise BadInput(f"{path}: not a mapping in YAML: {error}") from None
+        raise BadInput(f"{path}: not a mapping in YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{path}: {first_fault(error)}") from None
 
 
 def choose(names: tuple[str, ...]) -> list[Probe]:
