@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from schedcp_gym.lab import catalogue, store
+from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.attempts import run_job
 from schedcp_gym.lab.compiler import CompileError, compile_policy, find_clang
+from schedcp_gym.lab.store import MEASUREMENTS
 from schedcp_gym.lab.trial_job import build_job, runner_digest, to_measurement
 from schedcp_gym.machine import Machine
 from schedcp_gym.machine.image import Image, ensure_image
@@ -162,11 +163,11 @@ class Lab:
             digests["object"] = hashlib.sha256(compiled).hexdigest()
         exact = trial.machine.clock is Clock.VIRTUAL
         key = digest(digests)
-        if exact and self.cache and not self.cold and (stored := store.read(key)):
+        if exact and self.cache and not self.cold and (stored := MEASUREMENTS.read(key)):
             return stored
         measurement = self._run(trial, machine, compiled, digests, began)
         if exact and _is_repeatable(measurement):
-            store.write(key, measurement)
+            MEASUREMENTS.write(key, measurement)
         return measurement
 
     def _run(

@@ -1,10 +1,12 @@
-"""Measurements kept by content: the same trial on the same image is never run twice."""
+"""What is kept by content: the same trial on the same image is never run twice."""
 
 import dataclasses
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,34 +15,52 @@ from schedcp_gym.spec import Measurement
 
 log = logging.getLogger(__name__)
 
-#: Raised when the meaning of a stored measurement changes.
-FORMAT = 1
-_ADAPTER = TypeAdapter(Measurement)
+Value = TypeVar("Value")
 
 
-def _path(key: str) -> Path:
-    return cache_root() / "trials" / key[:2] / f"{key}.json"
+class Store(Generic[Value]):
+    """Values of one kind by key, one file each. The kind is a dataclass with a field ``cached``."""
+
+    def __init__(self, kind: type[Value], folder: Callable[[], Path], version: int) -> None:
+        """Prepares a store; nothing is read yet.
+
+        Args:
+            kind: The values' class.
+            folder: Where they lie; asked each time.
+            version: Raised when the meaning of a stored value changes.
+        """
+        self.folder = folder
+        self.version = version
+        self._word = kind.__name__.lower()
+        self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def read(self, key: str) -> Value | None:
+        """The stored value, marked as cached; None when there is none or it can't be read."""
+        path = self._path(key)
+        try:
+            stored = json.loads(path.read_text())
+            if stored["format"] != self.version:
+                raise ValueError("another version's")
+            found: Value = dataclasses.replace(self._adapter.validate_python(stored[self._word]), cached=True)
+            return found
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
+            reason = str(error).split("\n")[0]
+            log.warning("the stored %s %s can't be used (%s); it is made again", self._word, path, reason)
+            return None
+
+    def write(self, key: str, value: Value) -> None:
+        """Stores a value; readers see it whole or not at all."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+        plain = {"format": self.version, self._word: self._adapter.dump_python(value, mode="json")}
+        part.write_text(json.dumps(plain))
+        part.rename(path)
+
+    def _path(self, key: str) -> Path:
+        return self.folder() / key[:2] / f"{key}.json"
 
 
-def read(key: str) -> Measurement | None:
-    """The stored measurement, marked as cached; None when there is none or it can't be read."""
-    path = _path(key)
-    try:
-        stored = json.loads(path.read_text())
-        if stored["format"] != FORMAT:
-            raise ValueError("another version's")
-        return dataclasses.replace(_ADAPTER.validate_python(stored["measurement"]), cached=True)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-        log.warning("the stored measurement %s can't be used (%s); measuring again", path, str(error).split("\n")[0])
-        return None
-
-
-def write(key: str, measurement: Measurement) -> None:
-    """Stores a measurement; readers see it whole or not at all."""
-    path = _path(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    part.write_text(json.dumps({"format": FORMAT, "measurement": _ADAPTER.dump_python(measurement, mode="json")}))
-    part.rename(path)
+MEASUREMENTS = Store(Measurement, lambda: cache_root() / "trials", version=1)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from schedcp_gym.lab import store
+from schedcp_gym.lab.store import MEASUREMENTS
 from schedcp_gym.spec import Measurement, Outcome
 
 KEY = "ab" * 32
@@ -31,13 +31,13 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 def test_what_was_never_stored_is_none_without_a_word(caplog):
-    assert store.read(KEY) is None
+    assert MEASUREMENTS.read(KEY) is None
     assert caplog.text == ""
 
 
 def test_a_measurement_comes_back_to_the_last_digit_and_marked_as_cached():
-    store.write(KEY, MEASUREMENT)
-    again = store.read(KEY)
+    MEASUREMENTS.write(KEY, MEASUREMENT)
+    again = MEASUREMENTS.read(KEY)
     assert again == dataclasses.replace(MEASUREMENT, cached=True)
     assert again.exact() == MEASUREMENT.exact()
 
@@ -58,34 +58,34 @@ def test_a_measurement_comes_back_to_the_last_digit_and_marked_as_cached():
     ],
 )
 def test_a_damaged_or_foreign_entry_is_measured_again_and_said(tmp_path, caplog, content):
-    store.write(KEY, MEASUREMENT)
+    MEASUREMENTS.write(KEY, MEASUREMENT)
     (path,) = tmp_path.rglob("*.json")
     path.write_text(content, errors="surrogateescape")
-    assert store.read(KEY) is None
-    assert "measuring again" in caplog.text
+    assert MEASUREMENTS.read(KEY) is None
+    assert "it is made again" in caplog.text
     assert path.name in caplog.text
-    store.write(KEY, MEASUREMENT)
-    assert store.read(KEY) is not None
+    MEASUREMENTS.write(KEY, MEASUREMENT)
+    assert MEASUREMENTS.read(KEY) is not None
 
 
 def test_half_written_files_are_not_left_and_not_read(tmp_path):
-    store.write(KEY, MEASUREMENT)
+    MEASUREMENTS.write(KEY, MEASUREMENT)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"{KEY}.json"]
 
 
 def test_a_reader_beside_writers_sees_a_whole_entry_every_time(caplog):
-    store.write(KEY, MEASUREMENT)
+    MEASUREMENTS.write(KEY, MEASUREMENT)
     stop = threading.Event()
 
     def write():
         while not stop.is_set():
-            store.write(KEY, MEASUREMENT)
+            MEASUREMENTS.write(KEY, MEASUREMENT)
 
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
     try:
-        assert all(store.read(KEY) is not None for _ in range(300))
+        assert all(MEASUREMENTS.read(KEY) is not None for _ in range(300))
     finally:
         stop.set()
         for writer in writers:
@@ -94,6 +94,6 @@ def test_a_reader_beside_writers_sees_a_whole_entry_every_time(caplog):
 
 
 def test_an_entry_is_readable_as_plain_json(tmp_path):
-    store.write(KEY, MEASUREMENT)
+    MEASUREMENTS.write(KEY, MEASUREMENT)
     (path,) = tmp_path.rglob("*.json")
     assert json.loads(path.read_text())["measurement"]["metrics"] == MEASUREMENT.metrics

@@ -186,13 +186,13 @@ class Analyzer:
         trial = self.trial(workload, policy)
         exact = trial.machine.clock is Clock.VIRTUAL
         key = self._key(look, trial, options) if exact else ""
-        if exact and self.lab.cache and not self.lab.cold and (stored := cache.read(key)):
+        if exact and self.lab.cache and not self.lab.cold and (stored := cache.ANALYSES.read(key)):
             return stored
         began = time.monotonic()
         found = look(self.lab, trial, **options)
         answer = dataclasses.replace(found, host_s=round(time.monotonic() - began, 3))
         if exact:
-            cache.write(key, answer)
+            cache.ANALYSES.write(key, answer)
         return answer
 
     def _key(self, look: Look, trial: Trial, options: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ scx_trace --object /job/trace.bpf.o --output /result/trace.json -- \
 
 @pytest.fixture
 def empty_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "cache_root", lambda: tmp_path)
+    monkeypatch.setattr(cache.ANALYSES, "folder", lambda: tmp_path)
 
 
 def test_a_change_of_phase_is_seen_when_the_load_says_it_came(run_job, image):
