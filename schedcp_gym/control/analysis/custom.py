@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from schedcp_gym.control.analysis import guest_job, histogram, tokens
-from schedcp_gym.control.analysis.guest_job import Watched, printable
+from schedcp_gym.control.analysis.guest_job import RESULT_LIMIT, Watched, printable
 from schedcp_gym.control.analysis.program import side_digest
 from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.control.verifier.kernel import what_matters
@@ -40,7 +40,7 @@ TEXT_LIMIT = 6000
 
 _HISTOGRAM = re.compile(r"\bBPF_HISTOGRAM\s*\(\s*(\w+)")
 _ERROR = re.compile(r"^(?:probe\.c:(\d+):\d+: |\S+: )?(?:fatal )?error: (.+)$", re.MULTILINE)
-_TABLE = re.compile(r"could not open bpf map: (.+?), error: (.+)")
+_TABLE = re.compile(r"could not open bpf map: (.{1,200}?), error: (.+)")
 _QUOTED = re.compile(r"\n *\d+ \| (.+)")
 _STEP = re.compile(r"\d+: |;|R\d+\S*=|from \d+|(cur|old) state|bpf: Failed|HINT|Suggestion")
 _SLOTS = 64
@@ -136,7 +136,7 @@ def _found(watched: Watched, source: str) -> dict[str, Any]:
     if "refused" in found:
         raise BadInput(f"the probe is refused: {printable(str(found['refused']))[:300]}")
     if "error" in found:
-        raise BadInput(why(watched.result.text("watch.err"), str(found["error"]), source))
+        raise BadInput(why(watched.result.text("watch.err")[-RESULT_LIMIT:], str(found["error"]), source))
     if stage == "done":
         return found
     if stage == "compile":
@@ -146,6 +146,9 @@ def _found(watched: Watched, source: str) -> dict[str, Any]:
         raise BadInput(f"the probe was stopped: its tables were not read in {LIMITS['read_s']} guest seconds")
     if watched.result.ending is Ending.HOST_DEADLINE:
         raise BadInput(f"the probe was stopped: {stopped}; it keeps the CPUs to itself, or this host is very busy")
+    if stage == "run" and watched.result.ending is Ending.DEADLINE:
+        limit = f"a run under a probe may take {RUN_LIMIT_S:g} guest seconds"
+        raise BadInput(f"the probe was stopped: {limit}; if it is the workload that takes longer, use a smaller scale")
     if stage == "run" or watched.result.ending is Ending.CRASHED:
         raise BadInput(f"the probe was stopped while the workload ran under it: {stopped or 'no result'}")
     raise SchedcpError(f"the probe could not be run: {stopped or printable(watched.result.text('watch.err'))[-300:]}")
