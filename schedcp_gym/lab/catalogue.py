@@ -68,7 +68,7 @@ def load_workload(name: str) -> Workload:
             )
         if path.name.endswith(VARIANT):
             declared = _of_variant(_mapping(path.with_name("workload.yaml")), declared)
-        if base := declared.pop("base", None):
+        if base := declared.get("base"):
             declared = {**_mapping(_shared_file(path, base)), **declared}
         shared = declared.get("shared")
         used = ([base] if base else []) + (shared if isinstance(shared, list) else [])

@@ -89,6 +89,7 @@ class Workload:
         setup: Run before the policy is loaded; not measured.
         objectives: Further objectives by name, to be asked for instead: ``throughput``, ``fair`` …
         max_job_s: Guest seconds a trial may take, by scale, where 120 are not enough.
+        base: File of ``workloads/shared/`` that holds what the declaration does not say itself.
         shared: Files of ``workloads/shared/`` it needs: ``/job/shared`` in the guest, ``../shared`` for its Makefile.
         folder: The folder's name: that of the workload without its variant's; set by the catalogue.
         build: Whether ``make install DESTDIR=…`` in its folder is run when the image is built.
@@ -106,6 +107,7 @@ class Workload:
     setup: list[str] = Field(default_factory=list)
     objectives: dict[str, Objective] = Field(default_factory=dict)
     max_job_s: dict[Scale, Annotated[float, Field(gt=0, le=LONGEST_JOB_S)]] = Field(default_factory=dict)
+    base: str = ""
     shared: list[str] = Field(default_factory=list)
     folder: str = ""
     build: bool = False

@@ -1,6 +1,7 @@
 """Tier 2: a workload's own files, to be read as an operator would read the programs he runs.
 
-Only what lies in the workload's folder, and the shared files it declares: no path leads out, however it is written.
+Only what lies in the workload's folder, and the shared files it declares (its base too): no path leads out, however
+it is written.
 """
 
 import os
@@ -85,7 +86,8 @@ def _files(workload: Workload) -> dict[str, Path]:
         hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
         if not hidden and path.suffix != ".o" and _is_plain(folder, name):
             found[name.as_posix()] = path
-    shared = {f"{SHARED_NAME}{name}": SHARED / name for name in workload.shared if Path(name).name == name}
+    names = [*workload.shared, *([workload.base] if workload.base else [])]
+    shared = {f"{SHARED_NAME}{name}": SHARED / name for name in names if Path(name).name == name}
     return found | {name: path for name, path in shared.items() if _is_plain(SHARED, Path(path.name))}
 
 

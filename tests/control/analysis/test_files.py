@@ -38,6 +38,10 @@ def test_its_own_and_its_shared_files_are_listed(workload):
     assert listed.tokens == tokens.count(listed.text)
 
 
+def test_what_a_declaration_takes_from_another_can_be_read_too():
+    assert "makespan_s" in files.read_file(catalogue.load_workload("checksums"), "shared/batch.yaml").text
+
+
 def test_a_file_is_read(workload):
     assert files.read_file(workload, "run.py").text == "print('hello')"
     assert files.read_file(workload, "shared/common.py").text == "COMMON = 1"
