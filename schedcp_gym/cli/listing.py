@@ -1,4 +1,4 @@
-"""``schedcp-gym list``: policies, workloads, environments, agents, profiles, and what the verifier looks at."""
+"""``schedcp-gym list``: policies, workloads, environments, agents, and what the verifier looks at."""
 
 import json
 from typing import Annotated, Any
@@ -6,6 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from schedcp_gym.cli.options import JsonOption
+
+#: Too long for a table.
+JSON_ONLY = ("metrics",)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +20,7 @@ def list_things(
     kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|profiles|rules|cases")],
     as_json: JsonOption = False,
 ) -> None:
-    """List policies, workloads, environments, agents, profiles, or the verifier's rules (of source) and cases."""
+    """List policies, workloads, environments, agents, profiles, or the verifier's rules and cases; --json says more."""
     listings = {
         "policies": _policies,
         "workloads": _workloads,
@@ -72,6 +75,7 @@ def _workloads() -> list[dict[str, Any]]:
                 "workload": name,
                 "what": workload.title,
                 "objective": ", ".join(workload.objective.weights),
+                "on request": sorted(workload.objectives),
                 "metrics": sorted(workload.metrics),
             }
         )
@@ -96,7 +100,7 @@ def _profiles() -> list[dict[str, Any]]:
     from schedcp_gym.control.analysis.program import all_probes
 
     return [
-        {"profile": probe.name, "default": probe.default, "what": probe.says, "reading": probe.reading}
+        {"profile": probe.name, "what": probe.says, "by default": "yes" if probe.default else ""}
         for probe in all_probes().values()
     ]
 
@@ -125,10 +129,11 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    for name in rows[0] if rows else ["there are none"]:
+    columns = [name for name in rows[0] if name not in JSON_ONLY] if rows else ["there are none"]
+    for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name]) for name in columns))
     Console().print(table)
 
 
