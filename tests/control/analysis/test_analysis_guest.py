@@ -9,9 +9,9 @@ from schedcp_gym.control.analysis import Analyzer, cache, tokens
 from schedcp_gym.control.analysis import trace as traces
 from schedcp_gym.control.analysis.changes import Aspect, detect, load_thresholds, series_of
 from schedcp_gym.control.analysis.traced_run import tracer_source
-from schedcp_gym.lab import Lab
+from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.lab.compiler import compile_policy
-from schedcp_gym.spec import BadInput
+from schedcp_gym.spec import BadInput, reward
 
 pytestmark = pytest.mark.guest
 LOAD = Path(__file__).parent / "load" / "phases.py"
@@ -78,3 +78,22 @@ def test_what_does_not_exist_is_refused_before_anything_boots(lab):
         Analyzer(lab).summary("nonesuch")
     with pytest.raises(BadInput, match="unknown policy 'nonesuch'"):
         Analyzer(lab).summary("schbench", "nonesuch")
+
+
+def test_feedback_on_a_policy_says_what_changed_and_who_waits_and_costs_nothing_again(image, empty_store):
+    analyzer = Analyzer(Lab(workers=1))
+    found = analyzer.feedback("schbench", "fifo")
+    measured, eevdf = analyzer.lab.measure([analyzer.trial("schbench", name) for name in ("fifo", "eevdf")])
+    assert found.data["reward"] == reward(catalogue.load_workload("schbench"), measured, eevdf)
+    assert found.text.startswith("fifo on schbench: ")
+    workers = next(one for one in found.data["classes"] if one["label"] == "schbench-worker")
+    assert workers["tasks"] == 8
+    assert min(workers["wait_ms"]) > 0
+    assert found.tokens == tokens.count(found.text) < 400
+    again = analyzer.feedback("schbench", "fifo")
+    assert again.cached
+    assert (again.text, again.data) == (found.text, found.data)
+    # The same traced runs say where it changes: a steady load nowhere.
+    changes = analyzer.changes("schbench", "fifo")
+    assert changes.cached
+    assert not changes.data["analyse_anew"]
