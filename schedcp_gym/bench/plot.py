@@ -1,6 +1,7 @@
 """A suite as a picture: a page to look into (``.html``), or an image (``.png``, ``.svg``, ``.pdf``)."""
 
 import math
+import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,17 +31,21 @@ def check_path(path: Path) -> None:
     """
     if path.suffix not in ENDINGS:
         raise BadInput(f"--plot takes a file that ends in {', '.join(ENDINGS)}, not {str(path)!r}")
-    check_folder(path)
+    check_file(path)
 
 
-def check_folder(path: Path) -> None:
-    """Checks that a file's folder is there.
+def check_file(path: Path) -> None:
+    """Checks that a file can be written where it is wanted.
 
     Raises:
-        BadInput: It is not.
+        BadInput: There is no such folder, it is one itself, or writing is not allowed.
     """
     if not path.parent.is_dir():
         raise BadInput(f"there is no folder {path.parent} to write {path.name} into")
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder: name a file in it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise BadInput(f"{path} can't be written: permission denied")
 
 
 def write_plot(results: Sequence[Result], path: Path) -> None:

@@ -36,6 +36,8 @@ def print_analysis(answer: Analysis, console: Console | None = None) -> None:
         console.print(harmless(answer.text.partition("\n")[0]), markup=False)
     elif "profiles" not in data or "tables" in data:  # histograms say more than their text; a probe's tables don't
         console.print(harmless(answer.text), markup=False, soft_wrap="path" in data)  # a file keeps its lines
+    for fault in {run["fault"]: None for run in data.get("runs", {}).values() if run["fault"]}:
+        console.print(f"[red]the run failed[/]: {_safe(fault)}")
     for name, profile in data.get("profiles", {}).items():
         _print_profile(console, name, profile)
     if len(data.get("parts", ())) > 1:

@@ -86,10 +86,10 @@ def bench(
     Trials run in parallel and each is kept: after Ctrl-C the same command goes on where it was.
     """
     from schedcp_gym.bench import Bench, Suite
-    from schedcp_gym.bench.plot import check_folder, check_path, write_plot
+    from schedcp_gym.bench.plot import check_file, check_path, write_plot
 
     if csv:
-        check_folder(csv)
+        check_file(csv)
     if plot:
         check_path(plot)
     real = clock is Clock.REAL
@@ -107,12 +107,12 @@ def bench(
         from schedcp_gym.bench.frame import frame_of
 
         frame_of(suite, results).to_csv(csv, index=False)
-    if plot:
-        write_plot(results, plot)
     if as_json:
         print(json.dumps(as_plain(suite, results), indent=1))
     else:
         show(suite, results)
+    if plot:
+        write_plot(results, plot)
     if not results or not all(result.measured.ok for result in results):
         raise typer.Exit(NOT_OK)
 
@@ -176,11 +176,11 @@ def make_lab(suite: "Suite", workers: int | None, *, cache: bool = True) -> "Lab
 
 
 def run(bench: "Bench") -> "list[Result]":
-    """Measures a suite with a bar and a line for each result; when interrupted, shows what is there."""
-    began = bench.total
+    """Measures a suite with a bar and a line for each result; when interrupted, says how much is there."""
+    total = bench.total
     seen = 0
 
-    with progress("measuring", began) as told:
+    with progress("measuring", total) as told:
 
         def done(result: "Result") -> None:
             nonlocal seen
@@ -191,7 +191,7 @@ def run(bench: "Bench") -> "list[Result]":
             return bench.run(done)
         except KeyboardInterrupt:
             lost = "" if bench.suite.machine.clock is Clock.VIRTUAL else " (the real clock's are not kept)"
-            print(f"{seen} of {began} measured{lost}; the same command goes on", file=sys.stderr)
+            print(f"{seen} of {total} measured{lost}; the same command goes on", file=sys.stderr)
             raise
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from schedcp_gym.bench import Suite
 from schedcp_gym.bench.frame import frame_of, records_of
-from schedcp_gym.bench.plot import write_plot
+from schedcp_gym.bench.plot import check_file, write_plot
 from schedcp_gym.cli.bench import as_plain
 from schedcp_gym.cli.bench_table import PLAIN_WIDTH, print_suite, value_text
 from schedcp_gym.spec import BadInput, Objective, Outcome
@@ -97,6 +97,13 @@ def test_a_picture_is_drawn_of_ratios_or_of_what_is_possible(tmp_path, results, 
     if ending == ".html":
         assert b"batch" in content
         assert not re.search(rb'src="http|href="http', content)
+
+
+def test_where_a_file_can_not_be_written_is_said_before_anything_is_measured(tmp_path):
+    check_file(tmp_path / "new.csv")
+    for path, says in ((tmp_path, "is a folder"), (tmp_path / "none" / "new.csv", "there is no folder")):
+        with pytest.raises(BadInput, match=says):
+            check_file(path)
 
 
 def test_where_there_is_nothing_to_draw_it_says_so(tmp_path):

@@ -58,6 +58,12 @@ def test_a_tools_table_is_a_table_and_names_from_the_guest_can_not_harm_the_term
     assert "\x1b" not in text
 
 
+def test_a_run_that_failed_under_the_probes_is_said_once():
+    runs = {name: {"fault": "timeout: not over", "outcome": "timeout"} for name in ("bcc", "perf_stat")}
+    text = shown(data={"profiles": {"runq_latency": {"unit": "us", "says": "waits", "by": {}}}, "runs": runs})
+    assert text.count("the run failed: timeout: not over") == 1
+
+
 def test_other_answers_are_shown_as_the_model_gets_them_with_the_cost():
     text = shown(text="Tasks [2]: none", tokens=9, host_s=1.25, guest_s=3.0)
     assert text.splitlines()[0] == "Tasks [2]: none"

@@ -6,12 +6,13 @@ import re
 import time
 from typing import Any
 
-from schedcp_gym.control.analysis import guest_job, histogram, tokens
+from schedcp_gym.control.analysis import guest_job, histogram
 from schedcp_gym.control.analysis.guest_job import RESULT_LIMIT, Watched, printable
 from schedcp_gym.control.analysis.program import side_digest
 from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.control.verifier.kernel import what_matters
 from schedcp_gym.lab import Lab
+from schedcp_gym.llm import tokens
 from schedcp_gym.machine import Ending
 from schedcp_gym.spec import BadInput, SchedcpError, Trial
 from schedcp_gym.spec.digest import digest

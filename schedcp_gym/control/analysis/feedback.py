@@ -12,7 +12,6 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from schedcp_gym.control.analysis import tokens
 from schedcp_gym.control.analysis.differences import (
     ClassChange,
     MetricChange,
@@ -22,6 +21,7 @@ from schedcp_gym.control.analysis.differences import (
 )
 from schedcp_gym.control.analysis.evidence import decisive_lines, reason_of
 from schedcp_gym.control.analysis.report import Analysis, Tier
+from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Objective, Outcome, Workload, reward, share_of_possible
 
 WORDS = Path(__file__).with_suffix(".yaml")

@@ -10,9 +10,9 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from schedcp_gym.control.analysis import tokens
 from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.lab.catalogue import unknown
+from schedcp_gym.llm import tokens
 from schedcp_gym.paths import SHARED, WORKLOADS
 from schedcp_gym.spec import BadInput, Workload
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schedcp_gym.control.analysis import tokens
 from schedcp_gym.control.analysis.changes import Aspect, Change, Series, Thresholds, detect, load_thresholds, series_of
 from schedcp_gym.control.analysis.histogram import short
 from schedcp_gym.control.analysis.report import Analysis
 from schedcp_gym.control.analysis.trace import Trace
+from schedcp_gym.llm import tokens
 
 #: Parts and changes that the text tells of; the data has all.
 PARTS, CHANGES = 10, 3

@@ -5,11 +5,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from schedcp_gym.control.analysis import guest_job, histogram, tokens
+from schedcp_gym.control.analysis import guest_job, histogram
 from schedcp_gym.control.analysis.guest_job import Watched
 from schedcp_gym.control.analysis.program import Probe, assemble, choose, offsets, probe_digest, tracepoints
 from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.lab import Lab
+from schedcp_gym.llm import tokens
 from schedcp_gym.spec import SchedcpError, Trial
 
 #: Rows of a tool's table that are shown.

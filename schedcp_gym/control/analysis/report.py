@@ -25,7 +25,7 @@ class Analysis:
         workload: The workload's name.
         text: For a model or a person: plain words and figures with units, the shortest and weightest first.
         data: The same as plain values that JSON has words for: counts, histograms, names.
-        tokens: What ``text`` costs a model, by :func:`~schedcp_gym.control.analysis.tokens.count`.
+        tokens: What ``text`` costs a model, by :func:`schedcp_gym.llm.tokens.count`.
         host_s: Host seconds it took when it was made; a cached answer costs nothing again.
         guest_s: Guest seconds of the runs behind it.
         cached: Whether it was there already.

@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schedcp_gym.control.analysis import tokens
 from schedcp_gym.control.analysis.changes import Aspect, Change, detect, load_thresholds, series_of
 from schedcp_gym.control.analysis.ends import End, find_start, find_tail, memory_peak_kib, most_at_once
 from schedcp_gym.control.analysis.groups import Group, group, wakes
@@ -15,6 +14,7 @@ from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.control.analysis.trace import Task, Trace
 from schedcp_gym.control.analysis.traced_run import TracedRun, run_traced
 from schedcp_gym.lab import Lab
+from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Trial
 
 #: A summary is shorter than this, whatever the workload.

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from schedcp_gym.control.analysis import Analyzer, cache, tokens
+from schedcp_gym.control.analysis import Analyzer, cache
 from schedcp_gym.control.analysis import trace as traces
 from schedcp_gym.control.analysis.changes import Aspect, detect, load_thresholds, series_of
 from schedcp_gym.control.analysis.traced_run import tracer_source
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.lab.compiler import compile_policy
+from schedcp_gym.llm import tokens
 from schedcp_gym.spec import BadInput, reward
 
 pytestmark = pytest.mark.guest

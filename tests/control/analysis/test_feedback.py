@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
-from schedcp_gym.control.analysis import Analysis, Tier, tokens
+from schedcp_gym.control.analysis import Analysis, Tier
 from schedcp_gym.control.analysis.differences import class_changes_by_name, class_changes_traced, metric_changes
 from schedcp_gym.control.analysis.feedback import TOKEN_LIMIT, Run, feed_back, words
+from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Metric, Objective, Outcome, Scale, Workload
 
 WORKLOAD = Workload(

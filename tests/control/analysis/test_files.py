@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
-from schedcp_gym.control.analysis import files, tokens
+from schedcp_gym.control.analysis import files
 from schedcp_gym.lab import catalogue
+from schedcp_gym.llm import tokens
 from schedcp_gym.spec import BadInput
 
 

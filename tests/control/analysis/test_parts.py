@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from schedcp_gym.control.analysis import Analysis, Tier, parts, summary, tokens
+from schedcp_gym.control.analysis import Analysis, Tier, parts, summary
+from schedcp_gym.llm import tokens
 
 
 @pytest.fixture
