@@ -3,8 +3,9 @@
 import functools
 
 from schedcp_gym.control.analysis.report import Analysis
+from schedcp_gym.lab.compiler import find_clang
 from schedcp_gym.lab.store import Store
-from schedcp_gym.machine.image.inputs import folder_digest
+from schedcp_gym.machine.image.inputs import file_digest, folder_digest
 from schedcp_gym.paths import PACKAGE, POLICIES, cache_root
 from schedcp_gym.spec.digest import digest
 
@@ -13,7 +14,7 @@ ANALYSES = Store(Analysis, lambda: cache_root() / "analyses", version=1)
 
 @functools.cache
 def engine_version() -> str:
-    """Digest of all that makes an analysis of a run: this package, and the tracer."""
-    return digest(
-        [ANALYSES.version, folder_digest(PACKAGE / "control" / "analysis"), folder_digest(POLICIES / "tracer")]
-    )
+    """Digest of all that makes an analysis of a run: this package, the tracer, and what is compiled with."""
+    folders = (PACKAGE / "control" / "analysis", POLICIES / "tracer", POLICIES / "include")
+    counter = file_digest(PACKAGE / "llm" / "tokens.py")
+    return digest([ANALYSES.version, [folder_digest(folder) for folder in folders], counter, find_clang().version])
