@@ -78,7 +78,7 @@ def analyze(
     On the virtual clock an answer is kept: asked again it costs nothing.
     """
     from schedcp_gym import ui
-    from schedcp_gym.control.analysis import Analysis, Analyzer, custom
+    from schedcp_gym.control.analysis import Analysis, Analyzer
     from schedcp_gym.control.analysis.program import choose
     from schedcp_gym.lab import Lab, catalogue
 
@@ -97,8 +97,6 @@ def analyze(
     catalogue.find_objective(declared, objective)
     choose(tuple(profiles or ()))
     source = _read_probe(probe) if probe else ""
-    if probe:
-        custom.check(source)
     with ui.build_progress() as report:
         lab = Lab(cache=not no_cache, report=report)
         machine = MachineSpec(cpus=cpus, clock=clock, kernel=kernel)
@@ -146,6 +144,8 @@ def _refuse_idle(question: str, of: str, options: Mapping[str, object]) -> None:
 
 
 def _read_probe(path: Path) -> str:
+    from schedcp_gym.control.analysis import custom
+
     try:
         if not path.is_file():  # a device, or a pipe, may never end
             raise BadInput(f"{path} {'is no plain file' if path.exists() else 'does not exist'}")
@@ -153,8 +153,10 @@ def _read_probe(path: Path) -> str:
             content = file.read(PROBE_BYTES + 1)
         if len(content) > PROBE_BYTES:
             raise BadInput(f"{path} is larger than {PROBE_BYTES} bytes")
-        return content.decode()
+        source = content.decode()
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not a text file") from None
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror}") from None
+    custom.check(source)
+    return source

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 class Tier(enum.StrEnum):
     """How deep an analysis looks: each tier costs more than the one before."""
 
-    SUMMARY = "summary"  # one traced run under EEVDF
+    SUMMARY = "summary"  # one traced run
     PROFILE = "profile"  # histograms, perf, the workload's files, a probe of one's own
     FEEDBACK = "feedback"  # what a deployed policy changed
 

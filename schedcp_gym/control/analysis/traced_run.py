@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.analysis import trace as traces
 from schedcp_gym.control.analysis.guest_job import plain_job
+from schedcp_gym.control.analysis.program import GUEST
 from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.attempts import run_job
@@ -16,10 +17,10 @@ from schedcp_gym.lab.compiler import compile_policy
 from schedcp_gym.lab.trial_job import to_measurement
 from schedcp_gym.machine import Job
 from schedcp_gym.machine.image import Image
-from schedcp_gym.paths import PACKAGE, POLICIES
+from schedcp_gym.paths import POLICIES
 from schedcp_gym.spec import Measurement, SchedcpError, Trial
 
-RUN_SCRIPT = PACKAGE / "control" / "analysis" / "run-summary.sh"
+RUN_SCRIPT = GUEST / "run-summary.sh"
 TRACER = POLICIES / "tracer"
 #: Windows that the tracer has room for, and the length of the shortest (2^24 ns: 17 ms).
 WINDOWS = 8192
