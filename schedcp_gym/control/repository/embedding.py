@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import math
 import os
 from collections import Counter
@@ -15,7 +16,7 @@ from schedcp_gym.control.repository.words import CONCEPTS, MARK, vocabulary
 from schedcp_gym.spec import BadInput
 
 Vectors = NDArray[np.float32]
-#: The environment variable that names a model of litellm's: ``openai/text-embedding-3-small``, ``ollama/nomic-embed-text`` …
+#: The environment variable that names a model as litellm does: ``openai/text-embedding-3-small``, ``ollama/…``.
 MODEL_VARIABLE = "SCHEDCP_EMBEDDING_MODEL"
 #: Texts sent to a model at once.
 TEXTS_AT_ONCE = 64
@@ -68,18 +69,22 @@ class LocalEmbedder:
         """A row for each text; zeros for a text without words."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for vector, text in zip(vectors, texts, strict=True):
-            for feature, weight in self._features(text).items():
-                places, signs = _places(feature, self.PLACES, self.dimension)
-                np.add.at(vector, places, signs * weight)
+            weights = self._features(text)
+            if not weights:
+                continue
+            hashed = [_places(feature, self.PLACES, self.dimension) for feature in weights]
+            signs = np.concatenate([sign for _, sign in hashed])
+            amounts = signs * np.repeat(np.fromiter(weights.values(), np.float32, len(weights)), self.PLACES)
+            np.add.at(vector, np.concatenate([place for place, _ in hashed]), amounts)
         return _unit(vectors)
 
     def _features(self, text: str) -> dict[str, float]:
         words = vocabulary().words(text)
         counts: Counter[str] = Counter(words)
         stems = [word for word in words if not word.startswith(MARK)]
-        counts.update(f"{one}+{two}" for one, two in zip(stems, stems[1:], strict=False))
+        counts.update(f"{one}+{two}" for one, two in itertools.pairwise(stems))
         weights = {feature: self._weight(feature) * (1 + math.log(count)) for feature, count in counts.items()}
-        parts = Counter(part for word in stems for part in self._parts(word))
+        parts = Counter(itertools.chain.from_iterable(_parts(word, self.LETTERS) for word in stems))
         weights.update({f"#{part}": self.PART * (1 + math.log(count)) for part, count in parts.items()})
         return weights
 
@@ -90,9 +95,11 @@ class LocalEmbedder:
             return self.PAIR
         return self.COMMON if feature in vocabulary().common else self.STEM
 
-    def _parts(self, word: str) -> list[str]:
-        padded = f"<{word}>"
-        return [padded[at : at + self.LETTERS] for at in range(len(padded) - self.LETTERS + 1)]
+
+@functools.lru_cache(maxsize=65536)
+def _parts(word: str, letters: int) -> tuple[str, ...]:
+    padded = f"<{word}>"
+    return tuple(padded[at : at + letters] for at in range(len(padded) - letters + 1))
 
 
 @functools.lru_cache(maxsize=65536)
@@ -104,7 +111,8 @@ def _places(feature: str, places: int, dimension: int) -> tuple[NDArray[np.int64
 
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return unit
 
 
 class ModelEmbedder:

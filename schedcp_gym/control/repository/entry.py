@@ -52,7 +52,7 @@ def text_of(record: Searchable) -> str:
     """What of a record is searched. A policy's bad sides are not in it: who asks for them wants another."""
     if isinstance(record, PolicyRecord):
         card = read_card(record.card)
-        parts = [record.name, *[card.title] * TITLE_TIMES, card.does, *[card.good] * GOOD_TIMES]
+        parts: list[object] = [record.name, *[card.title] * TITLE_TIMES, card.does, *[card.good] * GOOD_TIMES]
         parts += [*record.workloads, *record.values.values()]
     elif isinstance(record, Antipattern):
         parts = [record.name.replace("-", " "), record.failed_because, record.instead, record.policy, *record.workloads]

@@ -33,8 +33,9 @@ class Imported:
 
 def export_lines(repository: "Repository") -> Iterator[str]:
     """All policies, antipatterns and results; not the primitives, which come with the library."""
-    for record in (*repository.policies(), *repository.antipatterns(), *repository.results()):
-        yield entry.body_of(record)
+    yield from map(entry.body_of, repository.policies())
+    yield from map(entry.body_of, repository.antipatterns())
+    yield from map(entry.body_of, repository.results())
 
 
 def import_lines(repository: "Repository", lines: Iterable[str], source: str = "input") -> Imported:
@@ -50,7 +51,9 @@ def import_lines(repository: "Repository", lines: Iterable[str], source: str = "
     Raises:
         BadInput: A line is no record, or a result's policy is neither among the lines nor here.
     """
-    records = [(number, _read(line, f"{source}: line {number}")) for number, line in enumerate(lines, 1) if line.strip()]
+    records = [
+        (number, _read(line, f"{source}: line {number}")) for number, line in enumerate(lines, 1) if line.strip()
+    ]
     with repository.store.writing():
         here = {record.id: record for record in repository.policies()}
         new: dict[str, PolicyRecord] = {}
@@ -65,7 +68,7 @@ def import_lines(repository: "Repository", lines: Iterable[str], source: str = "
             if isinstance(record, ResultRecord):
                 policy = record.policy if record.policy in ids else names.get(record.policy)
                 if policy is None:
-                    raise BadInput(f"{source}: line {number}: no policy {record.policy!r}, neither here nor in the lines")
+                    raise BadInput(f"{source}: line {number}: no policy {record.policy!r} here, nor in the lines")
                 results.append(dataclasses.replace(record, policy=policy))
         known = {each.id for each in repository.antipatterns()}
         lessons = {each.id: each for _, each in records if isinstance(each, Antipattern) and each.id not in known}

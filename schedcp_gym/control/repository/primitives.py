@@ -1,4 +1,4 @@
-"""Primitives: parts of the library's policies, found in ``bpf/primitives/`` and cut from the policies that hold them."""
+"""Primitives: parts of the library's policies, declared in ``bpf/primitives/`` and cut from those policies."""
 
 import re
 from pathlib import Path
@@ -69,7 +69,7 @@ def load_primitive(name: str) -> Primitive:
 def unit(primitive: Primitive) -> str:
     """A primitive with what it needs, as a source that compiles by itself."""
     headers = "".join(f"#include <{header}>\n" for header in ("scx/common.bpf.h", *primitive.headers))
-    return "\n".join([headers, *primitive.tunables, "", primitive.code])
+    return "\n".join(["/* SPDX-License-Identifier: GPL-2.0-only */", headers, *primitive.tunables, "", primitive.code])
 
 
 def _cut(path: Path, declared: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -154,9 +154,9 @@ class ResultRecord:
     @property
     def id(self) -> str:
         """The same trial, measured again on the virtual clock, is the same result."""
-        named = [self.policy, self.values, self.workload, self.objective, self.scale, self.seed, self.machine, self.kernel]
+        named = [self.policy, self.values, self.workload, self.objective, self.scale, self.seed]
         again = [] if self.origin == "trial" and "virtual" in self.machine else [self.measured_at, self.metrics]
-        return digest([*named, self.origin, self.trial, *again])[:_ID_LENGTH]
+        return digest([*named, self.machine, self.kernel, self.origin, self.trial, *again])[:_ID_LENGTH]
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import difflib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from schedcp_gym.control.repository.store import ENTRIES, RESULTS, Store, quoted
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.paths import cache_root
-from schedcp_gym.spec import BadInput, Outcome
+from schedcp_gym.spec import BadInput, Outcome, check_tunables
 
 Row = dict[str, Any]
 
@@ -71,8 +72,12 @@ class Repository:
         """
         named = f"name = {quoted([name_or_id])} OR id = {quoted([name_or_id])}"
         for row in self.store.rows(ENTRIES, f"kind = 'policy' AND ({named})"):
-            return self._record(row)
-        raise unknown("policy of the repository", name_or_id, (record.name for record in self.policies()))
+            found: PolicyRecord = self._record(row)
+            return found
+        names = [row["name"] for row in self.store.rows(ENTRIES, "kind = 'policy'", ("name",))]
+        near = difflib.get_close_matches(name_or_id, names, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`schedcp-gym repository list` names them"
+        raise BadInput(f"there is no policy {name_or_id[:80]!r} in the repository; {hint}")
 
     def policies(self, *, status: Status | None = None, workload_class: str | None = None) -> list[PolicyRecord]:
         """All policies, in order of name.
@@ -225,11 +230,13 @@ class Repository:
         for name in record.workloads:
             if name not in catalogue.workload_names():
                 raise unknown("workload", name, catalogue.workload_names())
-        catalogue.check_tunables(catalogue.tunables_of(record.source), record.values)
+        check_tunables(catalogue.tunables_of(record.source), record.values)
         known = {row["name"] for row in self.store.rows(ENTRIES, "kind IN ('policy', 'primitive')", ("name",))}
         for parent in record.parents:
             if parent.name not in known:
-                raise unknown("parent", parent.name, known)
+                near = difflib.get_close_matches(parent.name, known, n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise BadInput(f"no policy or primitive {parent.name!r} to come from{hint}")
 
     def _families(self, records: Sequence[Searchable]) -> list[str]:
         """The oldest ancestor of each, by its first parents."""

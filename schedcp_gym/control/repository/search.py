@@ -79,7 +79,7 @@ def search(
 
     def score(key: str) -> float:
         bonus = PROVEN_BONUS if known[key]["status"] == Status.PROMOTED else 0.0
-        return VECTOR_SHARE * near.get(key, 0.0) / nearest + KEYWORD_SHARE * match.get(key, 0.0) + bonus
+        return float(VECTOR_SHARE * near.get(key, 0.0) / nearest + KEYWORD_SHARE * match.get(key, 0.0) + bonus)
 
     ranked = sorted(known, key=lambda key: (-score(key), key))
     chosen = _of_many_families(ranked, known, limit)
@@ -120,7 +120,8 @@ def _by_vector(store: Store, text: str, where: str) -> list[dict[str, Any]]:
     vector = store.vectors([text])[0]
     if not vector.any():
         return []
-    query = store.table(ENTRIES).search(vector, vector_column_name="vector").distance_type("cosine")
+    query: Any = store.table(ENTRIES).search(vector, vector_column_name="vector")
+    query = query.distance_type("cosine")
     found: list[dict[str, Any]] = (
         query.where(where, prefilter=True).select([*_COLUMNS, "_distance"]).limit(CANDIDATES).to_arrow().to_pylist()
     )
@@ -138,7 +139,8 @@ def _by_keyword(store: Store, words: Iterable[str], where: str) -> list[dict[str
 def _of_many_families(ranked: list[str], known: dict[str, dict[str, Any]], limit: int) -> list[str]:
     """The best, of each family a few; further ones only where there is room left."""
     seen: Counter[str] = Counter()
-    first, later = [], []
+    first: list[str] = []
+    later: list[str] = []
     for key in ranked:
         seen[known[key]["family"]] += 1
         (first if seen[known[key]["family"]] <= PER_FAMILY else later).append(key)

@@ -11,6 +11,7 @@ from schedcp_gym.control.repository.records import Antipattern, How, Parent, Pol
 from schedcp_gym.control.repository.store import ENTRIES
 from schedcp_gym.lab import catalogue
 from schedcp_gym.paths import PACKAGE, POLICIES
+from schedcp_gym.spec import check_tunables
 from schedcp_gym.spec.digest import digest
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def configured(parent: PolicyRecord, name: str, values: dict[str, object], why: 
     Raises:
         BadInput: No such tunable, or a value that is not allowed.
     """
-    checked = catalogue.check_tunables(catalogue.tunables_of(parent.source), {**parent.values, **values})
+    checked = check_tunables(catalogue.tunables_of(parent.source), {**parent.values, **values})
     return PolicyRecord(
         name=name,
         source=parent.source,

@@ -110,7 +110,7 @@ def _standing(results: list[ResultRecord], rule: PromotionRule, *, safe: bool) -
     failures = sum(result.outcome is not Outcome.OK for result in results)
     names = sorted({name for result in results for name in result.metrics})
     metrics = {
-        name: figure([(result.seed, result.metrics[name]) for result in results if name in result.metrics], rule.confidence)
+        name: figure([(each.seed, each.metrics[name]) for each in results if name in each.metrics], rule.confidence)
         for name in names
     }
     proven = (

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,9 @@ class Store:
         with self.writing():
             self.table(table).delete(f"id IN ({quoted(ids)})")
 
-    def rows(self, table: str, where: str | None = None, columns: Sequence[str] = ("id", "body")) -> list[dict[str, Any]]:
+    def rows(
+        self, table: str, where: str | None = None, columns: Sequence[str] = ("id", "body")
+    ) -> list[dict[str, Any]]:
         """All rows that fit a condition, in no order."""
         query = self.table(table).search().select(list(columns))
         if where:
@@ -152,6 +155,7 @@ class Store:
 
     def _connect(self) -> "DBConnection":
         if self._database is None:
+            os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of what is as it should be
             import lancedb  # takes long to load
 
             self._database = lancedb.connect(self.folder / "lance", read_consistency_interval=datetime.timedelta(0))
@@ -199,13 +203,15 @@ class Store:
     def _index(self, entries: "Table") -> None:
         from lancedb.index import FTS
 
-        words = FTS(base_tokenizer="whitespace", stem=False, remove_stop_words=False, lower_case=False, ascii_folding=False)
+        words = FTS(
+            base_tokenizer="whitespace", stem=False, remove_stop_words=False, lower_case=False, ascii_folding=False
+        )
         entries.create_index("words", config=words, replace=True)
 
     def _tidy(self, name: str) -> None:
         """Merges small fragments and brings the index up to date, now and then."""
         table = self.table(name)
-        stats = table.stats()
+        stats: Any = table.stats()
         behind = 0
         if name == ENTRIES and (index := table.index_stats("words_idx")):
             behind = index.num_unindexed_rows

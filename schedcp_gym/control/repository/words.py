@@ -16,6 +16,7 @@ _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ers", "er", "est", 
 _SHORTEST_STEM = 3
 
 
+@functools.lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """A word without its ending: the same for ``prioritise`` and ``prioritizing``, ``queue`` and ``queues``."""
     word = word.split("'")[0].replace("isation", "ise").replace("ization", "ise").replace("iz", "is")
