@@ -171,7 +171,7 @@ def add(
     author: Annotated[str, typer.Option(help="Who wrote it.")] = "",
     store: StoreOption = None,
 ) -> None:
-    """Keep a policy: a file of one's own, or one of the repository with other values. Its card is its header comment."""
+    """Keep a policy: a file of one's own, or one that is there with other values. Its card is its header comment."""
     from schedcp_gym.control.repository import PolicyRecord, configured
     from schedcp_gym.lab import catalogue
 
@@ -224,7 +224,7 @@ def _parents(names: list[str], how: str) -> "tuple[Parent, ...]":
     "import", epilog="Example: [bold]schedcp-gym repository import results.jsonl[/bold] (- is standard input)"
 )
 def import_records(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines, as export writes them; -: standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; -: standard input.")],
     store: StoreOption = None,
 ) -> None:
     """Take in policies, results and antipatterns: all lines of a file, or none if one is wrong."""

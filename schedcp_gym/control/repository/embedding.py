@@ -147,7 +147,7 @@ class ModelEmbedder:
         rows: list[list[float]] = []
         for at in range(0, len(texts), TEXTS_AT_ONCE):
             rows += self._ask(list(texts[at : at + TEXTS_AT_ONCE]))
-        if not rows or len({len(row) for row in rows}) != 1:
+        if not rows or not rows[0] or len({len(row) for row in rows}) != 1:
             raise BadInput(f"the embedding model {self.model} gave no vectors of one length")
         vectors = np.asarray(rows, dtype=np.float32)
         if not np.isfinite(vectors).all():

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from schedcp_gym.control.repository.classes import check_class
 from schedcp_gym.control.repository.entry import facet, record_of
 from schedcp_gym.control.repository.records import Kind, Searchable, Status
@@ -13,8 +15,9 @@ from schedcp_gym.control.repository.words import vocabulary
 from schedcp_gym.spec import BadInput, Outcome
 
 MOST_HITS = 100
-#: Of each way of searching, the best so many are looked at.
-CANDIDATES = 60
+#: So many of the best by each way are looked at: of the nearest vectors more than that, to meet other families too.
+CANDIDATES = 100
+NEAREST = 2000
 QUERY_LIMIT = 2000
 #: Of one family, so many at once, as long as there are others: variants of one policy must not fill the answer.
 PER_FAMILY = 2
@@ -117,14 +120,25 @@ def _condition(
 
 
 def _by_vector(store: Store, text: str, where: str) -> list[dict[str, Any]]:
-    vector = store.vectors([text])[0]
+    """The nearest, and beyond them the nearest few of each family that there is near."""
+    vector = store.query_vector(text)
     if not vector.any():
         return []
     query: Any = store.table(ENTRIES).search(vector, vector_column_name="vector")
-    query = query.distance_type("cosine")
-    found: list[dict[str, Any]] = (
-        query.where(where, prefilter=True).select([*_COLUMNS, "_distance"]).limit(CANDIDATES).to_arrow().to_pylist()
+    near = (
+        query.distance_type("cosine")
+        .where(where, prefilter=True)
+        .select([*_COLUMNS, "_distance"])
+        .limit(NEAREST)
+        .to_arrow()
     )
+    seen: Counter[str] = Counter()
+    chosen = []
+    for at, family in enumerate(near["family"].to_pylist()):
+        seen[family] += 1
+        if at < CANDIDATES or seen[family] <= PER_FAMILY:
+            chosen.append(at)
+    found: list[dict[str, Any]] = near.take(pa.array(chosen, pa.int64())).to_pylist()
     return found
 
 

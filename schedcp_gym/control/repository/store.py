@@ -178,7 +178,10 @@ class Store:
         from schedcp_gym.control.repository.entry import words_of
 
         database = self._connect()
-        database.create_table(RESULTS, schema=_RESULTS, exist_ok=True)
+        try:
+            database.open_table(RESULTS)
+        except (ValueError, RuntimeError, OSError):  # not there, or its maker was killed half-way
+            database.create_table(RESULTS, schema=_RESULTS, mode="overwrite")
         rows: list[dict[str, Any]] = []
         if known:
             kept = [name for name in _entries(1).names if name not in ("words", "vector")]
@@ -192,6 +195,21 @@ class Store:
         entries = database.create_table(ENTRIES, pa.Table.from_pylist(rows, schema=schema), mode="overwrite")
         self._index(entries)
 
+    def query_vector(self, text: str) -> "Vectors":
+        """A query's vector.
+
+        Raises:
+            SchedcpError: Another process has embedded the entries with another model since this one opened them.
+        """
+        made_with = self.meta().get("embedder")
+        if made_with != self.embedder.identity:
+            raise SchedcpError(
+                f"the repository is embedded with {made_with} by now, not {self.embedder.identity}: "
+                "set the same embedding model for all who use it, and open it again"
+            )
+        vector: Vectors = self.vectors([text])[0]
+        return vector
+
     def vectors(self, texts: Sequence[str]) -> "Vectors":
         """The texts' vectors, of the dimension that the table has."""
         if not texts:
@@ -201,12 +219,14 @@ class Store:
         return self.embedder.embed(texts)
 
     def _index(self, entries: "Table") -> None:
-        from lancedb.index import FTS
+        from lancedb.index import FTS, Bitmap
 
         words = FTS(
             base_tokenizer="whitespace", stem=False, remove_stop_words=False, lower_case=False, ascii_folding=False
         )
         entries.create_index("words", config=words, replace=True)
+        for column in ("kind", "status"):
+            entries.create_index(column, config=Bitmap(), replace=True)
 
     def _tidy(self, name: str) -> None:
         """Merges small fragments and brings the index up to date, now and then."""
