@@ -23,7 +23,7 @@ AUTHOR = "library"
 #: JSON lines of measured results that come with the checkout.
 RECORDED = PACKAGE.parent / "results" / "repository"
 #: Raised when what is made of the library's files changes.
-_VERSION = 1
+_VERSION = 2
 
 
 def library_policies() -> list[PolicyRecord]:
@@ -51,7 +51,7 @@ def library_antipatterns() -> list[Antipattern]:
     return [
         Antipattern(
             name=f"{name}-where-it-is-bad",
-            failed_because=card.bad.partition(":")[2].strip() or card.bad,
+            failed_because=f"it is bad for {card.bad.partition(':')[2].strip() or card.bad}",
             policy=name,
             author=AUTHOR,
         )

@@ -107,6 +107,8 @@ class Store:
         """A table, as of now."""
         if name not in self._tables:
             self._tables[name] = self._connect().open_table(name)
+        else:
+            self._tables[name].checkout_latest()  # what others have written since
         return self._tables[name]
 
     def add(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -114,10 +116,10 @@ class Store:
         if not rows:
             return
         with self.writing():
-            schema = self.table(table).schema
+            at_hand = self.table(table)
             unique = list({row["id"]: dict(row) for row in rows}.values())
-            data = pa.Table.from_pylist(unique, schema=schema)
-            merge = self.table(table).merge_insert("id")
+            data = pa.Table.from_pylist(unique, schema=at_hand.schema)
+            merge = at_hand.merge_insert("id")
             merge.when_matched_update_all().when_not_matched_insert_all().execute(data)
             self._tidy(table)
 
@@ -130,10 +132,11 @@ class Store:
         self, table: str, where: str | None = None, columns: Sequence[str] = ("id", "body")
     ) -> list[dict[str, Any]]:
         """All rows that fit a condition, in no order."""
-        query = self.table(table).search().select(list(columns))
+        at_hand = self.table(table)
+        query = at_hand.search().select(list(columns))
         if where:
             query = query.where(where)
-        found: list[dict[str, Any]] = query.limit(self.table(table).count_rows() + 1).to_arrow().to_pylist()
+        found: list[dict[str, Any]] = query.limit(at_hand.count_rows() + 1).to_arrow().to_pylist()
         return found
 
     def meta(self) -> dict[str, Any]:
@@ -158,7 +161,7 @@ class Store:
             os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of what is as it should be
             import lancedb  # takes long to load
 
-            self._database = lancedb.connect(self.folder / "lance", read_consistency_interval=datetime.timedelta(0))
+            self._database = lancedb.connect(self.folder / "lance")
         return self._database
 
     def _prepare(self) -> None:

@@ -38,7 +38,7 @@ def test_library_is_there_with_cards_and_classes(library):
     assert all(record.status is Status.LIBRARY and record.card for record in records.values())
     assert "batch" in records["ljf"].classes
     assert "latency" in records["critical"].classes
-    assert library.antipatterns("fifo")[0].failed_because.startswith("a few sleepers beside many CPU hogs")
+    assert library.antipatterns("fifo")[0].failed_because.startswith("it is bad for a few sleepers")
 
 
 def test_opening_again_changes_nothing(tmp_path):
