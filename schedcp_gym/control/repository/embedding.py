@@ -158,6 +158,7 @@ class ModelEmbedder:
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it reaches for the network
         import litellm
 
+        litellm.suppress_debug_info = True  # it prints advice to standard output
         try:
             answer = litellm.embedding(self.model, input=texts, timeout=MODEL_TIMEOUT_S, **self._options)
             by_index = sorted(answer.data, key=lambda item: int(item["index"]))

@@ -108,7 +108,8 @@ class Store:
         if name not in self._tables:
             self._tables[name] = self._connect().open_table(name)
         else:
-            self._tables[name].checkout_latest()  # what others have written since
+            known: Any = self._tables[name]
+            known.checkout_latest()  # what others have written since
         return self._tables[name]
 
     def add(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
