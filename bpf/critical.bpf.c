@@ -35,7 +35,13 @@ TUNABLE(u32, newest_percent, 12, "percent", 1, 100, linear, "Weight of the newes
 
 UEI_DEFINE(uei);
 
+/* The bits of the first moved when the second came to the kernel. */
 extern const int __preempt_count __ksym __weak;
+extern const int local_interrupt_disable_state __ksym __weak;
+
+#define SERVES_SOFT_INTERRUPT	0x00000100
+#define IN_HARD_INTERRUPT	0x1f000000	/* or an NMI */
+#define IN_HARD_INTERRUPT_BEFORE 0x00ff0000
 
 enum critical_dsq {
 	CRITICAL_SHARED,
@@ -112,12 +118,13 @@ static u64 left_ns(struct task_struct *p, struct critical_task *t)
 /* Whether this is done on behalf of the current task, as far as the kernel lets us know. */
 static bool in_task(void)
 {
+	u32 interrupt = bpf_ksym_exists(&local_interrupt_disable_state) ? IN_HARD_INTERRUPT : IN_HARD_INTERRUPT_BEFORE;
 	const int *count = &__preempt_count;
 
 	if (!bpf_ksym_exists(&__preempt_count))
 		return true;
 	count = bpf_this_cpu_ptr(&__preempt_count);
-	return !(*count & 0x00ff0100);	/* an NMI, a hard interrupt, a soft one */
+	return !(*count & (interrupt | SERVES_SOFT_INTERRUPT));
 }
 
 s32 BPF_STRUCT_OPS(critical_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)

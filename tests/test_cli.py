@@ -124,7 +124,7 @@ def test_envs_and_agents_are_listed(command, kind, key, some):
     assert any(row[key].startswith(some) for row in rows)
 
 
-@pytest.mark.parametrize("kind", ["policies", "workloads", "envs", "agents"])
+@pytest.mark.parametrize("kind", ["policies", "workloads", "envs", "agents", "profiles"])
 def test_every_list_has_a_table_for_people_without_colours_in_a_pipe(command, kind):
     status, out, _ = command("list", kind)
     assert status == 0

@@ -69,7 +69,7 @@ def test_machines_are_whole():
         ([], "random_search  Draws policies"),
         (["+agent="], "random_search  Draws policies"),
         (["+agent=rndom_search"], "unknown agent 'rndom_search'; did you mean random_search?"),
-        (["agent=random_search", "workload=schbnch"], "unknown workload 'schbnch'; did you mean schbench?"),
+        (["agent=random_search", "workload=schbnch"], "unknown workload 'schbnch'; did you mean schbench"),
         (["+agent=random_search", "machine=imaginary"], "unknown machine 'imaginary'; there are: real, virtual"),
         (["+agent=random_search", "budget.evaluation=3"], "did you mean budget.evaluations"),
         (["+agent=random_search", "agent.empty_txt=1"], "did you mean agent.empty_text"),
@@ -80,7 +80,7 @@ def test_machines_are_whole():
         (["+agent=random_search", "scale=huge"], "scale: "),
         (["+agent=random_search", "+agent.luck=1"], "luck"),
         (["+agent=random_search", "heldout.seeds=1"], "heldout.seeds: "),
-        (["+agent=random_search", "objective={weights: {p99: 1}}"], "unknown metric of schbench 'p99'"),
+        (["+agent=random_search", "objective={weights: {p99: 1}}"], "objective: p99 is not among the metrics"),
         (["+agent=random_search", "seed=[1"], ""),
     ],
 )

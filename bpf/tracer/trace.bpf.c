@@ -12,6 +12,11 @@
 
 #include "trace.h"
 
+/* What is kept of arguments that are too long: the beginning, a gap, the end. */
+#define HEAD	80
+#define GAP	4
+#define TAIL	(TRACE_ARGS - 1 - HEAD - GAP)
+
 struct trace trace;
 
 struct {
@@ -20,6 +25,8 @@ struct {
 	__type(key, struct trace_edge);
 	__type(value, u64);
 } edges SEC(".maps");
+
+#define STATE_DEAD	0x80	/* the kernel's TASK_DEAD: it never runs again */
 
 /* Where the count of preemption says that this is an interrupt; the bits moved when the second came to the kernel. */
 extern const int __preempt_count __ksym __weak;
@@ -188,7 +195,7 @@ static __always_inline void end_run(struct trace_task *t, u64 now, u32 state)
 	}
 	end_burst(t);
 	t->since_ns = now;
-	if (t->ended_ns) {	/* it was on its way out: this was the last of it */
+	if (state & STATE_DEAD) {
 		t->ended_ns = now;
 		t->state = TASK_GONE;
 		if (__sync_fetch_and_add(&trace.alive, -1) == 1)
@@ -307,6 +314,7 @@ int BPF_PROG(on_wakeup_new, struct task_struct *p)
 		return 0;
 	now = bpf_ktime_get_ns();
 	pass_time(now);
+	t->began_ns = now;	/* whoever forked it may have lost the CPU meanwhile */
 	begin_wait(t, now, true);
 	return 0;
 }
@@ -349,20 +357,34 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* Of long ones both ends: the last are mostly the files. */
+static __always_inline void read_args(struct trace_task *t, const struct mm_struct *mm)
+{
+	static const char gap[GAP] = "...";
+	u64 length = mm->arg_end - mm->arg_start;
+	long err;
+
+	if (length < TRACE_ARGS) {
+		err = bpf_probe_read_user(t->args, length, (void *)mm->arg_start);
+	} else {
+		length = TRACE_ARGS - 1;
+		err = bpf_probe_read_user(t->args, HEAD, (void *)mm->arg_start);
+		__builtin_memcpy(t->args + HEAD, gap, GAP);
+		err = bpf_probe_read_user(t->args + HEAD + GAP, TAIL, (void *)(mm->arg_end - TAIL)) ?: err;
+	}
+	t->args_length = err ? 0 : length;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct trace_task *t = task_at(slot_of(p));
-	u64 length;
 
 	if (!t)
 		return 0;
-	length = p->mm->arg_end - p->mm->arg_start;
-	if (length > TRACE_ARGS - 1)
-		length = TRACE_ARGS - 1;
 	bpf_probe_read_kernel(t->name, sizeof(t->name), p->comm);
 	bpf_probe_read_kernel_str(t->file, sizeof(t->file), p->mm->exe_file->f_path.dentry->d_name.name);
-	t->args_length = bpf_probe_read_user(t->args, length, (void *)p->mm->arg_start) ? 0 : length;
+	read_args(t, p->mm);
 	return 0;
 }
 

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from schedcp_gym.lab import Lab
 
 EPILOG = (
-    "Examples: [bold]schedcp-gym bench eevdf[/bold] · [bold]schedcp-gym bench vtime ljf -w 'batch-*' --seed 1[/bold] · "
+    "Examples: [bold]schedcp-gym bench eevdf[/bold] · "
+    "[bold]schedcp-gym bench vtime ljf -w 'schbench*' --seed 1[/bold] · "
     "[bold]schedcp-gym bench eevdf fifo --plot suite.html[/bold] · "
     "[bold]schedcp-gym bench ./mine.bpf.c --set slice_us=500 --csv mine.csv[/bold] · "
     "[bold]schedcp-gym bench eevdf fifo -w schbench --clock real --repeats 5[/bold]"
 )
 WorkloadsOption = Annotated[
     list[str] | None,
-    typer.Option("--workload", "-w", metavar="NAME", help="This workload, or those that match ('batch-*'); repeat."),
+    typer.Option("--workload", "-w", metavar="NAME", help="This workload, or those that match ('schbench*'); repeat."),
 ]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, max=64, help="Trials at once; the host's CPUs if not given, 1 on the real clock.")
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     policies: Annotated[
-        list[str], typer.Argument(metavar="POLICY...", help="Policies' names, eevdf, or paths of .bpf.c files.")
+        list[str], typer.Argument(metavar="POLICY", help="Policies' names, eevdf, or paths of .bpf.c files.")
     ],
     workloads: WorkloadsOption = None,
     scale: ScaleOption = Scale.SMOKE,

@@ -7,6 +7,9 @@ import typer
 
 from schedcp_gym.cli.options import JsonOption
 
+#: Too long for a table.
+JSON_ONLY = ("metrics",)
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -14,15 +17,16 @@ def register(app: typer.Typer) -> None:
 
 
 def list_things(
-    kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|rules|cases")],
+    kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|profiles|rules|cases")],
     as_json: JsonOption = False,
 ) -> None:
-    """List policies, workloads, environments, agents, or the verifier's rules (of source) and cases (of behaviour)."""
+    """List policies, workloads, environments, agents, profiles, or the verifier's rules and cases; --json says more."""
     listings = {
         "policies": _policies,
         "workloads": _workloads,
         "envs": _envs,
         "agents": _agents,
+        "profiles": _profiles,
         "rules": _rules,
         "cases": _cases,
     }
@@ -71,6 +75,7 @@ def _workloads() -> list[dict[str, Any]]:
                 "workload": name,
                 "what": workload.title,
                 "objective": ", ".join(workload.objective.weights),
+                "on request": sorted(workload.objectives),
                 "metrics": sorted(workload.metrics),
             }
         )
@@ -89,6 +94,15 @@ def _agents() -> list[dict[str, Any]]:
     from schedcp_gym.baselines import agent_names, agent_summary
 
     return [{"agent": name, "what": agent_summary(name)} for name in agent_names()]
+
+
+def _profiles() -> list[dict[str, Any]]:
+    from schedcp_gym.control.analysis.program import all_probes
+
+    return [
+        {"profile": probe.name, "what": probe.says, "by default": "yes" if probe.default else ""}
+        for probe in all_probes().values()
+    ]
 
 
 def _rules() -> list[dict[str, Any]]:
@@ -115,10 +129,11 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    for name in rows[0] if rows else ["there are none"]:
+    columns = [name for name in rows[0] if name not in JSON_ONLY] if rows else ["there are none"]
+    for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name]) for name in columns))
     Console().print(table)
 
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from examples import BATCH, EEVDF, FAST, measured, result
+from bench_examples import BATCH, EEVDF, FAST, measured, result
 
 from schedcp_gym.bench import Result, totals
 from schedcp_gym.bench.result import median_of

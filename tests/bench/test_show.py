@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from examples import BATCH, EEVDF, FAST, result, workload
+from bench_examples import BATCH, EEVDF, FAST, result, workload
 from rich.console import Console
 
 from schedcp_gym.bench import Suite
@@ -85,8 +85,10 @@ def test_json_is_exact_and_leaves_out_what_is_not_there():
     assert [total["policy"] for total in plain["policies"]] == ["fast"]
 
 
-@pytest.mark.parametrize("results", [RESULTS, RESULTS[:1]])
-@pytest.mark.parametrize(("ending", "begins"), [(".png", b"\x89PNG"), (".svg", b"<svg"), (".html", b"<!DOCTYPE html>")])
+@pytest.mark.parametrize(
+    ("results", "ending", "begins"),
+    [(RESULTS, ".html", b"<!DOCTYPE html>"), (RESULTS, ".svg", b"<svg"), (RESULTS[:1], ".png", b"\x89PNG")],
+)
 def test_a_picture_is_drawn_of_ratios_or_of_what_is_possible(tmp_path, results, ending, begins):
     path = tmp_path / f"suite{ending}"
     write_plot(results, path)

@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+import shutil
 
 import pytest
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.machine.image import builder
+from schedcp_gym.machine.image import inputs as inputs_module
 from schedcp_gym.machine.image.inputs import ImageInputs, KernelSource, build_digest
 from schedcp_gym.spec import BadInput
 
@@ -75,7 +77,8 @@ def test_the_key_follows_content_and_not_places_or_times(tmp_path):
 def test_the_image_has_a_key_that_the_order_of_workloads_does_not_change():
     inputs = catalogue.image_inputs("debian")
     assert inputs.key == catalogue.image_inputs("debian").key
-    listed = [(catalogue.load_workload(name), catalogue.WORKLOADS / name) for name in catalogue.workload_names()]
+    workloads = [catalogue.load_workload(name) for name in catalogue.workload_names()]
+    listed = [(workload, catalogue.WORKLOADS / workload.folder) for workload in workloads]
     assert ImageInputs.collect("debian", reversed(listed)).key == inputs.key
     assert ImageInputs.collect("debian", listed[:1]).key != inputs.key
     assert catalogue.image_inputs("debian:7.2").key != inputs.key
@@ -98,7 +101,21 @@ def test_what_the_build_needs_is_staged_and_declarations_are_not(tmp_path):
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {"guest/build.py", "guest/init.c", "loader/scx_run.c", "workloads/schbench/schbench.c"} <= found
     assert {"battery/Makefile", "battery/battery.c", "battery/cases/fairness.c"} <= found
-    assert not any(name.endswith(".yaml") for name in found)
+    # The loader's types by name are the tracer's too; its programs travel with each job, as policies do.
+    assert {"loader/btf_index.c", "tracer/scx_trace.c", "tracer/trace.h"} <= found
+    assert not any(name.endswith((".yaml", ".bpf.c")) for name in found)
+
+
+def test_the_key_follows_the_tracers_structures_and_not_its_programs(tmp_path, monkeypatch):
+    shutil.copytree(inputs_module.POLICIES / "loader", tmp_path / "loader")
+    shutil.copytree(inputs_module.POLICIES / "tracer", tmp_path / "tracer")
+    monkeypatch.setattr(inputs_module, "POLICIES", tmp_path)
+    inputs = catalogue.image_inputs("debian")
+    before = inputs.key
+    (tmp_path / "tracer" / "trace.bpf.c").write_text("/* otherwise */\n")
+    assert inputs.key == before
+    (tmp_path / "tracer" / "trace.h").write_text("/* otherwise */\n")
+    assert inputs.key != before
 
 
 def test_the_key_follows_the_batterys_programs_and_not_its_limits(tmp_path, monkeypatch):

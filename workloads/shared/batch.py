@@ -33,12 +33,14 @@ under test gets to it. CPU times are the kernel's (wait4), less what a process h
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 
 #: At most 10 letters, none the beginning of another: a name is <word>-<4 hexadecimal digits>.
 _WORDS = (
@@ -197,7 +199,7 @@ def run(parts: list[Part], job: Callable[[Part], Job]) -> tuple[list[Process], f
         Error: A job can't be started, failed, or gave something else than it should.
     """
     processes = [Process(part, job(part)) for part in parts]
-    start, release = os.pipe()
+    start, release = _pipe()
     try:
         for process in processes:
             _prepare(process)
@@ -206,14 +208,21 @@ def run(parts: list[Part], job: Callable[[Part], Job]) -> tuple[list[Process], f
         for process in processes:
             _check(process)
     finally:
+        start.close()
+        release.close()
         for process in processes:
             _clean_up(process)
     return processes, makespan_s
 
 
+def _pipe() -> tuple[FileIO, FileIO]:
+    reader, writer = os.pipe()
+    return FileIO(reader), FileIO(writer, "w")
+
+
 def _prepare(process: Process) -> None:
     """Makes the link that gives the program the job's name."""
-    os.mkdir(os.path.dirname(process.link))
+    os.mkdir(process.part.path(".run"))
     program = process.job.arguments[0]
     for folder in os.get_exec_path():
         path = os.path.join(folder, program)
@@ -223,10 +232,10 @@ def _prepare(process: Process) -> None:
     raise Error(f"{process.part.name}: there is no program {program!r}")
 
 
-def _start(process: Process, start: int, release: int) -> None:
+def _start(process: Process, start: FileIO, release: FileIO) -> None:
     """Starts a process that becomes the job when the release pipe is closed, and waits until it is ready."""
     driver = os.getpid()
-    readiness, ready = os.pipe()
+    readiness, ready = _pipe()
     process.pid = os.fork()
     if not process.pid:
         try:
@@ -235,29 +244,30 @@ def _start(process: Process, start: int, release: int) -> None:
             os.write(2, f"{process.part.name}: {error}\n".encode())
         finally:
             os._exit(127)
-    os.close(ready)
-    if not os.read(readiness, 1):
-        raise Error(f"{process.part.name} could not be started")
-    os.close(readiness)
+    os.setpgid(process.pid, process.pid)  # a group with its children, to be ended together
+    ready.close()
+    with readiness:
+        if not readiness.read(1):
+            raise Error(f"{process.part.name} could not be started")
 
 
-def _become(process: Process, driver: int, start: int, release: int, ready: int) -> None:
+def _become(process: Process, driver: int, start: FileIO, release: FileIO, ready: FileIO) -> None:
     for number in FATAL:
         signal.signal(number, signal.SIG_DFL)
-    os.close(release)
+    release.close()
     with open("/proc/self/comm", "w") as comm:
         comm.write(process.part.name)
     os.chdir(process.job.folder or process.part.folder)
     os.dup2(os.open(process.job.stdin, os.O_RDONLY), 0)
     os.dup2(os.open(process.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 1)
-    os.write(ready, b".")
-    os.close(ready)
-    os.read(start, 1)
+    ready.write(b".")
+    ready.close()
+    start.read(1)
     if os.getppid() == driver:  # else the pipe was closed by the driver's death
         os.execv(process.link, process.job.arguments)
 
 
-def _release_and_collect(processes: list[Process], release: int) -> float:
+def _release_and_collect(processes: list[Process], release: FileIO) -> float:
     by_pid = {process.pid: process for process in processes}
     for process in processes:
         process.cpu_before_ns = time.clock_gettime_ns(~process.pid << 3 | PROCESS_CPU_CLOCK)
@@ -265,7 +275,7 @@ def _release_and_collect(processes: list[Process], release: int) -> float:
     _be_real_time()
     ended = []
     released_ns = time.monotonic_ns()
-    os.close(release)
+    release.close()
     for _ in processes:
         pid, status, usage = os.wait4(-1, 0)
         ended.append((pid, status, usage, time.monotonic_ns()))
@@ -274,7 +284,6 @@ def _release_and_collect(processes: list[Process], release: int) -> float:
     os.sched_setscheduler(0, policy, priority)
     for pid, status, usage, end_ns in ended:
         process = by_pid[pid]
-        process.pid = 0
         if status:
             raise Error(f"{process.part.name} ({' '.join(process.job.arguments)}) failed: {_ending(status)}")
         process.cpu_s = usage.ru_utime + usage.ru_stime - process.cpu_before_ns / NS_PER_S
@@ -309,16 +318,15 @@ def _check(process: Process) -> None:
 
 
 def _clean_up(process: Process) -> None:
-    """Ends the job if it still runs, and removes what the driver made for it."""
+    """Ends the job and its children where they still run, and removes what the driver made for it."""
     if process.pid:
-        os.kill(process.pid, signal.SIGKILL)
-        os.waitpid(process.pid, 0)
-        process.pid = 0
-    for path in (process.link, process.stdout):
-        if os.path.lexists(path):
-            os.unlink(path)
-    if os.path.isdir(os.path.dirname(process.link)):
-        os.rmdir(os.path.dirname(process.link))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, 0)
+    for remove, path in ((os.unlink, process.link), (os.unlink, process.stdout), (os.rmdir, process.part.path(".run"))):
+        with contextlib.suppress(FileNotFoundError):
+            remove(path)
 
 
 def figures(processes: list[Process], makespan_s: float, cpus: int) -> dict[str, float]:
@@ -350,21 +358,19 @@ def main(prepare: Callable[[list[Part]], None], job: Callable[[Part], Job]) -> N
     for number in FATAL:
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     try:
-        parts = plan(arguments.seed, arguments.jobs, arguments.ratio, arguments.amount, arguments.folder)
+        folder = os.path.abspath(arguments.folder)
+        parts = plan(arguments.seed, arguments.jobs, arguments.ratio, arguments.amount, folder)
         if arguments.plan:
             print_plan(parts, job)
         elif arguments.setup:
-            os.mkdir(arguments.folder)
+            os.mkdir(folder)
             prepare(parts)
         else:
             processes, makespan_s = run(parts, job)
             if arguments.verbose:
                 _print_processes(processes)
-            print(
-                json.dumps(
-                    {name: round(value, 9) for name, value in figures(processes, makespan_s, arguments.cpus).items()}
-                )
-            )
+            metrics = figures(processes, makespan_s, arguments.cpus)
+            print(json.dumps({name: round(value, 9) for name, value in metrics.items()}))
     except (Error, OSError) as error:
         sys.exit(f"batch: {error}")
 
@@ -374,9 +380,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of names, order and data (1)")
     parser.add_argument("--jobs", type=int, required=True, help="jobs, one of them long")
     parser.add_argument("--ratio", type=int, required=True, help="work of the long job in average short ones")
-    parser.add_argument(
-        "--amount", type=int, required=True, help="work of an average short job, in the workload's unit"
-    )
+    parser.add_argument("--amount", type=int, required=True, help="work of an average short job, in its own unit")
     parser.add_argument("--cpus", type=int, default=os.cpu_count(), help="of the machine, for the bound")
     parser.add_argument("--folder", default="/tmp/batch", help="of inputs and outputs (/tmp/batch)")
     parser.add_argument("--setup", action="store_true", help="make the inputs, and do nothing else")

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The report on a product: visits (a visitor's events with no gap above half an hour) by hour of the day, and what was
+-- The report on a product's day: visits (a visitor's events with no gap above half an hour) by hour of the day, and what was
 -- seen, put into the cart (action 13 and 14) and bought (action 15) in them; then the visitors that spent the most.
 PRAGMA temp_store = memory;
 PRAGMA cache_size = -65536;

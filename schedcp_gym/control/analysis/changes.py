@@ -1,14 +1,15 @@
 """Change detection: when a workload's behaviour has changed so much that it should be analysed anew.
 
-A run comes as a series of windows. For each metric the moment is looked for that best divides the windows into two
-parts (least squares), and is kept when the medians of the parts differ by more than the thresholds and the noise; then
-each part is divided in the same way. Medians, and parts of some length, keep single odd windows, the start and the end
-of a run from counting.
+A run comes as a series of windows. For each metric the windows are divided where that explains most (least squares),
+the parts again, down to a least length. Then neighbours are united whose medians differ by less than the thresholds,
+or by less than the noise; the edges that are left are changes. Medians, and parts of some length, keep single odd
+windows, the start and the end of a run from counting.
 
-A batch's tail is a change: that 40 tasks became one is what a scheduler should know, whatever the reason. The
-summary's ``tail`` tells it from a change of phase: nothing comes after it.
+A batch's tail is a change, of load: that 40 tasks became one is what a scheduler should know, whatever the reason.
+A change of phase is one of behaviour too: bursts and wake-ups are of another kind.
 """
 
+import enum
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
@@ -22,15 +23,31 @@ from pydantic.dataclasses import dataclass
 from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.spec import BadInput
 
+#: Windows in which hardly anybody sleeps can't tell how long bursts are; from here on they are all long.
+LONG_BURST_US = 8000.0
 THRESHOLDS = Path(__file__).with_name("changes.yaml")
+
+
+class Aspect(enum.StrEnum):
+    """What of a workload a metric tells of."""
+
+    LOAD = "load"  # how many tasks there are
+    BEHAVIOUR = "behaviour"  # what a task does
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Threshold:
-    """How much a metric must change: by a factor, and by a difference in its own unit."""
+    """How much a metric must change: by a factor, and by a difference in its own unit.
+
+    Attributes:
+        factor: How many times the smaller value the larger must be.
+        floor: By how much they must differ.
+        of: What the metric tells of.
+    """
 
     factor: Annotated[float, Field(gt=1)]
     floor: Annotated[float, Field(gt=0)]
+    of: Aspect = Aspect.LOAD
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -72,12 +89,14 @@ class Change:
         metric: Which.
         before: Its median before, back to the last change.
         after: Its median after, up to the next.
+        of: What it tells of.
     """
 
     at_s: float
     metric: str
     before: float
     after: float
+    of: Aspect = Aspect.LOAD
 
 
 def load_thresholds(path: Path = THRESHOLDS) -> Thresholds:
@@ -107,7 +126,7 @@ def series_of(trace: Trace) -> Series:
             "wakes_per_s": tuple(window.wakes / seconds for window in whole),
             "preemptions_per_s": tuple(window.preemptions / seconds for window in whole),
             "wait_us": tuple(window.wait_us / (window.waits or 1) for window in whole),
-            "burst_us": tuple(window.running_us / (window.sleeps or 1) for window in whole),
+            "burst_us": tuple(min(LONG_BURST_US, window.running_us / (window.sleeps or 1)) for window in whole),
         },
     )
 
@@ -124,31 +143,43 @@ def detect(series: Series, thresholds: Thresholds) -> list[Change]:
             raise BadInput(f"no metric {metric!r} in the series; it has: {', '.join(sorted(series.metrics))}")
         values = series.metrics[metric]
         least = max(thresholds.least_windows, round(thresholds.least_share * len(values)))
-        cuts = _cuts(values, 0, least, threshold, thresholds.noise)
-        edges = [0, *cuts, len(values)]
-        medians = [statistics.median(values[first:last]) for first, last in itertools.pairwise(edges)]
+        edges = [0, *_divide(values, 0, least), len(values)]
+        _unite(values, edges, threshold, thresholds.noise)
+        medians = [statistics.median(values[first:last]) for first, last in itertools.pairwise(edges)] if values else []
         changes += [
-            Change(round(cut * series.window_s, 6), metric, before, after)
-            for cut, (before, after) in zip(cuts, itertools.pairwise(medians), strict=True)
-            if _differ(before, after, threshold)
+            Change(round(edge * series.window_s, 6), metric, before, after, threshold.of)
+            for edge, (before, after) in zip(edges[1:-1], itertools.pairwise(medians), strict=True)
         ]
     return sorted(changes, key=lambda change: (change.at_s, change.metric))
 
 
-def _cuts(values: Sequence[float], offset: int, least: int, threshold: Threshold, noise: float) -> list[int]:
+def _divide(values: Sequence[float], offset: int, least: int) -> list[int]:
+    """Cuts, and cuts the parts, for as long as they are long enough."""
     cut = _best_cut(values, least)
     if cut is None:
         return []
-    before, after = values[:cut], values[cut:]
-    middle = statistics.median(before), statistics.median(after)
+    return [*_divide(values[:cut], offset, least), offset + cut, *_divide(values[cut:], offset + cut, least)]
+
+
+def _unite(values: Sequence[float], edges: list[int], threshold: Threshold, noise: float) -> None:
+    """Takes away the edges that are no changes, the weakest first: what is left of it may make another one stronger."""
+    while len(edges) > 2:
+        strengths = {
+            middle: _strength(values[first:middle], values[middle:last], threshold, noise)
+            for first, middle, last in zip(edges, edges[1:], edges[2:], strict=False)
+        }
+        weakest = min(strengths, key=lambda edge: strengths[edge])
+        if strengths[weakest] >= 1:
+            return
+        edges.remove(weakest)
+
+
+def _strength(before: Sequence[float], after: Sequence[float], threshold: Threshold, noise: float) -> float:
+    """How many times the least change that counts this one is."""
+    low, high = sorted((statistics.median(before), statistics.median(after)))
     spread = max(_spread(before), _spread(after))
-    if not _differ(*middle, threshold) or abs(middle[1] - middle[0]) <= noise * spread:
-        return []
-    return [
-        *_cuts(before, offset, least, threshold, noise),
-        offset + cut,
-        *_cuts(after, offset + cut, least, threshold, noise),
-    ]
+    least = max(threshold.floor, noise * spread, low * (threshold.factor - 1))
+    return (high - low) / least
 
 
 def _best_cut(values: Sequence[float], least: int) -> int | None:
@@ -167,8 +198,3 @@ def _spread(values: Sequence[float]) -> float:
     """A standard deviation that a few odd windows do not move."""
     middle = statistics.median(values)
     return 1.4826 * statistics.median(abs(value - middle) for value in values)
-
-
-def _differ(before: float, after: float, threshold: Threshold) -> bool:
-    low, high = sorted((before, after))
-    return high - low >= threshold.floor and high >= threshold.factor * low

@@ -33,7 +33,7 @@ LIMITS = {
 #: Guest seconds the run may take, if the trial's own limit is not shorter.
 RUN_LIMIT_S = 60.0
 #: Host seconds for all: a program that the kernel does not get out of stops the guest's clock of deadlines.
-HOST_LIMIT_S = 300.0
+HOST_LIMIT_S = 600.0
 #: Rows of a table, and characters, that are shown.
 ROWS = 12
 TEXT_LIMIT = 6000
@@ -139,7 +139,9 @@ def _found(watched: Watched, source: str) -> dict[str, Any]:
         raise BadInput(f"the probe was stopped: compiling and loading took more than {limits}")
     if stage == "read":
         raise BadInput(f"the probe was stopped: its tables were not read in {LIMITS['read_s']} guest seconds")
-    if stage == "run" or watched.result.ending in (Ending.HOST_DEADLINE, Ending.CRASHED):
+    if watched.result.ending is Ending.HOST_DEADLINE:
+        raise BadInput(f"the probe was stopped: {stopped}; it keeps the CPUs to itself, or this host is very busy")
+    if stage == "run" or watched.result.ending is Ending.CRASHED:
         raise BadInput(f"the probe was stopped while the workload ran under it: {stopped or 'no result'}")
     raise SchedcpError(f"the probe could not be run: {stopped or printable(watched.result.text('watch.err'))[-300:]}")
 

@@ -48,6 +48,23 @@ class Group:
         ordered = sorted(self.tasks, key=lambda task: task.run_us)
         return ordered[len(ordered) // 2]
 
+    @cached_property
+    def common_words(self) -> frozenset[str]:
+        """Arguments that all members have: they tell none from the others. None in a group of one."""
+        if len(self.tasks) < 2:
+            return frozenset()
+        return frozenset.intersection(*(frozenset(task.args[1:]) for task in self.tasks))
+
+    def own_args(self, task: Task) -> list[str]:
+        """A member's arguments, without those that all have; an option stays with its value."""
+        words = list(task.args[1:])
+        return [
+            word
+            for word, following in zip(words, [*words[1:], ""], strict=False)
+            if word not in self.common_words
+            or (word.startswith("-") and following and following not in self.common_words)
+        ]
+
     def total(self, name: str) -> int:
         """Sum of a figure over the members."""
         return sum(getattr(task, name) for task in self.tasks)

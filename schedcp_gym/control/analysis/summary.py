@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from schedcp_gym.control.analysis import tokens
+from schedcp_gym.control.analysis.changes import Aspect, Change, detect, load_thresholds, series_of
 from schedcp_gym.control.analysis.ends import End, find_start, find_tail, memory_peak_kib, most_at_once
 from schedcp_gym.control.analysis.groups import Group, group, wakes
 from schedcp_gym.control.analysis.report import Analysis, Tier
@@ -19,14 +20,20 @@ from schedcp_gym.spec import Direction, Trial
 #: A summary is shorter than this, whatever the workload.
 TOKEN_LIMIT = 400
 #: Groups, wake-ups and outliers with a line or place of their own, at most.
-GROUPS, WAKES, OUTLIERS, TREE = 8, 6, 3, 5
-ARGS_CHARS, WORD_CHARS, TITLE_CHARS = 52, 16, 100
+GROUPS, WAKES, OUTLIERS, TREE, CHANGES = 8, 6, 3, 5, 2
+ARGS_CHARS, ALONE_CHARS, WORD_CHARS, TITLE_CHARS = 52, 28, 16, 100
 #: Groups with less of the CPU time than this are left for the last, and named together.
 SMALL_SHARE = 0.01
+#: Wake-ups rarer than this share of them all are not shown.
+RARE_SHARE = 0.03
+#: Times up to so many times another are told as one.
+ALIKE = 1.15
 LABEL_CHARS = 24
+#: What stands before a line's arguments.
+ARGS = "; args "
 LEGEND = (
-    "Tasks: % of CPU time; CPU ms each, min/median/max; run/wait/sleep as % of life; CPU burst ms p50, p99; "
-    "wait for a CPU ms p50, p99; preempted per s; args:"
+    "Tasks: share of CPU time; CPU ms each (min/median/max); % of life run/wait/sleep; CPU burst p50, p99 ms; "
+    "wait for a CPU p50, p99 ms; preemptions/s:"
 )
 
 
@@ -63,6 +70,7 @@ def data(run: TracedRun) -> dict[str, Any]:
         "groups": [_group_data(found, run.trace) for found in groups],
         "wakes": [{"waker": waker, "wakee": wakee, "count": count} for waker, wakee, count in wakes(run.trace, groups)],
         **{name: TypeAdapter(End).dump_python(end, mode="json") if end else None for name, end in ends.items()},
+        "changes": [TypeAdapter(Change).dump_python(change, mode="json") for change in _find_changes(run.trace)],
         "memory_peak_kib": memory_peak_kib(run.trace),
     }
 
@@ -83,7 +91,10 @@ def _group_data(found: Group, trace: Trace) -> dict[str, Any]:
 
 
 def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
-    """The text, shorter than the limit: what weighs least is left out first."""
+    """The text, shorter than the limit.
+
+    A line is in it, if need be without its arguments, when the lines that weigh more leave room for it.
+    """
     trace = run.trace
     groups = group(trace)
     shown = [found for found in groups if found.run_us >= SMALL_SHARE * trace.run_us][:GROUPS]
@@ -94,18 +105,26 @@ def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
         (98, _cpus(trace)),
         (92, _end("First", find_start(trace), trace)),
         (97, _end("Last", find_tail(trace), trace)),
+        (87, _changes(trace)),
         *_group_lines(shown, trace),
         (20, _rest(groups, shown, trace)),
         (80, _wakes(trace, groups)),
-        (70, _rates(trace)),
-        (60, _processes(trace)),
+        (84, _totals(trace)),
         (55, _tree(trace, groups)),
         (95, f"(The tracer had no room for {trace.dropped} further tasks.)" if trace.dropped else ""),
     ]
-    kept = [(weight, place, line) for place, (weight, line) in enumerate(lines) if line]
-    while tokens.count(text := "\n".join(line for _, _, line in kept)) >= limit and len(kept) > 1:
-        kept.remove(min(kept, key=lambda entry: (entry[0], -entry[1])))
-    return text
+    kept: dict[int, str] = {}
+    for place in sorted(range(len(lines)), key=lambda place: (-lines[place][0], place)):
+        line = lines[place][1]
+        for version in dict.fromkeys((line, line.partition(ARGS)[0])):
+            if version and tokens.count(_joined({**kept, place: version})) < limit:
+                kept[place] = version
+                break
+    return _joined(kept)
+
+
+def _joined(lines: dict[int, str]) -> str:
+    return "\n".join(line for _, line in sorted(lines.items()))
 
 
 def _head(trial: Trial, trace: Trace) -> str:
@@ -145,19 +164,37 @@ def _end(name: str, end: End | None, trace: Trace) -> str:
         return ""
     who = ", ".join(trace.by_slot[slot].name for slot in end.tasks[:OUTLIERS])
     return (
-        f"{name} {_s(end.lasted_us)} ({_percent(end.lasted_us, trace.lasted_us)} % of the run): only "
-        f"{end.busy_cpus:.1f} of {len(trace.cpus)} CPUs busy{', by ' + who if who else ''}."
+        f"{name} {_s(end.lasted_us)} ({_percent(end.lasted_us, trace.lasted_us)} %): only {end.busy_cpus:.1f} of "
+        f"{len(trace.cpus)} CPUs busy{', by ' + who if who else ''}."
     )
+
+
+def _find_changes(trace: Trace) -> list[Change]:
+    return detect(series_of(trace), load_thresholds())
+
+
+def _changes(trace: Trace) -> str:
+    """Changes of behaviour; what the load did is said by the run's ends."""
+    found = [change for change in _find_changes(trace) if change.of is Aspect.BEHAVIOUR][:CHANGES]
+    parts = [
+        f"at {at_s:.1f} s "
+        + ", ".join(f"{change.metric} {_number(change.before)} to {_number(change.after)}" for change in changes)
+        for at_s, changes in itertools.groupby(found, key=lambda change: round(change.at_s, 1))
+    ]
+    return f"Behaviour changes: {'; '.join(parts)}." if parts else ""
 
 
 def _group_lines(groups: list[Group], trace: Trace) -> list[tuple[int, str]]:
     lines = [(91, LEGEND)]
+    start = find_start(trace)
     for place, found in enumerate(groups):
-        lines.append((90 - place * 6, _group_line(found, trace)))
-        lines += [
-            (89 - place * 6 - rank, _outlier_line(task, found, trace))
-            for rank, task in enumerate(found.outliers(trace.run_us)[:OUTLIERS])
-        ]
+        weight = 90 - place * 4
+        if start and {task.slot for task in found.tasks} <= set(start.tasks):
+            weight -= 30  # the run's start was theirs, and is told of already
+        lines.append((weight, _group_line(found, trace)))
+        for rank, task in enumerate(found.outliers(trace.run_us)[:OUTLIERS]):
+            # The first says what kind of group it is; more of them are worth less than other groups.
+            lines.append((50 - rank if rank else weight, _outlier_line(task, found, trace)))
     return lines
 
 
@@ -172,21 +209,21 @@ def _group_line(found: Group, trace: Trace) -> str:
     run, wait, sleep = (found.total(name) for name in ("run_us", "wait_us", "sleep_us"))
     life = (run + wait + sleep) or 1
     burst = min(found.burst_us(0.99), max(task.longest_burst_us for task in tasks))
-    args = _args(found.typical)
+    args = _args(found.typical, found)
     return (
         f"{label}: {_percent(found.run_us, trace.run_us)} %; {spread}; "
         f"{'/'.join(str(_percent(part, life)) for part in (run, wait, sleep))}; {_pair(found.burst_us(0.5), burst)}; "
         f"{_pair(found.waited_us(0.5), found.waited_us(0.99))}; "
-        f"{found.total('preemptions') / (trace.lasted_us / 1e6 or 1):.0f}{'; ' + args if args else ''}"
+        f"{found.total('preemptions') / (trace.lasted_us / 1e6 or 1):.0f}{ARGS + args if args else ''}"
     )
 
 
 def _outlier_line(task: Task, found: Group, trace: Trace) -> str:
     times = task.run_us / found.median_us if found.median_us else 0
-    args = _args(task)
+    args = _args(task, found)
     return (
         f"- stands out: {task.name}, {_number(task.run_us / 1000)} ms of CPU, {times:.0f} x the median, "
-        f"{_percent(task.run_us, trace.run_us)} % of all{'; ' + args if args else ''}"
+        f"{_percent(task.run_us, trace.run_us)} % of all{ARGS + args if args else ''}"
     )
 
 
@@ -201,27 +238,23 @@ def _rest(groups: list[Group], shown: list[Group], trace: Trace) -> str:
 
 def _wakes(trace: Trace, groups: list[Group]) -> str:
     found = wakes(trace, groups)
-    least = SMALL_SHARE * sum(count for _, _, count in found)
+    least = RARE_SHARE * sum(count for _, _, count in found)
     often = [f"{waker} > {wakee} {count}" for waker, wakee, count in found[:WAKES] if count >= least]
     return f"Wake-ups: {', '.join(often)}." if often else ""
 
 
-def _rates(trace: Trace) -> str:
+def _totals(trace: Trace) -> str:
     seconds = trace.lasted_us / 1e6 or 1
     rates = {
         "sleeps": sum(task.sleeps for task in trace.tasks),
         "preemptions": sum(task.preemptions for task in trace.tasks),
         "migrations": sum(task.migrations for task in trace.tasks),
     }
-    return "Per second: " + ", ".join(f"{count / seconds:.0f} {name}" for name, count in rates.items()) + "."
-
-
-def _processes(trace: Trace) -> str:
     processes = sum(not task.is_thread for task in trace.tasks)
-    memory, largest = memory_peak_kib(trace) / 1024, max((task.rss_kib for task in trace.tasks), default=0) / 1024
     return (
-        f"{_count(processes, 'process', 'processes')}, {_count(len(trace.tasks), 'task', 'tasks')}, "
-        f"{most_at_once(trace)} at once; memory {memory:.0f} MiB at most, largest process {largest:.0f} MiB."
+        f"Per second: {', '.join(f'{count / seconds:.0f} {name}' for name, count in rates.items())}. "
+        f"{processes} process{'es' if processes != 1 else ''}, {len(trace.tasks)} tasks, {most_at_once(trace)} at "
+        f"once, {memory_peak_kib(trace) / 1024:.0f} MiB."
     )
 
 
@@ -234,14 +267,13 @@ def _tree(trace: Trace, groups: list[Group]) -> str:
     return f"Started by: {branches}." if branches else ""
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _args(task: Task) -> str:
-    """Its arguments: of paths the last part, of long numbers the beginning."""
-    words = [word.rpartition("/")[2] or word for word in task.args[1:]]
-    return _cut(" ".join(word if len(word) <= WORD_CHARS else f"{word[:WORD_CHARS]}.." for word in words), ARGS_CHARS)
+def _args(task: Task, found: Group) -> str:
+    """What tells it from others of its group: of paths the last part, of long words the beginning."""
+    words = [word.rpartition("/")[2] or word for word in found.own_args(task)]
+    return _cut(
+        " ".join(word if len(word) <= WORD_CHARS else f"{word[:WORD_CHARS]}.." for word in words),
+        ARGS_CHARS if len(found.tasks) > 1 else ALONE_CHARS,
+    )
 
 
 def _cut(text: str, limit: int) -> str:
@@ -266,8 +298,11 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def _span(*us: float) -> str:
-    return "/".join(_number(value / 1000) for value in us)
+def _span(least_us: float, median_us: float, most_us: float) -> str:
+    """Least, median, most; one figure where they are much the same."""
+    if most_us <= ALIKE * least_us:
+        return _number(median_us / 1000)
+    return "/".join(_number(us / 1000) for us in (least_us, median_us, most_us))
 
 
 def _pair(first_us: float, second_us: float) -> str:

@@ -72,15 +72,13 @@ def test_what_a_guest_says_can_not_control_a_terminal():
 
 
 GOOD = """
-#include <linux/sched.h>
 struct key { char name[16]; u64 slot; };
 BPF_HISTOGRAM(stretch, struct key);
 BPF_HASH(since, u32, u64);
 BPF_PERCPU_ARRAY(switches, u64, 1);
-RAW_TRACEPOINT_PROBE(sched_switch)
+TRACEPOINT_PROBE(sched, sched_switch)
 {
-	struct task_struct *next = (struct task_struct *)ctx->args[2];
-	u32 pid = bpf_get_current_pid_tgid(), then = next->pid;
+	u32 pid = args->prev_pid, then = args->next_pid;
 	u64 now = bpf_ktime_get_ns(), *began = since.lookup(&pid);
 	struct key key = {};
 

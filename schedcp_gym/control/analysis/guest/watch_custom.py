@@ -149,6 +149,8 @@ def dump(bpf: bcc.BPF, number: int, name: str) -> dict[str, Any]:
         return {"kind": "other", "rows": []}
     entries = itertools.islice(bpf[name].items(), LIMITS["entries"])
     rows = [[plain(key), plain(value)] for key, value in entries]
+    if SHOWN[kind].startswith(("percpu", "lru_percpu")):
+        rows = [[key, added(value)] for key, value in rows]
     rows = [row for row in rows if not is_zero(row[1])]
     return {"kind": SHOWN[kind], "rows": rows[: LIMITS["rows"]], "left": max(0, len(rows) - LIMITS["rows"])}
 
@@ -163,10 +165,9 @@ def shorten(tables: dict[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value of C as one that JSON has words for; values per CPU are added up."""
+    """A value of C as one that JSON has words for."""
     if isinstance(value, list):
-        parts = [plain(part) for part in value]
-        return sum(parts) if all(isinstance(part, int) for part in parts) else parts
+        return [plain(part) for part in value]
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, ctypes.Array):
@@ -177,6 +178,11 @@ def plain(value: Any) -> Any:
         fields = (field[0] for field in value._fields_)
         return {name: plain(getattr(value, name)) for name in fields if not name.startswith("__pad")}
     return value.value if hasattr(value, "value") else value
+
+
+def added(values: list[Any]) -> Any:
+    """Values per CPU: the sum of numbers, else as they are."""
+    return sum(values) if all(isinstance(value, int) for value in values) else values
 
 
 def is_zero(value: Any) -> bool:

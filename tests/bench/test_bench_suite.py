@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from examples import BATCH, EEVDF, FAST, measured, workload
+from bench_examples import BATCH, EEVDF, FAST, measured, workload
 
 from schedcp_gym.bench import Bench, Suite, durations
 from schedcp_gym.paths import cache_root

@@ -1,0 +1,70 @@
+"""How a call can end, and the errors of those that brought no answer."""
+
+import enum
+
+from schedcp_gym.spec import SchedcpError
+
+
+class CallOutcome(enum.StrEnum):
+    """How one attempt to get an answer ended. The first five are answers."""
+
+    OK = "ok"
+    CUT_OFF = "cut_off"  # the answer reached its limit of tokens
+    REFUSED = "refused"  # the model, or its provider's filter, won't answer this
+    EMPTY = "empty"  # neither text nor a tool call
+    MALFORMED = "malformed"  # not the JSON or the tool calls that were asked for
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    UNREACHABLE = "unreachable"  # no connection
+    BROKEN = "broken"  # the connection was lost in an answer, or the answer is not of the protocol
+    QUOTA_SPENT = "quota_spent"
+    AUTH_FAILED = "auth_failed"
+    UNKNOWN_MODEL = "unknown_model"
+    TOO_LONG = "too_long"  # the prompt is longer than the model's context
+    BAD_REQUEST = "bad_request"
+    INTERRUPTED = "interrupted"  # this process was ended in the middle of it
+
+
+#: Where another attempt may help.
+RETRYABLE = frozenset(
+    {
+        CallOutcome.TIMEOUT,
+        CallOutcome.RATE_LIMITED,
+        CallOutcome.SERVER_ERROR,
+        CallOutcome.UNREACHABLE,
+        CallOutcome.BROKEN,
+    }
+)
+#: Without an answer, and yet the provider may have charged for it.
+MAYBE_CHARGED = frozenset({CallOutcome.TIMEOUT, CallOutcome.BROKEN, CallOutcome.INTERRUPTED})
+
+
+class CallFailed(SchedcpError):
+    """A call brought no answer; the text says what to do about it.
+
+    Attributes:
+        outcome: How its last attempt ended.
+        retry_after_s: Seconds after which the server wants to be asked again, if it said so.
+    """
+
+    def __init__(self, outcome: CallOutcome, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+        self.retry_after_s = retry_after_s
+
+
+class LlmBudgetSpent(SchedcpError):
+    """The next call could pass a limit of the budget, so it was not made.
+
+    Attributes:
+        limit: Which one: a field of :class:`~schedcp_gym.llm.config.LlmBudget`.
+    """
+
+    def __init__(self, limit: str, text: str) -> None:
+        super().__init__(text)
+        self.limit = limit
+
+
+class NotRecorded(SchedcpError):
+    """A transcript that is replayed has no answer to this request."""

@@ -1,0 +1,21 @@
+"""Prompts are files: text with ``$name`` where a value belongs."""
+
+import functools
+import string
+from pathlib import Path
+
+_HERE = Path(__file__).parent / "prompts"
+
+
+def prompt(name: str, folder: Path = _HERE, /, **values: str) -> str:
+    """The text of ``<folder>/<name>.md`` with its values filled in.
+
+    Raises:
+        KeyError: A value that the text needs is missing.
+    """
+    return _template(folder / f"{name}.md").substitute(values)
+
+
+@functools.cache
+def _template(path: Path) -> string.Template:
+    return string.Template(path.read_text().strip())

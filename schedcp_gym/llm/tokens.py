@@ -1,0 +1,66 @@
+"""How many tokens a text costs a model, and how a text is cut to a number of them."""
+
+import functools
+import importlib.util
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tiktoken
+
+#: What a message costs beside its text: role and marks.
+_MESSAGE_TOKENS = 4
+#: Share of a cut text that is its beginning; the rest is its end.
+_HEAD_SHARE = 0.75
+
+
+def count(text: str) -> int:
+    """Tokens of a text in the ``cl100k_base`` vocabulary: within some per cent of what other models count."""
+    return len(_encoding().encode(text, disallowed_special=()))
+
+
+def count_request(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+    """Tokens of a prompt: the messages, and the tools that are offered with it."""
+    total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in messages)
+    return total + (count(json.dumps(list(tools))) if tools else 0)
+
+
+def cut(text: str, limit: int) -> str:
+    """A text of at most ``limit`` tokens: its beginning and its end, and between them how much is left out.
+
+    Args:
+        text: Anything.
+        limit: Tokens that may be left, at least 32.
+    """
+    # No token is shorter than a byte, so most texts need no counting; and a huge one is not counted to its end.
+    if len(text.encode(errors="replace")) <= limit or (len(text) <= 64 * limit and count(text) <= limit):
+        return text
+    room = limit - 16
+    # A token is rarely longer than 64 bytes; what is cut here would not have fitted anyway.
+    head = _encoding().encode(text[: 64 * limit], disallowed_special=())[: int(room * _HEAD_SHARE)]
+    tail = _encoding().encode(text[-64 * limit :], disallowed_special=())[len(head) - room :]
+    begin, end = (_encoding().decode(part, errors="ignore") for part in (head, tail))
+    return f"{begin}\n[… {len(text) - len(begin) - len(end)} characters left out …]\n{end}"
+
+
+def _message_tokens(message: Mapping[str, Any]) -> int:
+    content = message.get("content") or ""
+    rest = {key: value for key, value in message.items() if key not in ("role", "content") and value}
+    return count(content if isinstance(content, str) else json.dumps(content)) + (
+        count(json.dumps(rest)) if rest else 0
+    )
+
+
+@functools.cache
+def _encoding() -> "tiktoken.Encoding":
+    # tiktoken would fetch the vocabulary from the network; litellm carries it, and is too slow to be imported for that.
+    package = importlib.util.find_spec("litellm")
+    if package and package.origin:
+        bundled = Path(package.origin).parent / "litellm_core_utils" / "tokenizers"
+        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(bundled))
+    import tiktoken
+
+    return tiktoken.get_encoding("cl100k_base")

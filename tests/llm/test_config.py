@@ -1,0 +1,60 @@
+import pytest
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from schedcp_gym.llm import LlmConfig
+from schedcp_gym.paths import CONFIGS
+
+FILES = sorted((CONFIGS / "llm").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_is_a_whole_configuration(path):
+    values = yaml.safe_load(path.read_text())
+    given = {"model": "openai/x", "api_base": "http://localhost:8000/v1"}
+    values = {key: given[key] if value == "???" else value for key, value in values.items()}
+    config = TypeAdapter(LlmConfig).validate_python(values)
+    assert list(values) == list(LlmConfig.__dataclass_fields__)
+    defaults = LlmConfig(config.model, api_base=config.api_base, prices=config.prices)
+    assert config == defaults
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai"])
+def test_the_price_of_a_configured_model_is_known(name, tmp_path):
+    from schedcp_gym.llm.transport import LiteLlm
+
+    config = TypeAdapter(LlmConfig).validate_python(yaml.safe_load((CONFIGS / "llm" / f"{name}.yaml").read_text()))
+    prices, most = LiteLlm(config).prices, LiteLlm(config).most_tokens
+    assert 0 < prices.prompt_usd < prices.completion_usd < 200
+    assert most >= config.max_tokens
+
+
+def test_there_are_files():
+    assert {"anthropic", "ollama", "openai", "server"} <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"model": "gpt-5"}, "give provider/model"),
+        ({"model": "openai/"}, "give provider/model"),
+        ({"api_base": "localhost:8000"}, "give the server's URL"),
+        ({"api_base": "http://me:secret@host/v1"}, "no user, password"),
+        ({"api_base": "http://host/v1?key=secret"}, "no user, password"),
+        ({"api_key_env": "sk-abc123"}, "api_key_env"),
+        ({"params": {"api_key": "sk-abc"}}, "it is a secret"),
+        ({"params": {"extra_headers": {}}}, "can't be set here"),
+        ({"params": {"max_tokens": 3}}, "can't be set here"),
+        ({"temperature": 3}, "temperature"),
+        ({"retries": -1}, "retries"),
+        ({"api_key": "sk-abc"}, "api_key"),
+    ],
+)
+def test_what_is_not_allowed_is_told(values, problem):
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(LlmConfig).validate_python({"model": "openai/x", **values})
+    assert problem in str(caught.value)
+
+
+def test_parameters_of_models_are_allowed():
+    assert LlmConfig("openai/gpt-5", params={"reasoning_effort": "high", "top_p": 0.9}).params["top_p"] == 0.9
