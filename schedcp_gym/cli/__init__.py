@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from schedcp_gym.cli import analyze, bench, compare_clocks, deploy, evaluate, image, listing, verify, verify_suite
+from schedcp_gym.cli import (
+    analyze,
+    bench,
+    compare_clocks,
+    deploy,
+    evaluate,
+    image,
+    listing,
+    repository,
+    verify,
+    verify_suite,
+)
 from schedcp_gym.spec import SchedcpError
 
 app = typer.Typer(
@@ -14,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, listing):
+for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, listing):
     module.register(app)
 INTERRUPTED = 130
 

@@ -1,0 +1,51 @@
+"""The scheduler policy repository: policies, what was measured of them, what was learnt, and how it is found again."""
+
+from schedcp_gym.control.repository.embedding import Embedder, LocalEmbedder, ModelEmbedder, configured_embedder
+from schedcp_gym.control.repository.lines import Imported, export_lines, import_lines
+from schedcp_gym.control.repository.measured import result_of
+from schedcp_gym.control.repository.primitives import load_primitive, primitive_names, unit
+from schedcp_gym.control.repository.records import (
+    Antipattern,
+    How,
+    Kind,
+    Parent,
+    PolicyRecord,
+    Primitive,
+    ResultRecord,
+    Status,
+    machine_label,
+)
+from schedcp_gym.control.repository.repository import Repository
+from schedcp_gym.control.repository.search import Hit
+from schedcp_gym.control.repository.seed import configured
+from schedcp_gym.control.repository.standing import Figure, PromotionRule, Standing, promotion_rule
+
+__all__ = [
+    "Antipattern",
+    "Embedder",
+    "Figure",
+    "Hit",
+    "How",
+    "Imported",
+    "Kind",
+    "LocalEmbedder",
+    "ModelEmbedder",
+    "Parent",
+    "PolicyRecord",
+    "Primitive",
+    "PromotionRule",
+    "Repository",
+    "ResultRecord",
+    "Standing",
+    "Status",
+    "configured",
+    "configured_embedder",
+    "export_lines",
+    "import_lines",
+    "load_primitive",
+    "machine_label",
+    "primitive_names",
+    "promotion_rule",
+    "result_of",
+    "unit",
+]

@@ -1,0 +1,110 @@
+"""Import and export as JSON lines: one record a line."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from schedcp_gym.control.repository import entry
+from schedcp_gym.control.repository.records import Antipattern, PolicyRecord, Primitive, ResultRecord, Status
+from schedcp_gym.spec import BadInput
+
+if TYPE_CHECKING:
+    from schedcp_gym.control.repository.repository import Repository
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many of each kind were new, and which policies got another name because theirs was taken."""
+
+    policies: int
+    results: int
+    antipatterns: int
+    renamed: dict[str, str]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.policies + self.results + self.antipatterns
+
+
+def export_lines(repository: "Repository") -> Iterator[str]:
+    """All policies, antipatterns and results; not the primitives, which come with the library."""
+    yield from map(entry.body_of, repository.policies())
+    yield from map(entry.body_of, repository.antipatterns())
+    yield from map(entry.body_of, repository.results())
+
+
+def import_lines(repository: "Repository", lines: Iterable[str], source: str = "input") -> Imported:
+    """Takes in the lines of an export: all of them, or none if one is wrong.
+
+    Nobody is promoted by an import's word: results prove a policy here as they did there.
+
+    Args:
+        repository: Where to.
+        lines: JSON, one record each; empty ones are skipped.
+        source: What errors call them.
+
+    Raises:
+        BadInput: A line is no record, or a result's policy is neither among the lines nor here.
+    """
+    records = [
+        (number, _read(line, f"{source}: line {number}")) for number, line in enumerate(lines, 1) if line.strip()
+    ]
+    with repository.store.writing():
+        here = {record.id: record for record in repository.policies()}
+        new: dict[str, PolicyRecord] = {}
+        for _, record in records:
+            if isinstance(record, PolicyRecord) and record.id not in here:
+                new.setdefault(record.id, dataclasses.replace(record, status=Status.CANDIDATE))
+        renamed = _unique_names(new, {record.name for record in here.values()})
+        ids = {*here, *new}
+        names = {record.name: record.id for record in (*here.values(), *new.values())}
+        results = []
+        for number, record in records:
+            if isinstance(record, ResultRecord):
+                policy = record.policy if record.policy in ids else names.get(record.policy)
+                if policy is None:
+                    raise BadInput(f"{source}: line {number}: no policy {record.policy!r} here, nor in the lines")
+                results.append(dataclasses.replace(record, policy=policy))
+        known = {each.id for each in repository.antipatterns()}
+        lessons = {each.id: each for _, each in records if isinstance(each, Antipattern) and each.id not in known}
+        old = {result.id for result in repository.results()} if results else set()
+        repository.put([*new.values(), *lessons.values()])
+        kept = repository.record(*results) if results else []
+    return Imported(len(new), len({each.id for each in kept} - old), len(lessons), renamed)
+
+
+def _read(line: str, place: str) -> Any:
+    try:
+        record = entry.record_of(line)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{place}: not JSON: {error.msg}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{place}: {'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}") from None
+    except ValueError as error:
+        raise BadInput(f"{place}: {error}") from None
+    if isinstance(record, Primitive):
+        raise BadInput(f"{place}: primitives come with the library (bpf/primitives/), not by import")
+    return record
+
+
+def _unique_names(new: dict[str, PolicyRecord], taken: set[str]) -> dict[str, str]:
+    """Gives those whose name is taken another, and says which; their children's lineage follows."""
+    renamed = {}
+    for key, record in new.items():
+        if record.name in taken:
+            renamed[record.name] = f"{record.name[:60]}@{key[:6]}"
+            new[key] = dataclasses.replace(record, name=renamed[record.name])
+        taken.add(new[key].name)
+    for key, record in new.items():
+        if any(parent.name in renamed for parent in record.parents):
+            parents = tuple(
+                dataclasses.replace(parent, name=renamed.get(parent.name, parent.name)) for parent in record.parents
+            )
+            new[key] = dataclasses.replace(record, parents=parents)
+    return renamed

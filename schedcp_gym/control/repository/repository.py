@@ -1,0 +1,309 @@
+"""The scheduler policy repository: what is known of policies, and how it is found again."""
+
+import dataclasses
+import datetime
+import difflib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from schedcp_gym.control.repository import entry
+from schedcp_gym.control.repository.classes import check_class, class_of
+from schedcp_gym.control.repository.embedding import Embedder, configured_embedder
+from schedcp_gym.control.repository.records import (
+    Antipattern,
+    Kind,
+    PolicyRecord,
+    Primitive,
+    ResultRecord,
+    Searchable,
+    Status,
+)
+from schedcp_gym.control.repository.search import Hit, search
+from schedcp_gym.control.repository.standing import Standing, standings
+from schedcp_gym.control.repository.store import ENTRIES, RESULTS, Store, quoted
+from schedcp_gym.lab import catalogue
+from schedcp_gym.lab.catalogue import unknown
+from schedcp_gym.paths import cache_root
+from schedcp_gym.spec import BadInput, Outcome, check_tunables
+
+Row = dict[str, Any]
+
+
+class Repository:
+    """Policies, their results, lineage and lessons, in a folder that several processes may use at once.
+
+    Args:
+        folder: Where; ``repository`` in the cache if not given. Made, and filled with the library, when missing.
+        embedder: Makes the vectors; the configured one if not given.
+        library: Whether the library's policies, primitives and recorded results are put in and kept up to date.
+    """
+
+    def __init__(self, folder: Path | None = None, embedder: Embedder | None = None, *, library: bool = True) -> None:
+        self.store = Store(folder or cache_root() / "repository", embedder or configured_embedder())
+        if library:
+            from schedcp_gym.control.repository.seed import keep_library
+
+            keep_library(self)
+
+    # Reading
+
+    def search(
+        self,
+        text: str,
+        *,
+        workload_class: str | None = None,
+        machine: str | None = None,
+        outcome: Outcome | str | None = None,
+        kinds: Collection[Kind] = (Kind.POLICY,),
+        limit: int = 5,
+    ) -> list[Hit]:
+        """What fits a text best, best first; see ``search.search``."""
+        return search(
+            self.store, text, kinds=kinds, workload_class=workload_class, machine=machine, outcome=outcome, limit=limit
+        )
+
+    def get(self, name_or_id: str) -> PolicyRecord:
+        """A policy.
+
+        Raises:
+            BadInput: There is none of the name or id.
+        """
+        named = f"name = {quoted([name_or_id])} OR id = {quoted([name_or_id])}"
+        for row in self.store.rows(ENTRIES, f"kind = 'policy' AND ({named})"):
+            found: PolicyRecord = self._record(row)
+            return found
+        names = [row["name"] for row in self.store.rows(ENTRIES, "kind = 'policy'", ("name",))]
+        near = difflib.get_close_matches(name_or_id, names, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`schedcp-gym repository list` names them"
+        raise BadInput(f"there is no policy {name_or_id[:80]!r} in the repository; {hint}")
+
+    def policies(self, *, status: Status | None = None, workload_class: str | None = None) -> list[PolicyRecord]:
+        """All policies, in order of name.
+
+        Raises:
+            BadInput: There is no such class.
+        """
+        where = "kind = 'policy'" + (f" AND status = {quoted([status.value])}" if status else "")
+        if workload_class:
+            where += f" AND array_has(facets, {quoted([entry.facet(check_class(workload_class))])})"
+        return self._all(where)
+
+    def primitives(self) -> list[Primitive]:
+        """All primitives, in order of name."""
+        return self._all("kind = 'primitive'")
+
+    def antipatterns(self, policy: str | None = None) -> list[Antipattern]:
+        """What did not work: all of it, or what is known of one policy."""
+        found: list[Antipattern] = self._all("kind = 'antipattern'")
+        return [each for each in found if policy in (None, each.policy)]
+
+    def results(self, policy: str | None = None, *, workload: str | None = None) -> list[ResultRecord]:
+        """Every result, in order of time; of one policy (name or id), of one workload.
+
+        Raises:
+            BadInput: There is no such policy.
+        """
+        wanted = {"policy": self.get(policy).id if policy else None, "workload": workload}
+        where = " AND ".join(f"{column} = {quoted([value])}" for column, value in wanted.items() if value)
+        found = [entry.record_of(row["body"]) for row in self.store.rows(RESULTS, where or None)]
+        return sorted(found, key=lambda result: (result.measured_at, result.id))
+
+    def standings(self, policy: str) -> list[Standing]:
+        """What a policy's results come to, by workload, machine and configuration; the best first."""
+        return standings(self.results(policy))
+
+    def descendants(self, policy: str) -> list[PolicyRecord]:
+        """Policies that were made from one, directly."""
+        name = self.get(policy).name
+        return [each for each in self.policies() if any(parent.name == name for parent in each.parents)]
+
+    # Writing
+
+    def add(self, record: PolicyRecord) -> PolicyRecord:
+        """Keeps a new policy, as a candidate. A policy (source and values) that is there already stays what it is.
+
+        Returns:
+            The record as it is kept.
+
+        Raises:
+            BadInput: Another policy has the name; a parent, class, workload or tunable does not exist.
+        """
+        self._check(record)
+        with self.store.writing():
+            for row in self.store.rows(ENTRIES, f"kind = 'policy' AND id = '{record.id}'"):
+                return self._record(row)  # type: ignore[no-any-return]
+            if self.store.rows(ENTRIES, f"kind = 'policy' AND name = {quoted([record.name])}"):
+                free = self.free_name(record.name)
+                raise BadInput(f"there is another policy named {record.name!r}; {free!r} is free")
+            kept = dataclasses.replace(record, status=Status.CANDIDATE)
+            return self.put([kept])[0]  # type: ignore[return-value]
+
+    def learn(self, lesson: Antipattern) -> Antipattern:
+        """Keeps what did not work, and why.
+
+        Raises:
+            BadInput: There is no such policy or class.
+        """
+        for name in lesson.classes:
+            check_class(name)
+        policy = self.get(lesson.policy).name if lesson.policy else ""
+        return self.put([dataclasses.replace(lesson, policy=policy)])[0]  # type: ignore[return-value]
+
+    def record(self, *results: ResultRecord) -> list[ResultRecord]:
+        """Keeps results; their policies' standing, and whether they are proven, follow.
+
+        Args:
+            results: Their ``policy`` is a name or an id. A trial that is there already is not counted twice.
+
+        Raises:
+            BadInput: There is no such policy.
+        """
+        ids = {name: self.get(name).id for name in {result.policy for result in results}}
+        now = utc_now()
+        kept = [
+            dataclasses.replace(
+                result,
+                policy=ids[result.policy],
+                workload_class=result.workload_class or _class_of(result.workload),
+                measured_at=result.measured_at or now,
+            )
+            for result in results
+        ]
+        by_policy: dict[str, list[ResultRecord]] = defaultdict(list)
+        for result in kept:
+            by_policy[result.policy].append(result)
+        with self.store.writing():
+            # Facets first: should this process die in between, a search finds a policy too many, not one too few.
+            self._change(by_policy, lambda row: self._with_facets(row, by_policy[row["id"]]))
+            self.store.add(RESULTS, [_result_row(result) for result in kept])
+            self._change(by_policy, self._with_status)
+        return kept
+
+    def put(self, records: Sequence[Searchable]) -> list[Searchable]:
+        """Stores records as they are, in place of those of the same id. For the library and for imports."""
+        now = utc_now()
+        stamped = [
+            dataclasses.replace(record, created_at=record.created_at or now)
+            if isinstance(record, (PolicyRecord, Antipattern))
+            else record
+            for record in records
+        ]
+        with self.store.writing():
+            families = self._families(stamped)
+            rows = [entry.row_of(record, family) for record, family in zip(stamped, families, strict=True)]
+            for row, vector in zip(rows, self.store.vectors([row["text"] for row in rows]), strict=True):
+                row["vector"] = vector
+            self.store.add(ENTRIES, rows)
+        return stamped
+
+    def rename(self, policy_id: str, name: str, status: Status) -> None:
+        """Gives a policy another name and status: one of the library that was replaced there."""
+
+        def renamed(row: Row) -> Row:
+            record = dataclasses.replace(self._record(row), name=name, status=status)
+            return {**row, "name": name, "status": status.value, "body": entry.body_of(record)}
+
+        self._change([policy_id], renamed)
+
+    def free_name(self, name: str) -> str:
+        """A name near to this one that no policy has."""
+        taken = {row["name"] for row in self.store.rows(ENTRIES, "kind = 'policy'", ("name",))}
+        number = 2
+        while f"{name}-{number}" in taken:
+            number += 1
+        return f"{name}-{number}"
+
+    # Inside
+
+    def _all(self, where: str) -> list[Any]:
+        return sorted(map(self._record, self.store.rows(ENTRIES, where)), key=lambda record: record.name)
+
+    @staticmethod
+    def _record(row: Row) -> Any:
+        return entry.record_of(row["body"])
+
+    def _check(self, record: PolicyRecord) -> None:
+        for name in record.classes:
+            check_class(name)
+        for name in record.workloads:
+            if name not in catalogue.workload_names():
+                raise unknown("workload", name, catalogue.workload_names())
+        check_tunables(catalogue.tunables_of(record.source), record.values)
+        known = {row["name"] for row in self.store.rows(ENTRIES, "kind IN ('policy', 'primitive')", ("name",))}
+        for parent in record.parents:
+            if parent.name not in known:
+                near = difflib.get_close_matches(parent.name, known, n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise BadInput(f"no policy or primitive {parent.name!r} to come from{hint}")
+
+    def _families(self, records: Sequence[Searchable]) -> list[str]:
+        """The oldest ancestor of each, by its first parents."""
+        known: dict[str, str] = {}
+        wanted = {parent.name for record in records for parent in getattr(record, "parents", ())}
+        if wanted:
+            where = f"kind = 'policy' AND name IN ({quoted(wanted)})"
+            known = {row["name"]: row["family"] for row in self.store.rows(ENTRIES, where, ("name", "family"))}
+        first = {
+            record.name: record.parents[0].name
+            for record in records
+            if isinstance(record, PolicyRecord) and record.parents
+        }
+
+        def oldest(name: str) -> str:
+            seen = set()
+            while name in first and name not in seen:  # parents among the records themselves
+                seen.add(name)
+                name = first[name]
+            return known.get(name, name)
+
+        return [oldest(record.name) for record in records]
+
+    def _change(self, ids: Iterable[str], change: Callable[[Row], Row | None]) -> None:
+        """Reads rows of entries, and writes those back that a function gives in place of them."""
+        with self.store.writing():
+            columns = self.store.table(ENTRIES).schema.names
+            rows = self.store.rows(ENTRIES, f"id IN ({quoted(ids)})", columns) if ids else []
+            self.store.add(ENTRIES, [changed for row in rows if (changed := change(row)) is not None])
+
+    @staticmethod
+    def _with_facets(row: Row, results: Iterable[ResultRecord]) -> Row | None:
+        facets = set(row["facets"]).union(*map(entry.facets_of_result, results))
+        return {**row, "facets": sorted(facets)} if facets != set(row["facets"]) else None
+
+    def _with_status(self, row: Row) -> Row | None:
+        """The row with the status its results prove, where that has changed."""
+        if row["status"] not in (Status.CANDIDATE, Status.PROMOTED):
+            return None
+        results = [entry.record_of(each["body"]) for each in self.store.rows(RESULTS, f"policy = '{row['id']}'")]
+        proven = any(standing.proven for standing in standings(results))
+        status = Status.PROMOTED if proven else Status.CANDIDATE
+        if status == row["status"]:
+            return None
+        record = dataclasses.replace(self._record(row), status=status)
+        return {**row, "status": status.value, "body": entry.body_of(record)}
+
+
+def _result_row(result: ResultRecord) -> Row:
+    return {
+        "id": result.id,
+        "policy": result.policy,
+        "workload": result.workload,
+        "workload_class": result.workload_class,
+        "machine": result.machine,
+        "outcome": result.outcome.value,
+        "body": entry.body_of(result),
+    }
+
+
+def _class_of(workload: str) -> str:
+    """A workload's class, if it is one of the catalogue."""
+    if workload not in catalogue.workload_names():
+        return ""
+    return class_of(catalogue.load_workload(workload))
+
+
+def utc_now() -> str:
+    """The time, to the microsecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat()

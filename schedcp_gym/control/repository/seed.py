@@ -1,0 +1,128 @@
+"""The library in the repository: the policies of ``bpf/``, the primitives, and the results recorded in ``results/``."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schedcp_gym.control.repository.card import read_card
+from schedcp_gym.control.repository.classes import classes_of_card
+from schedcp_gym.control.repository.primitives import PRIMITIVES, load_primitive, primitive_names
+from schedcp_gym.control.repository.records import Antipattern, How, Parent, PolicyRecord, Status
+from schedcp_gym.control.repository.store import ENTRIES
+from schedcp_gym.lab import catalogue
+from schedcp_gym.paths import PACKAGE, POLICIES
+from schedcp_gym.spec import check_tunables
+from schedcp_gym.spec.digest import digest
+
+if TYPE_CHECKING:
+    from schedcp_gym.control.repository.repository import Repository
+
+log = logging.getLogger(__name__)
+
+AUTHOR = "library"
+#: JSON lines of measured results that come with the checkout.
+RECORDED = PACKAGE.parent / "results" / "repository"
+#: Raised when what is made of the library's files changes.
+_VERSION = 2
+
+
+def library_policies() -> list[PolicyRecord]:
+    """The policies of ``bpf/`` with their cards."""
+    found = []
+    for name in catalogue.policy_names()[1:]:
+        source = catalogue.load_policy(name).source
+        card = catalogue.card_of(source)
+        found.append(
+            PolicyRecord(
+                name=name,
+                source=source,
+                card=card,
+                classes=classes_of_card(card),
+                author=AUTHOR,
+                status=Status.LIBRARY,
+            )
+        )
+    return found
+
+
+def library_antipatterns() -> list[Antipattern]:
+    """What the cards say their policies are bad for."""
+    cards = {record.name: read_card(record.card) for record in library_policies()}
+    return [
+        Antipattern(
+            name=f"{name}-where-it-is-bad",
+            failed_because=f"it is bad for {card.bad.partition(':')[2].strip() or card.bad}",
+            policy=name,
+            author=AUTHOR,
+        )
+        for name, card in cards.items()
+        if card.bad
+    ]
+
+
+def keep_library(repository: "Repository") -> None:
+    """Puts the library in; anew when its files have changed. Recorded results are taken in once a file."""
+    _keep_files(repository)
+    for path in sorted(RECORDED.glob("*.jsonl")) if RECORDED.is_dir() else ():
+        take_recorded(repository, path)
+
+
+def take_recorded(repository: "Repository", path: Path) -> int:
+    """Takes in a file of recorded results, unless that was done before; returns how many lines."""
+    from schedcp_gym.control.repository.lines import import_lines
+
+    text = path.read_text()
+    key = digest([path.name, text])[:16]
+    if key in repository.store.meta().get("recorded", []):
+        return 0
+    with repository.store.writing():
+        taken = import_lines(repository, text.splitlines(), path.name)
+        repository.store.set_meta(recorded=[*repository.store.meta().get("recorded", []), key])
+    return taken.total
+
+
+def _keep_files(repository: "Repository") -> None:
+    files = [*sorted(POLICIES.glob("*.bpf.c")), *sorted(PRIMITIVES.glob("*.yaml"))]
+    state = digest([_VERSION, *([path.name, path.read_text()] for path in files)])
+    if repository.store.meta().get("library") == state:
+        return
+    with repository.store.writing():
+        if repository.store.meta().get("library") == state:
+            return  # another process was quicker
+        policies = library_policies()
+        _supersede(repository, policies)
+        known = {each.id: each for each in repository.policies()}
+        new = [policy for policy in policies if policy.id not in known or known[policy.id].status is not Status.LIBRARY]
+        primitives = [load_primitive(name) for name in primitive_names()]
+        stale = [each.id for each in repository.antipatterns() if each.author == AUTHOR]
+        stale += [each.id for each in repository.primitives()]
+        if stale:
+            repository.store.delete(ENTRIES, stale)
+        repository.put([*new, *primitives, *library_antipatterns()])
+        repository.store.set_meta(library=state)
+
+
+def _supersede(repository: "Repository", policies: list[PolicyRecord]) -> None:
+    """What the library has replaced keeps its results, under a name with its digest."""
+    ids = {policy.name: policy.id for policy in policies}
+    for old in repository.policies():
+        if old.id != ids.get(old.name, old.id) or (old.status is Status.LIBRARY and old.name not in ids):
+            status = Status.SUPERSEDED if old.status is Status.LIBRARY else old.status
+            repository.rename(old.id, f"{old.name}@{old.id[:6]}", status)
+
+
+def configured(parent: PolicyRecord, name: str, values: dict[str, object], why: str = "") -> PolicyRecord:
+    """A policy with other values for its tunables, as a record of its own.
+
+    Raises:
+        BadInput: No such tunable, or a value that is not allowed.
+    """
+    checked = check_tunables(catalogue.tunables_of(parent.source), {**parent.values, **values})
+    return PolicyRecord(
+        name=name,
+        source=parent.source,
+        values=dict(checked),
+        card=parent.card,
+        classes=parent.classes,
+        parents=(Parent(parent.name, How.CONFIGURED, why),),
+    )

@@ -1,0 +1,31 @@
+"""Repositories for tests: with the library in them, and results that one can make up."""
+
+import pytest
+
+from schedcp_gym.control.repository import LocalEmbedder, Repository, ResultRecord
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    """The library alone. Not to be written to."""
+    return Repository(tmp_path_factory.mktemp("library"), LocalEmbedder())
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository of the test's own."""
+    return Repository(tmp_path / "repository", LocalEmbedder())
+
+
+@pytest.fixture
+def result():
+    """A function that makes a result on longtail."""
+
+    def make(policy="ljf", seed=0, reward=0.3, **more):
+        given = {"workload": "longtail", "outcome": "ok", "metrics": {"makespan_s": 10.0 - (reward or 0) + seed / 100}}
+        given |= {"machine": "virtual-2cpu-1024mib", "trial": f"trial-{seed}", **more}
+        if given["outcome"] != "ok":
+            given["metrics"] = {}
+        return ResultRecord(policy=policy, seed=seed, reward=reward, **given)
+
+    return make
