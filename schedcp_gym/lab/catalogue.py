@@ -71,10 +71,8 @@ def load_workload(name: str) -> Workload:
         if base := declared.get("base"):
             declared = {**_mapping(_shared_file(path, base)), **declared}
         shared = declared.get("shared")
-        used = ([base] if base else []) + (shared if isinstance(shared, list) else [])
-        return TypeAdapter(Workload).validate_python(
-            {**declared, "folder": path.parent.name, "digest": _workload_digest(path, used)}
-        )
+        content = _workload_digest(path, shared if isinstance(shared, list) else [])
+        return TypeAdapter(Workload).validate_python({**declared, "folder": path.parent.name, "digest": content})
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError:
@@ -112,12 +110,15 @@ def _shared_file(declaration: Path, name: object) -> Path:
     return SHARED / name
 
 
-def _workload_digest(declaration: Path, used: list[Any]) -> str:
-    """Of all that shapes a workload's run: its folder but for other variants' declarations, and what it shares."""
+def _workload_digest(declaration: Path, shared: list[Any]) -> str:
+    """Of what travels with a workload's jobs or is compiled for them: its folder, and what it shares.
+
+    Declarations are no part of it: what they say that shapes a run (arguments, metrics) is in the trial's digest.
+    """
     folder = declaration.parent
-    variants = {path.name for path in folder.glob(f"*{VARIANT}") if path != declaration}
-    own = folder_digest(folder, variants)
-    return digest([own, *(file_digest(_shared_file(declaration, name)) for name in used)]) if used else own
+    declarations = {"workload.yaml", *(path.name for path in folder.glob(f"*{VARIANT}"))}
+    own = folder_digest(folder, declarations)
+    return digest([own, *(file_digest(_shared_file(declaration, name)) for name in shared)]) if shared else own
 
 
 def find_objective(workload: Workload, name: str | None) -> Objective:

@@ -38,6 +38,7 @@ class Trial:
                 "source": self.policy.source,
                 "tunables": dict(self.policy.tunables),
                 "workload": [self.workload.name, self.workload.digest, self.scale],
+                "metrics": sorted(self.workload.metrics),
                 "arguments": [self.workload.setup, self.workload.command, self.workload.scales[self.scale]],
                 "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, self.max_job_s],
                 "seed": self.seed,

@@ -304,14 +304,16 @@ def test_a_variant_of_nothing_is_no_workload(vary, tmp_path):
     assert catalogue.workload_names() == ["mine", "mine-big"]
 
 
-def test_another_variant_changes_neither_digest_nor_job_but_a_variants_own_declaration_counts(vary):
+def test_another_variant_or_other_words_change_no_trial_but_what_is_measured_does(vary):
     def identity(name):
-        workload = catalogue.load_workload(name)
-        return workload.digest, build_job(Trial(Policy(EEVDF), workload), None).files
+        trial = Trial(Policy(EEVDF), catalogue.load_workload(name))
+        return trial.digest, build_job(trial, None).files
 
     vary({"name": "mine-big"})
     before = {name: identity(name) for name in ("mine", "mine-big")}
     vary({"name": "mine-small"}, "mine-small")
+    assert {name: identity(name) for name in before} == before
+    vary({"name": "mine-big", "description": "other words"})
     assert {name: identity(name) for name in before} == before
     vary({"name": "mine-big", "metrics": {**GOOD["metrics"], "more_s": GOOD["metrics"]["time_s"]}})
     assert identity("mine") == before["mine"]

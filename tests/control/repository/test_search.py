@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from variants import variants
 
+from repository.variants import variants
 from schedcp_gym.control.repository import Antipattern, Kind, LocalEmbedder, PolicyRecord, Repository
 from schedcp_gym.spec import BadInput
 
