@@ -20,6 +20,7 @@
 #include <scx/common.bpf.h>
 #include <schedcp/cpus.bpf.h>
 #include <schedcp/helpers.bpf.h>
+#include <schedcp/interrupt.bpf.h>
 #include <schedcp/tunable.bpf.h>
 #include <schedcp/turn.bpf.h>
 
@@ -34,14 +35,6 @@ TUNABLE(u32, newest_percent, 12, "percent", 1, 100, linear, "Weight of the newes
 #define MOST_EIGHTHS	(14 * 8)
 
 UEI_DEFINE(uei);
-
-/* The bits of the first moved when the second came to the kernel. */
-extern const int __preempt_count __ksym __weak;
-extern const int local_interrupt_disable_state __ksym __weak;
-
-#define SERVES_SOFT_INTERRUPT	0x00000100
-#define IN_HARD_INTERRUPT	0x1f000000	/* or an NMI */
-#define IN_HARD_INTERRUPT_BEFORE 0x00ff0000
 
 enum critical_dsq {
 	CRITICAL_SHARED,
@@ -115,18 +108,6 @@ static u64 left_ns(struct task_struct *p, struct critical_task *t)
 	return left;
 }
 
-/* Whether this is done on behalf of the current task, as far as the kernel lets us know. */
-static bool in_task(void)
-{
-	u32 interrupt = bpf_ksym_exists(&local_interrupt_disable_state) ? IN_HARD_INTERRUPT : IN_HARD_INTERRUPT_BEFORE;
-	const int *count = &__preempt_count;
-
-	if (!bpf_ksym_exists(&__preempt_count))
-		return true;
-	count = bpf_this_cpu_ptr(&__preempt_count);
-	return !(*count & (interrupt | SERVES_SOFT_INTERRUPT));
-}
-
 s32 BPF_STRUCT_OPS(critical_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
@@ -179,7 +160,7 @@ void BPF_STRUCT_OPS(critical_runnable, struct task_struct *p, u64 enq_flags)
 	count(&t->woken, own_time(t));
 	t->run_began_at = p->se.sum_exec_runtime;
 	end_turn(&t->turn, p);
-	if (!in_task())
+	if (in_hard_interrupt() || serves_soft_interrupt())
 		return;
 	waker = data_of(bpf_get_current_task_btf());
 	if (waker)

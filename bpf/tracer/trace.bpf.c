@@ -9,6 +9,7 @@
  */
 #define BPF_NO_PRESERVE_ACCESS_INDEX
 #include <scx/common.bpf.h>
+#include <schedcp/interrupt.bpf.h>
 
 #include "trace.h"
 
@@ -27,12 +28,6 @@ struct {
 } edges SEC(".maps");
 
 #define STATE_DEAD	0x80	/* the kernel's TASK_DEAD: it never runs again */
-
-/* Where the count of preemption says that this is an interrupt; the bits moved when the second came to the kernel. */
-extern const int __preempt_count __ksym __weak;
-extern const int local_interrupt_disable_state __ksym __weak;
-#define IN_INTERRUPT		0x1f000000	/* an NMI, a hard interrupt */
-#define IN_INTERRUPT_BEFORE	0x00ff0000
 
 static __always_inline u32 slot_of(const struct task_struct *p)
 {
@@ -61,23 +56,14 @@ static __always_inline void count(u32 *counter)
 static __always_inline u32 bucket_of(u64 ns)
 {
 	u64 us = ns / 1000;
-	u32 bucket = 0;
+	u32 bucket = 0, step;
 
-	if (us >> 16) {
-		bucket += 16;
-		us >>= 16;
-	}
-	if (us >> 8) {
-		bucket += 8;
-		us >>= 8;
-	}
-	if (us >> 4) {
-		bucket += 4;
-		us >>= 4;
-	}
-	if (us >> 2) {
-		bucket += 2;
-		us >>= 2;
+#pragma unroll
+	for (step = 16; step > 1; step /= 2) {
+		if (us >> step) {
+			bucket += step;
+			us >>= step;
+		}
 	}
 	bucket += us > 1 ? 2 : us;
 	return bucket < TRACE_BUCKETS ? bucket : TRACE_BUCKETS - 1;
@@ -145,10 +131,13 @@ static __always_inline void begin_run(struct trace_task *t, u64 now)
 	struct trace_window *window = window_at(now);
 	u32 cpu = bpf_get_smp_processor_id();
 	u64 waited = now - t->since_ns;
+	/* It was woken on another CPU while it left this one, so on_waking saw it running: it has waited ever since. */
+	bool missed = t->state == TASK_SLEEPS;
 
-	if (t->state == TASK_WAITS) {
-		__sync_fetch_and_add(&trace.waiting, -1);
-		if (t->woken)
+	if (t->state == TASK_WAITS || missed) {
+		if (!missed)
+			__sync_fetch_and_add(&trace.waiting, -1);
+		if (t->woken || missed)
 			t->wake_wait_ns += waited;
 		else
 			t->preempted_wait_ns += waited;
@@ -187,6 +176,8 @@ static __always_inline void end_run(struct trace_task *t, u64 now, u32 state)
 	__sync_fetch_and_add(&trace.running, -1);
 	t->run_ns += now - t->since_ns;
 	t->burst_ns += now - t->since_ns;
+	if (t->ended_ns)
+		t->ended_ns = now;	/* on its way out; what is written may be read before it is gone */
 	if (!state) {
 		t->preemptions++;
 		count(&window->preemptions);
@@ -249,14 +240,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 /* On whose behalf the current task wakes another. Soft interrupts are the sender's: packets over loopback. */
 static __always_inline u32 find_waker(void)
 {
-	u32 mask = bpf_ksym_exists(&local_interrupt_disable_state) ? IN_INTERRUPT : IN_INTERRUPT_BEFORE;
-
-	if (bpf_ksym_exists(&__preempt_count)) {
-		const int *depth = bpf_this_cpu_ptr(&__preempt_count);
-
-		if (*depth & mask)
-			return WAKER_IRQ;
-	}
+	if (in_hard_interrupt())
+		return WAKER_IRQ;
 	return slot_of(bpf_get_current_task_btf());
 }
 
