@@ -2,7 +2,7 @@
 
 import re
 
-from schedcp_gym.paths import WORKLOADS
+from schedcp_gym.paths import workload_declarations
 
 NAMESPACE = "SchedCP"
 VERSION = 0
@@ -22,21 +22,14 @@ def env_id(workload: str, kind: str) -> str:
 
 def env_ids() -> list[str]:
     """All ids, sorted by workload, then by kind."""
-    return [env_id(workload, kind) for workload in _workloads() for kind in KINDS]
+    return [env_id(workload, kind) for workload in sorted(workload_declarations()) for kind in KINDS]
 
 
 def register_all() -> None:
     """Registers what is not registered yet. Looks at folder names only, so that importing stays cheap."""
     from gymnasium.envs.registration import register, registry
 
-    for workload in _workloads():
+    for workload in sorted(workload_declarations()):
         for kind, entry_point in KINDS.items():
             if env_id(workload, kind) not in registry:
                 register(env_id(workload, kind), entry_point=entry_point, kwargs={"workload": workload})
-
-
-def _workloads() -> list[str]:
-    # The catalogue has this list too, but imports the lab for it.
-    names = [path.parent.name for path in WORKLOADS.glob("*/workload.yaml")]
-    variants = [f"{path.parent.name}-{path.name.split('.')[0]}" for path in WORKLOADS.glob("*/*.variant.yaml")]
-    return sorted([*names, *variants])

@@ -15,6 +15,19 @@ CONFIGS = PACKAGE / "configs"
 BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
 
 
+#: How the name of a variant's declaration ends.
+VARIANT = ".variant.yaml"
+
+
+def workload_declarations(folder: Path = WORKLOADS) -> dict[str, Path]:
+    """The file that declares each workload, or each variant of one, by name: looks at names of files only."""
+    found = {path.parent.name: path for path in folder.glob("*/workload.yaml")}
+    for path in folder.glob(f"*/*{VARIANT}"):
+        if path.parent.name in found:
+            found[f"{path.parent.name}-{path.name.removesuffix(VARIANT)}"] = path
+    return found
+
+
 def cache_root() -> Path:
     """``$SCHEDCP_CACHE``, else ``$XDG_CACHE_HOME/schedcp_gym`` (``~/.cache/schedcp_gym``); made when missing."""
     root = Path(os.environ.get("SCHEDCP_CACHE") or platformdirs.user_cache_dir("schedcp_gym"))

@@ -4,6 +4,10 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 Report = Callable[[str, float], None]
 #: What a terminal obeys instead of showing it: control characters but tab and newline, and changes of direction.
@@ -54,6 +58,29 @@ def build_progress() -> Iterator[Report]:
     finally:
         if shown:
             bar.stop()
+
+
+def counting_bar(*columns: "ProgressColumn") -> "Progress":
+    """A bar on standard error for things that are counted, with what is printed on its console above it.
+
+    Shown on a terminal only; the console (``bar.console``) prints lines elsewhere too.
+
+    Args:
+        columns: More columns, at its end.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
 @contextlib.contextmanager

@@ -78,7 +78,8 @@ def analyze(
     On the virtual clock an answer is kept: asked again it costs nothing.
     """
     from schedcp_gym import ui
-    from schedcp_gym.control.analysis import Analysis, Analyzer
+    from schedcp_gym.control.analysis import Analysis
+    from schedcp_gym.control.analysis.engine import Analyzer
     from schedcp_gym.control.analysis.program import choose
     from schedcp_gym.lab import Lab, catalogue
 

@@ -198,25 +198,14 @@ def run(bench: "Bench") -> "list[Result]":
 @contextlib.contextmanager
 def progress(what: str, total: int) -> "Iterator[Done]":
     """A bar on standard error, results above it as they come; lines where no terminal is."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from schedcp_gym import ui
     from schedcp_gym.cli.bench_table import line_of
 
-    console = Console(stderr=True, highlight=False)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    with ui.counting_bar() as bar:
         task = bar.add_task(what, total=total)
 
         def done(result: "Result") -> None:
-            console.print(line_of(result), soft_wrap=True)
+            bar.console.print(line_of(result), soft_wrap=True)
             bar.advance(task)
 
         yield done

@@ -58,9 +58,8 @@ def verify_suite(
 
 def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | None" = None) -> "list[Verdict]":
     """Runs a suite on the default machine, with a bar on a terminal and lines elsewhere."""
-    from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TextColumn
 
     from schedcp_gym import ui
     from schedcp_gym.control.verifier.suites import run_suite
@@ -74,18 +73,8 @@ def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | Non
         # One trial at a time in each verification: as many machines at once as there are verifications.
         lab = lab or Lab(workers=1, report=build)
         lab.machine(spec).ensure_snapshot()
-    console = Console(stderr=True, highlight=False)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
-        console=console,
-        disable=not console.is_terminal,
-    )
     wrong = 0
-    with bar:
+    with ui.counting_bar(TextColumn("{task.fields[note]}", style="dim")) as bar:
         task = bar.add_task("verifying", total=len(cases), note="")
 
         def done(case: "Case", verdict: "Verdict") -> None:
@@ -94,8 +83,8 @@ def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | Non
             mark = "" if verdict.right else "WRONG: "
             line = ui.harmless(f"{mark}{case.name}: {column_of(verdict)}: {verdict.why}")
             bar.update(task, advance=1, note=escape(f"{wrong} wrong · {case.name}"))
-            if not verdict.right or not console.is_terminal:
-                console.print(line, markup=False, soft_wrap=True, style="" if verdict.right else "red")
+            if not verdict.right or not bar.console.is_terminal:
+                bar.console.print(line, markup=False, soft_wrap=True, style="" if verdict.right else "red")
 
         return run_suite(
             cases,

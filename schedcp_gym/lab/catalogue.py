@@ -10,13 +10,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from schedcp_gym.machine.image.inputs import ImageInputs, file_digest, folder_digest
-from schedcp_gym.paths import POLICIES, SHARED, WORKLOADS
+from schedcp_gym.paths import POLICIES, SHARED, VARIANT, WORKLOADS, workload_declarations
 from schedcp_gym.spec import EEVDF, BadInput, Objective, Policy, Tunable, TunableType, Workload, check_tunables
 from schedcp_gym.spec.digest import digest
 from schedcp_gym.spec.errors import first_fault
 
-#: How the name of a variant's declaration ends.
-VARIANT = ".variant.yaml"
 _NUMBER = re.compile(
     r"""^TUNABLE\(\s*(?P<type>u32|u64|bool)\s*,\s*(?P<name>\w+)\s*,\s*(?P<default>\w+)\s*,\s*"(?P<unit>[^"]*)"\s*,
     \s*(?P<low>\d+)\s*,\s*(?P<high>\d+)\s*,\s*(?P<scale>linear|log)\s*,\s*(?P<text>(?:"[^"]*"\s*)+)\)\s*;""",
@@ -38,16 +36,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
 
 def workload_names() -> list[str]:
     """Names of all workloads, variants included, sorted."""
-    return sorted(_declarations())
-
-
-def _declarations() -> dict[str, Path]:
-    """The file that declares each workload, or each variant of one: looks at names only."""
-    found = {path.parent.name: path for path in WORKLOADS.glob("*/workload.yaml")}
-    for path in WORKLOADS.glob(f"*/*{VARIANT}"):
-        if path.parent.name in found:
-            found[f"{path.parent.name}-{path.name.removesuffix(VARIANT)}"] = path
-    return found
+    return sorted(workload_declarations(WORKLOADS))
 
 
 def load_workload(name: str) -> Workload:
@@ -56,7 +45,7 @@ def load_workload(name: str) -> Workload:
     Raises:
         BadInput: There is no such workload, or its declaration is wrong; the text names file and field.
     """
-    declarations = _declarations()
+    declarations = workload_declarations(WORKLOADS)
     if name not in declarations:
         raise unknown("workload", name, declarations)
     path = declarations[name]

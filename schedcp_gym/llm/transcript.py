@@ -55,11 +55,6 @@ class Transcript:
         """All attempts in the file as it was opened."""
         return self._entries
 
-    @property
-    def questions(self) -> int:
-        """Recorded questions that were not taken yet."""
-        return sum(len(waiting) for waiting in self._known.values())
-
     def take(self, request_sha256: str) -> Recorded | None:
         """The next recorded answer to a request; the attempts of errors that are passed over come with it."""
         waiting = self._known.get(request_sha256, deque())

@@ -1,7 +1,6 @@
 """The record of a run: one JSON line for each measurement, appended and on disk before the next one begins."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from schedcp_gym.envs.base import Measures, source_sha256
+from schedcp_gym.llm.lines import append_line, read_lines
 from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial
 
 _ADAPTER = TypeAdapter(Measurement)
@@ -32,7 +32,7 @@ class Record:
         """
         self.folder = folder
         self.path = folder / "record.jsonl"
-        self.old = _read(self.path)
+        self.old = read_lines(self.path, mend=True)
         self.entries: list[dict[str, Any]] = []
         self.policies: dict[str, Policy] = {}
         self._replay = deque(entry for entry in self.old if entry["kind"] != "heldout")
@@ -70,10 +70,7 @@ class Record:
         self._check_digests(entry)
         if policy is not None:
             self._save_source(policy)
-        with self.path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, entry)
         self.entries.append(entry)
 
     def _save_source(self, policy: Policy) -> None:
@@ -132,26 +129,6 @@ def write_whole(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text)
     part.rename(path)
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    entries = []
-    for number, line in enumerate(whole.splitlines(), 1):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = None
-        if not isinstance(entry, dict) or "kind" not in entry:
-            raise SchedcpError(f"{path}: line {number} is damaged; start anew with another run.dir")
-        entries.append(entry)
-    return entries
 
 
 def _exact(entry: dict[str, Any]) -> dict[str, Any]:

@@ -196,7 +196,6 @@ class Analyzer:
         return answer
 
     def _key(self, look: Look, trial: Trial, options: dict[str, Any]) -> str:
-        machine = self.lab.machine(trial.machine)
         name = f"{look.__module__}.{look.__qualname__}"
         try:
             return digest(
@@ -204,13 +203,10 @@ class Analyzer:
                     "engine": cache.engine_version(),
                     "look": name,
                     "options": options,
-                    "trial": trial.digest,
+                    "repeat": self.lab.digests(trial),
                     # What a text says of the workload, beside what the trial's digest holds.
                     "workload": trial.workload,
                     "policy": trial.policy.name,
-                    "image": machine.image.digest,
-                    "machine": machine.digest,
-                    "qemu": machine.qemu.text,
                 }
             )
         except (TypeError, ValueError) as error:

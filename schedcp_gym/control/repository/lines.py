@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from schedcp_gym.control.repository import entry
 from schedcp_gym.control.repository.records import Antipattern, PolicyRecord, Primitive, ResultRecord, Status
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.errors import first_fault
 
 if TYPE_CHECKING:
     from schedcp_gym.control.repository.repository import Repository
@@ -84,8 +85,7 @@ def _read(line: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         raise BadInput(f"{place}: not JSON: {error.msg}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{place}: {'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}") from None
+        raise BadInput(f"{place}: {first_fault(error)}") from None
     except ValueError as error:
         raise BadInput(f"{place}: {error}") from None
     if isinstance(record, Primitive):

@@ -11,6 +11,7 @@ from schedcp_gym.control.repository.records import Primitive
 from schedcp_gym.lab import catalogue
 from schedcp_gym.paths import POLICIES
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.errors import first_fault
 
 PRIMITIVES = POLICIES / "primitives"
 _KEYS = {"title", "from", "symbols", "tunables", "headers", "maps", "card", "usage"}
@@ -62,8 +63,7 @@ def load_primitive(name: str) -> Primitive:
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a primitive: {type(error).__name__}: {str(error).splitlines()[0]}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{path}: {first_fault(error)}") from None
 
 
 def unit(primitive: Primitive) -> str:

@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from schedcp_gym.control.analysis import Analysis, Analyzer
+from schedcp_gym.control.analysis import Analysis
+from schedcp_gym.control.analysis.engine import Analyzer
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.spec import EEVDF, BadInput
 
