@@ -189,11 +189,13 @@ def text(draw, most=30):
 
 
 def value(draw, depth=0):
-    kinds = [None, True, draw.randrange(-(10**20), 10**20), draw.random() * 1e308, text(draw), text(draw, 4000)]
-    if depth < 4:
-        kinds += [[value(draw, depth + 1) for _ in range(draw.randrange(4))]]
-        kinds += [{text(draw, 12): value(draw, depth + 1) for _ in range(draw.randrange(4))}]
-    return draw.choice(kinds)
+    kind = draw.randrange(8 if depth < 4 else 6)
+    if kind == 6:
+        return [value(draw, depth + 1) for _ in range(draw.randrange(4))]
+    if kind == 7:
+        return {text(draw, 12): value(draw, depth + 1) for _ in range(draw.randrange(4))}
+    plain = (None, True, draw.randrange(-(10**20), 10**20), draw.random() * 1e308)
+    return text(draw, 4000 if kind == 5 else 30) if kind >= 4 else plain[kind]
 
 
 def frames(draw, count):
