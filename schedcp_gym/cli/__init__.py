@@ -15,6 +15,7 @@ from schedcp_gym.cli import (
     repository,
     verify,
     verify_suite,
+    watch,
 )
 from schedcp_gym.spec import SchedcpError
 
@@ -25,7 +26,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, listing):
+for module in (
+    image,
+    evaluate,
+    bench,
+    compare_clocks,
+    analyze,
+    verify,
+    deploy,
+    verify_suite,
+    repository,
+    watch,
+    listing,
+):
     module.register(app)
 INTERRUPTED = 130
 
