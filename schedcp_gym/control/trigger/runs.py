@@ -192,4 +192,5 @@ def hydra_text(text: str) -> str:
     """A text as Hydra's command line takes it: quoted where it holds something that has a meaning there."""
     if re.fullmatch(r"[\w./@+-]+", text):
         return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # Backslashes have a meaning before a quote only.
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + (r"\'" if found[2] else ""), text) + "'"

@@ -20,6 +20,8 @@ from asyncinotify import Event, Inotify, Mask, Watch
 #: Events read from the kernel at once.
 BATCH = 64
 EVENTS = "cgroup.events"
+#: Levels below the root that are followed: containers within containers have fewer, and a user may make any number.
+DEPTH = 32
 _FOLDER = Mask.CREATE | Mask.DELETE | Mask.MOVE | Mask.ONLYDIR
 
 
@@ -62,7 +64,7 @@ class CgroupTree:
             root: A folder of a cgroup v2 file system.
             followed: Which cgroups are told of, by their path below the root.
         """
-        self.root = root
+        self.root = root.resolve()
         self._followed = followed
         self._nodes: dict[str, _Node] = {}
         self._cgroups: dict[int, str] = {}  # by descriptor of the watch
@@ -71,9 +73,11 @@ class CgroupTree:
         """Begins.
 
         Raises:
-            OSError: Too many users of inotify (EMFILE).
+            OSError: Too many users of inotify (EMFILE); or there is no root.
         """
         self._inotify = Inotify(cache_size=BATCH)
+        # A cgroup file system does not say of a folder that it is gone, but to those who watch the folder above.
+        self._above = self._inotify.add_watch(self.root.parent, Mask.DELETE | Mask.ONLYDIR)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -119,6 +123,8 @@ class CgroupTree:
     def _heed(self, event: Event) -> list[Change]:
         if Mask.Q_OVERFLOW in event.mask:
             return self.scan()
+        if event.watch is self._above:
+            return self.scan() if str(event.name) == self.root.name else []
         cgroup = self._cgroups.get(event.watch.wd) if event.watch else None
         if cgroup is None:  # of a watch that we have ended
             return []
@@ -149,7 +155,7 @@ class CgroupTree:
                 if node is None:
                     node = self._adopt(cgroup, folder)
                 yield from self._read(cgroup, EVENTS, folder)
-                if is_new or deep:
+                if (is_new or deep) and cgroup.count("/") + 1 < DEPTH:
                     there = _folders(folder)  # only now: what comes after the watch was set is told by an event
                     waiting += (_path(cgroup, name) for name in there | node.children)
             except FileNotFoundError:  # removed while we looked, as an event will say
@@ -199,7 +205,7 @@ class CgroupTree:
         if parent in self._nodes:
             self._nodes[parent].children.discard(name)
         gone = [cgroup]
-        for each in gone:  # grows; no recursion, as the tree may be deeper than Python's stack
+        for each in gone:  # grows
             node = self._nodes.pop(each, None)
             if node is not None:
                 self._close(node)

@@ -53,9 +53,12 @@ class Cgroups:
                     assert time.monotonic() < end
                     time.sleep(0.002)
 
-    def clear(self):
+    def clear_processes(self):
         for process in self._processes:
             self.end(process)
+
+    def clear(self):
+        self.clear_processes()
         self.remove()
 
 

@@ -18,8 +18,8 @@ ROOT = Path("/sys/fs/cgroup")
 PODMAN = f"machine.slice/libpod-{'a' * 64}.scope"
 DOCKER = f"system.slice/docker-{'b' * 64}.scope"
 ROOTLESS = f"user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{'c' * 64}.scope"
-CROWD = 300
-QUEUE = 64  # events the kernel keeps for us: fewer than a crowd makes
+CROWD = 100
+QUEUE = 32  # events the kernel keeps for us: fewer than a crowd makes
 
 
 def start(cgroup, *command):
@@ -43,7 +43,7 @@ def remove(*paths):
                 time.sleep(0.01)
 
 
-async def told(tree, seconds=0.3):
+async def told(tree, seconds=0.1):
     """What the tree tells until it has nothing to tell for some time."""
     changes, found = tree.changes(), []
     task = asyncio.ensure_future(anext(changes))
