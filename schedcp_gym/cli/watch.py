@@ -91,10 +91,10 @@ async def _until_stopped(watcher: "Watcher") -> int:
     received: list[int] = []
 
     def stop(number: int) -> None:
-        if not received:
-            print("interrupting the runs; once more kills them", file=sys.stderr)
         received.append(number)
         watcher.stop()
+        if len(received) == 1 and watcher.is_running:
+            _say("interrupting the runs; once more kills them")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,11 +127,16 @@ def _claimed(folder: Path, *, dry: bool) -> Any:
 
 def _tell_how_to_go_on(watcher: "Watcher") -> None:
     if not watcher.interrupted:
-        print("stopped; nothing was under way", file=sys.stderr)
+        _say("stopped; no run was under way")
         return
-    print(f"interrupted; the same command goes on with {len(watcher.interrupted)} runs. By hand:", file=sys.stderr)
+    _say(f"interrupted; the same command goes on with what is not done ({len(watcher.interrupted)} begun). By hand:")
     for order in watcher.interrupted:
-        print(f"  {order.line}", file=sys.stderr)
+        _say(f"  {order.line}")
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        print(text, file=sys.stderr, flush=True)
 
 
 def _print_json(entry: dict[str, Any]) -> None:

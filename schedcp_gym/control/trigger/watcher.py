@@ -74,6 +74,11 @@ class Watcher:
         self.failed = 0  # runs
         self.interrupted: list[Order] = []
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there are runs, or some that wait."""
+        return bool(self._running)
+
     def stop(self) -> None:
         """Ends: interrupts runs under way, starts no others. When called again, kills them."""
         self._slots.stop(hurry=self._stopping.is_set())
