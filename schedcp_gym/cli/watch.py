@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,7 +105,7 @@ async def _until_stopped(watcher: "Watcher") -> int:
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, *, dry: bool) -> Any:
+def _claimed(folder: Path, *, dry: bool) -> Iterator[None]:
     """Keeps a second watcher out of a folder."""
     import filelock
 
