@@ -155,7 +155,7 @@ class Watcher:
         if self._journal.is_known(order.key):
             self._journal.add("skipped", **_of(container), workload=rule.workload, why=f"{order.folder} is for it")
             return
-        entry = {**_of(container), "process": process.name, "pid": process.pid}
+        entry = {**_of(container), "process": process.names[-1], "pid": process.pid}
         if self._plan.dry:
             self._journal.order("queued", order, **entry, dry=True, command=order.line)
             return

@@ -72,7 +72,7 @@ def test_a_new_workload_is_known_in_whatever_runtime_s_cgroup(cgroups, told, wat
     assert told.kinds(ONE) == ["appeared", "queued"]
     assert told.kinds("system.slice/cron.service") == []
     queued = {entry["cgroup"]: entry for entry in told if entry["kind"] == "queued"}
-    assert queued[ONE]["workload"] == "redis"
+    assert (queued[ONE]["workload"], queued[ONE]["process"]) == ("redis", "redis-server")
     assert queued[THREE]["workload"] == "nginx"
     line = queued[ONE]["command"]
     assert line.startswith("python -m schedcp_gym.run +agent=random_search workload=redis run.dir=")
