@@ -16,6 +16,7 @@ from schedcp_gym.cli import (
     repository_measure,
     verify,
     verify_suite,
+    watch,
 )
 from schedcp_gym.spec import SchedcpError
 
@@ -37,6 +38,7 @@ for module in (
     verify_suite,
     repository,
     repository_measure,
+    watch,
     listing,
 ):
     module.register(app)
