@@ -69,7 +69,7 @@ class Run:
         try:
             with self.display:
                 self._search()
-                best = best_of(self.record.evaluations)
+                best = best_of(self.record.entries)
                 if best:
                     pairs = self._hold_out(best)
         finally:
@@ -197,7 +197,7 @@ class Run:
                 "seed": settings.seed,
             },
         )
-        best = best_of(self.record.evaluations)
+        best = best_of(self.record.entries)
         if best:
             confidence = self.settings.heldout.confidence
             gained = interval([pair.reward for pair in pairs], confidence) if pairs else None
