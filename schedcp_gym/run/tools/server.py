@@ -144,8 +144,10 @@ class RunTools:
 
     def _measure(self, arguments: Mapping[str, Any]) -> ToolResult:
         known = self._journal.recall(MEASURE, arguments)
-        if known and known["evaluation"] is None:
-            return result_of(known)
+        if known:
+            self._restore(arguments, result_of(known))
+            if known["evaluation"] is None:
+                return result_of(known)
         try:
             policy = self._measuring.wanted(arguments)
         except BadInput as error:
