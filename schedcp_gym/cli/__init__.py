@@ -12,6 +12,7 @@ from schedcp_gym.cli import (
     evaluate,
     image,
     listing,
+    mcp,
     repository,
     repository_measure,
     verify,
@@ -38,6 +39,7 @@ for module in (
     verify_suite,
     repository,
     repository_measure,
+    mcp,
     watch,
     listing,
 ):
