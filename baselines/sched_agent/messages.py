@@ -32,6 +32,8 @@ class Goal:
     """What the kernel's own scheduler, EEVDF, reaches."""
     floor: float | None = None
     """The least improvement over EEVDF (1.0 is as good); below it nothing counts as a gain."""
+    best_possible: float | None = None
+    """What no schedule can beat, where that is known."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
