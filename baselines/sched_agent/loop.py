@@ -114,6 +114,7 @@ class Loop:
         best, waited = 0.0, 0
         for number in range(1, self._limits.rounds + 1):
             self._facts.begin_round(number)
+            self._given.note({"iteration": number})
             why = self._round(number, profile)
             gained, best = self._gained(best)
             waited = 0 if gained else waited + 1
