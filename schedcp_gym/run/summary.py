@@ -13,24 +13,22 @@ from schedcp_gym.run.record import Record, write_whole
 _HEAD = ("episode", "step", "workload", "scale", "workload_seed", "outcome", "message", "source_sha256")
 
 
-def best_of(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The evaluation with the highest reward, the first of equals; None if no policy ran to its end."""
-    done = [entry for entry in evaluations if entry["outcome"] == "ok"]
-    return max(done, key=lambda entry: float(entry["reward"]), default=None)
+def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The evaluation that the agent chose last, else the one with the highest reward, the first of equals.
 
-
-def found_in(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """What a run has found: the evaluation that its agent has chosen, or else the best one.
-
-    An agent that has policies verified says with a note ``{"chosen": {"evaluation": n}}`` (counted from 1) which one
-    has passed, or ``{"chosen": None}`` that none has. The entry then says ``verified``.
+    An agent chooses by a note ``{"chosen": {"evaluation": number}}``, the number from 1: the policy with the highest
+    reward need not be the one that the verifier let pass. ``{"chosen": None}`` says that none passed. With such a note,
+    the entry says whether it is ``verified``. None if no policy ran to its end.
     """
     evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
-    notes = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
-    if notes and notes[-1]:
-        return {**evaluations[notes[-1]["evaluation"] - 1], "verified": True}
-    best = best_of(evaluations)
-    return {**best, "verified": False} if best and notes else best
+    chosen = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
+    if chosen and chosen[-1]:
+        picked: dict[str, Any] = evaluations[chosen[-1]["evaluation"] - 1]
+        if picked["outcome"] == "ok":
+            return {**picked, "verified": True}
+    done = [entry for entry in evaluations if entry["outcome"] == "ok"]
+    best = max(done, key=lambda entry: float(entry["reward"]), default=None)
+    return {**best, "verified": False} if best and chosen else best
 
 
 def write_summary(record: Record) -> None:
