@@ -170,7 +170,9 @@ def cost_table(cost: Cost, course: Course) -> Group:
 
 
 def _cost_cells(sums: Totals) -> list[str]:
-    usd = f"{sums.usd:,.4f}" + (f" + {sums.unpriced} calls of unknown price" if sums.unpriced else "")
+    usd = "unknown" if sums.unpriced == sums.calls else f"{sums.usd:,.4f}"
+    if 0 < sums.unpriced < sums.calls:
+        usd += f" and {sums.unpriced} calls of unknown price"
     return [f"{sums.calls:,}", f"{sums.prompt_tokens:,}", f"{sums.completion_tokens:,}", usd]
 
 
