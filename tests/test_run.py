@@ -11,9 +11,9 @@ from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.catalogue import load_policy, workload_names
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
+from schedcp_gym.run.claim import claimed
 from schedcp_gym.run.heldout import interval, rebind
 from schedcp_gym.run.record import Record, RecordedLab
-from schedcp_gym.run.search import claimed
 from schedcp_gym.run.settings import read_settings
 from schedcp_gym.run.summary import best_of, write_summary
 from schedcp_gym.spec import BadInput, MachineSpec, Policy, SchedcpError, Trial
@@ -203,9 +203,14 @@ def test_summary_holds_every_evaluation_with_units_in_its_names(tmp_path):
         assert list(table["outcome"]) == ["ok", "ok", "ejected"]
         assert {"config.policy", "config.slice_us", "config.favour", "result.makespan_s"} <= set(table.columns)
         assert table["result.makespan_s"].isna().tolist() == [False, False, True]
-    best = best_of(record.evaluations)
+    best = best_of(record.entries)
     assert best is not None
     assert best["reward"] == 0.4
+    chosen = best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 1}}])
+    assert (chosen["reward"], chosen["verified"]) == (0.1, True)
+    assert best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 3}}])["reward"] == 0.4
+    chosen = best_of([*record.entries, {"kind": "note", "chosen": None}])
+    assert (chosen["reward"], chosen["verified"]) == (0.4, False)
     assert best_of([failed]) is None
 
 
