@@ -1,5 +1,6 @@
 """The facts of a conversation: from an analysis, from someone's profile, or from who used how much CPU time."""
 
+import dataclasses
 import re
 import statistics
 from collections.abc import Mapping
@@ -17,6 +18,10 @@ SMALL = 0.25
 
 def facts_of(talk: Conversation) -> Facts:
     """What is known, from the best source there is."""
+    return dataclasses.replace(_facts(talk), workload=workload_of(talk))
+
+
+def _facts(talk: Conversation) -> Facts:
     target, task = talk.block("target"), talk.block("task")
     for block in reversed(talk.blocks):
         given = next((value for value in block.values() if isinstance(value, Mapping) and "target" in value), None)

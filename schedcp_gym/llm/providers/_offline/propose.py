@@ -174,7 +174,7 @@ def _fit(facts: Facts, policy: Known, rule: Mapping[str, Any], place: int) -> Pr
     score = 1.0 / (1 + 0.25 * policy.rank) + 0.6 * min(good, 2) - 1.0 * bad + 1.2 * bound - 0.5 * place
     if rule.get("bind") and policy.is_read and not bound:
         score -= 0.5
-    score += 2.0 * math.log(max(policy.measured, 0.1))
+    score += 2.0 * math.log(max(policy.measured(facts.workload), 0.1))
     why = f"{ruleset.fill(rule['better'], facts)}. {_first_sentence(policy.good)}".strip()
     return Proposal("configure", policy.name, values, why, score)
 
