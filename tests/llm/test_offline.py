@@ -8,13 +8,17 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from schedcp_gym.baselines.sched_agent import messages as roles
-from schedcp_gym.baselines.sched_agent.tools import TOOLS_OF
+from schedcp_gym.baselines.sched_agent.execution import Execution
+from schedcp_gym.baselines.sched_agent.learning import Learning
+from schedcp_gym.baselines.sched_agent.observation import Observation
+from schedcp_gym.baselines.sched_agent.planning import Planning
 from schedcp_gym.lab import catalogue
 from schedcp_gym.llm import Client, LlmConfig, Tool, read_ledger, run_tools, system, user
 from schedcp_gym.llm.providers import Prompt
 from schedcp_gym.llm.providers.offline import PROVIDER
 
 SAID = Path(__file__).with_name("offline")
+ROLES = {"observation": Observation, "planning": Planning, "execution": Execution, "learning": Learning}
 #: Arguments of the tools, as far as the rules send them.
 ARGUMENTS = {
     "describe_workload": ["workload"],
@@ -103,7 +107,7 @@ def client(tmp_path):
 def ask(client, said, role, task, answer):
     block = json.dumps({type(task).__name__: TypeAdapter(type(task)).dump_python(task, mode="json")}, indent=1)
     start = [system(f"You are {role}."), user(f"```json\n{block}\n```")]
-    talk = run_tools(client, role, start, said.tools(TOOLS_OF[role]), said.execute, answer=answer)
+    talk = run_tools(client, role, start, said.tools(ROLES[role].tools), said.execute, answer=answer)
     assert talk.reply.ok, talk.reply.problem
     assert not talk.out_of_rounds
     return talk.reply.answer

@@ -51,7 +51,10 @@ def results_of(history: Sequence[Mapping[str, Any]]) -> list[Result]:
             str(tried.get("policy", "")),
             dict(tried.get("tunables") or {}),
             math.log(max(float(tried.get("improvement") or 0.0), 0.05)),
-            tried.get("outcome") == "ok",
+            # What the verifier or a deployment would not have is no better than what does not run.
+            tried.get("outcome") == "ok"
+            and tried.get("verified") != "failed"
+            and "reverted" not in str(tried.get("message") or ""),
         )
         for tried in history
     ]
