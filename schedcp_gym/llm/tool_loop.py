@@ -13,6 +13,8 @@ from schedcp_gym.spec import SchedcpError
 T = TypeVar("T")
 #: Makes a call and gives its result as text. A SchedcpError is told to the model; anything else ends the loop.
 Execute = Callable[[ToolCall], str]
+#: Is told of all calls of an answer before they are made, one by one: what can be done side by side may begin.
+Prepare = Callable[[Sequence[ToolCall]], None]
 
 #: Tokens of one tool's result that the model gets to see.
 RESULT_TOKENS = 4000
@@ -50,6 +52,7 @@ def run_tools(
     result_tokens: int = RESULT_TOKENS,
     max_tokens: int | None = None,
     sample: int = 0,
+    prepare: Prepare | None = None,
 ) -> Talk[T]:
     """Asks, makes the calls that the model wants, tells it their results, and so on until it answers without a call.
 
@@ -67,6 +70,7 @@ def run_tools(
         result_tokens: Tokens of each result; longer ones lose their middle.
         max_tokens: Tokens of each answer; None: as configured.
         sample: Which of several independent conversations.
+        prepare: Is told of the calls of an answer that are about to be made.
 
     Raises:
         CallFailed: As :meth:`Client.chat`.
@@ -90,6 +94,8 @@ def run_tools(
         talk.append(reply.message)
         if is_last or not reply.tool_calls:
             return Talk(reply, tuple(talk), rounds, calls, is_last and bool(reply.tool_calls))
+        if prepare is not None:
+            prepare(reply.tool_calls[: max_calls - calls])
         for call in reply.tool_calls:
             allowed = calls < max_calls
             result = _result(call, execute) if allowed else prompt("call_not_made")
