@@ -32,16 +32,19 @@ def task_of(given: Assignment) -> SchedEnv:
     return task
 
 
-def task_text(given: Assignment, *, processes: bool = True) -> str:
+def task_text(given: Assignment, *, processes: bool = True, budget: bool = True) -> str:
     """The task in words, with its block. Only after a reset: it holds EEVDF's figures on the episode's seed.
 
     Args:
         given: The assignment.
         processes: Whether to tell the processes' names and CPU time under EEVDF, which every reset shows.
+        budget: Whether to tell what is left; without, the text is the same whenever it is asked for in an episode.
     """
     task = task_of(given)
-    block = json_block({"task": task_block(task, processes=processes), "budget": budget_block(given.ledger, given.llm)})
-    return prompt("task", PROMPTS, objective=objective_text(task.workload, task.objective), task=block)
+    values: dict[str, Any] = {"task": task_block(task, processes=processes)}
+    if budget:
+        values["budget"] = budget_block(given.ledger, given.llm)
+    return prompt("task", PROMPTS, objective=objective_text(task.workload, task.objective), task=json_block(values))
 
 
 def writing_text() -> str:
