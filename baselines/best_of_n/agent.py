@@ -32,8 +32,8 @@ class Sample:
 class BestOfN(Agent):
     """Asks the same question again and again, and measures every answer: sampling instead of feedback.
 
-    All samples of an episode have the same prompt (workload, objective, EEVDF's figures, processes seen, how a policy is
-    written, one example); what came of earlier ones is in none. So they can be measured at once. An answer that is not
+    All samples of an episode have the same prompt (workload, objective, EEVDF's figures, processes seen, how a policy
+    is written, one example); what came of earlier ones is in none. So they can be measured at once. An answer that is
     a policy is a sample too, but costs no evaluation.
     """
 
