@@ -34,7 +34,8 @@ class BestOfN(Agent):
 
     All samples of an episode have the same prompt (workload, objective, EEVDF's figures, processes seen, how a policy
     is written, one example); what came of earlier ones is in none. So they can be measured at once. An answer that is
-    a policy is a sample too, but costs no evaluation.
+    not a policy is a sample too, but costs no evaluation. (The record has no notes of its samples: reasons, and what
+    could not be read, are in the model's transcript.)
     """
 
     action = "Synth"
