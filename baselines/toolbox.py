@@ -1,7 +1,7 @@
 """The tools of the control plane, as an agent calls them."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ class ToolResult:
 
 
 class Server(Protocol):
-    """Whatever has tools and makes calls."""
+    """Whatever has tools and makes calls; the run has one."""
 
     def tools(self) -> list[Tool]:
         """What may be called."""
@@ -37,6 +37,10 @@ class Server(Protocol):
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         """Makes a call."""
+        ...
+
+    def prepare(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Is told of calls, as (name, arguments), that will be made one by one."""
         ...
 
 
@@ -48,15 +52,9 @@ class Toolbox:
     other tools use of the guest is charged to the budget's virtual seconds.
     """
 
-    def __init__(self, server: Server, measure: Callable[[Mapping[str, Any]], ToolResult]) -> None:
-        """Made by the run.
-
-        Args:
-            server: Makes all calls but one.
-            measure: Makes that of ``measure_policy``, with its arguments.
-        """
+    def __init__(self, server: Server) -> None:
+        """Made by the run."""
         self._server = server
-        self._measure = measure
         self._lock = threading.Lock()
 
     def tools(self, names: Collection[str] | None = None) -> list[Tool]:
@@ -65,7 +63,8 @@ class Toolbox:
         Raises:
             BadInput: There is no such tool.
         """
-        known = {tool.name: tool for tool in self._server.tools()}
+        with self._lock:
+            known = {tool.name: tool for tool in self._server.tools()}
         for name in names or ():
             if name not in known:
                 raise BadInput(f"there is no tool {name!r}; there are: {', '.join(sorted(known))}")
@@ -79,8 +78,6 @@ class Toolbox:
             SchedcpError: The host failed.
         """
         with self._lock:
-            if name == MEASURE:
-                return self._measure(arguments)
             return self._server.call(name, arguments)
 
     def execute(self, call: ToolCall) -> str:
@@ -92,3 +89,11 @@ class Toolbox:
         """
         result = self.call(call.name, plain_arguments(call))
         return f"error: {result.text}" if result.is_error else result.text
+
+    def prepare(self, calls: Sequence[ToolCall]) -> None:
+        """Is told of the calls of one answer before they are made one by one: measurements among them run in parallel.
+
+        Results are the same without it; they come later.
+        """
+        with self._lock:
+            self._server.prepare([(call.name, plain_arguments(call)) for call in calls])

@@ -25,7 +25,7 @@ class Budget:
 
     Attributes:
         evaluations: Steps, whatever their outcome; a policy that was measured before costs as much as a new one.
-        virtual_s: Guest seconds of all trials, EEVDF's included.
+        virtual_s: Guest seconds of all trials, EEVDF's included, and of what an agent's tools run.
     """
 
     evaluations: int | None = Field(default=None, ge=1)
@@ -44,8 +44,12 @@ class Ledger:
     @property
     def is_spent(self) -> bool:
         """Whether the run is over."""
-        budget = self.budget
-        return self.evaluations_left <= 0 or (budget.virtual_s is not None and self.virtual_s >= budget.virtual_s)
+        return self.evaluations_left <= 0 or self.is_time_spent
+
+    @property
+    def is_time_spent(self) -> bool:
+        """Whether the guest seconds are: then nothing runs any more, tools of agents included."""
+        return self.budget.virtual_s is not None and self.virtual_s >= self.budget.virtual_s
 
     @property
     def evaluations_left(self) -> float:

@@ -86,6 +86,16 @@ class Client:
         """False for a program of our own."""
         return find_provider(self.config.provider) is None
 
+    def check(self) -> None:
+        """Finds out what can be known without asking: whether there is a key, and a price where dollars are limited.
+
+        Raises:
+            CallFailed: There is no key.
+            BadInput: There is no such provider, or no price.
+        """
+        if self.config.replay is None:
+            self._ready().check_key()
+
     @overload
     def chat(
         self,

@@ -59,6 +59,15 @@ class LiteLlm:
         known = self._litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
         return set() if known is None else {"seed", "response_format"} - set(known)
 
+    def check_key(self) -> None:
+        """Checks that there is a key, where one is needed.
+
+        Raises:
+            CallFailed: There is none.
+        """
+        if self._own is None:
+            key_of(self.config, self._missing_keys())
+
     def send(self, request: Mapping[str, Any], timeout_s: float) -> RawAnswer:
         """Makes one attempt.
 

@@ -1,13 +1,40 @@
 """A run's configuration, checked."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.envs.wrappers import Budget
+from schedcp_gym.llm import LlmBudget, LlmConfig
 from schedcp_gym.spec import BadInput, MachineSpec, Scale
+
+#: Limits of the language model's budget by their names in the configuration.
+LLM_LIMITS = {"calls": "llm_calls", "tokens": "tokens", "usd": "usd", "host_s": "llm_host_s"}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class RunBudget(Budget):
+    """What a run may use, the language model included; it ends when one is spent. None is no limit.
+
+    Attributes:
+        tokens: Of all prompts and answers.
+        usd: Dollars. Needs a model whose price is known.
+        llm_calls: Attempts to get an answer, the failed ones included.
+        llm_host_s: Host seconds in calls and in waits between attempts.
+    """
+
+    tokens: int | None = Field(default=None, ge=1)
+    usd: float | None = Field(default=None, gt=0)
+    llm_calls: int | None = Field(default=None, ge=1)
+    llm_host_s: float | None = Field(default=None, gt=0)
+
+    @property
+    def llm(self) -> LlmBudget:
+        """The language model's part."""
+        return LlmBudget(**{limit: getattr(self, name) for limit, name in LLM_LIMITS.items()})
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -32,14 +59,16 @@ class Settings:
 
     workload: WorkloadName
     machine: MachineSpec
-    budget: Budget
+    budget: RunBudget
     heldout: HeldOut
+    llm: LlmConfig = field(default_factory=lambda: LlmConfig("offline/rules"))
     scale: Scale = Scale.SMOKE
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
     episode_steps: int = Field(default=12, ge=2)
     objective: dict[str, Any] | str | None = None
     workers: int | None = Field(default=None, ge=1)
     cache: bool = True
+    repository: str | None = None
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -53,7 +82,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         settings = TypeAdapter(Settings).validate_python(plain)
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, not {first['input']!r}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{'.'.join(map(str, first['loc']))}: {message}, not {first['input']!r}") from None
     if settings.budget.evaluations is None and settings.budget.virtual_s is None:
         raise BadInput("the run would never end: set budget.evaluations or budget.virtual_s")
     return settings

@@ -1,0 +1,84 @@
+"""The language model's place in a run: opened for agents that use it, and what it took."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schedcp_gym.llm import CallEntry, CallFailed, CallOutcome, Client, Totals, read_ledger, totals, totals_by_role
+from schedcp_gym.llm.books import LEDGER
+from schedcp_gym.llm.providers import find_provider
+from schedcp_gym.run.settings import LLM_LIMITS, RunBudget, Settings
+from schedcp_gym.spec import BadInput
+
+#: In a run's folder: ledger and transcript.
+FOLDER = "llm"
+
+
+def open_client(settings: Settings, folder: Path, tell: Callable[[str], None]) -> Client:
+    """The run's model, with its books in the run's folder.
+
+    Raises:
+        BadInput: It can't be asked: its key is not set, or its price is not known where dollars are limited.
+    """
+    client = Client(settings.llm, folder / FOLDER, settings.budget.llm, tell)
+    if client.books.spent().calls:
+        return client  # what was answered is in the transcript: the key may not be needed
+    try:
+        client.check()
+    except CallFailed as error:
+        if error.outcome is not CallOutcome.AUTH_FAILED:
+            raise
+        raise BadInput(f"{error}; or run without a model: llm=offline") from None
+    return client
+
+
+def spent_text(limit: str, budget: RunBudget) -> str:
+    """Which limit of the language model's budget a run has come to, as the configuration names it."""
+    name = f"budget.{LLM_LIMITS[limit]}"
+    return f"the language model's budget ({name}={getattr(budget, LLM_LIMITS[limit])})"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run's language models took.
+
+    Attributes:
+        models: As they are shown, in order of name.
+        are_language_models: False if all are programs of our own.
+        total: Of all calls.
+        by_role: In order of role.
+    """
+
+    models: tuple[str, ...]
+    are_language_models: bool
+    total: Totals
+    by_role: dict[str, Totals]
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON has words for."""
+        return {
+            "models": list(self.models),
+            "are_language_models": self.are_language_models,
+            **_plain(self.total),
+            "by_role": {role: _plain(sums) for role, sums in self.by_role.items()},
+        }
+
+
+def read_cost(folder: Path) -> Cost | None:
+    """What the models of the run in a folder took, all processes of it together; None if none was asked."""
+    calls = read_ledger(folder / FOLDER / LEDGER)
+    return cost_of(calls) if calls else None
+
+
+def cost_of(calls: Iterable[CallEntry]) -> Cost:
+    """The cost of some calls."""
+    calls = list(calls)
+    own = {name: find_provider(name.partition("/")[0]) for name in {call.model for call in calls}}
+    shown = sorted({name if provider is None else provider.shown_as for name, provider in own.items()})
+    return Cost(tuple(shown), None in own.values(), totals(calls), totals_by_role(calls))
+
+
+def _plain(sums: Totals) -> dict[str, Any]:
+    names = ("calls", "tokens", "prompt_tokens", "completion_tokens", "usd", "unpriced", "host_s")
+    return {name: getattr(sums, name) for name in names}

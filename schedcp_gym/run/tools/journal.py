@@ -1,0 +1,78 @@
+"""The audit log of a run's tools: every call and its result, and the answers of a run that goes on."""
+
+import datetime
+import json
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from schedcp_gym.baselines.toolbox import ToolResult
+from schedcp_gym.llm.lines import append_line, read_lines
+from schedcp_gym.spec import SchedcpError
+
+JOURNAL = "tools.jsonl"
+
+
+class Journal:
+    """The file ``tools.jsonl`` of a run's folder.
+
+    A run that goes on makes the same calls in the same order as before it was ended, so its first calls are answered
+    from here; only new ones are made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the file, or begins one. A last line that was cut off (power loss) is removed.
+
+        Raises:
+            SchedcpError: A line is damaged.
+        """
+        self.path = folder / JOURNAL
+        self._replay = deque(read_lines(self.path, mend=True))
+
+    def recall(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The entry of the next call, if it was made before.
+
+        Raises:
+            SchedcpError: The journal has another call at this place.
+        """
+        if not self._replay:
+            return None
+        entry = self._replay.popleft()
+        if (entry["tool"], entry["arguments"]) != (name, _plain(arguments)):
+            raise SchedcpError(
+                f"{self.path}: this run calls {_gist(name, arguments)} where the journal has "
+                f"{_gist(entry['tool'], entry['arguments'])}: the agent or what it uses has changed; "
+                "start anew with another run.dir"
+            )
+        return entry
+
+    def add(self, name: str, arguments: Mapping[str, Any], result: ToolResult, **more: Any) -> None:
+        """Appends a call; it is on disk when this returns."""
+        entry = {
+            "kind": "call",
+            "tool": name,
+            "arguments": _plain(arguments),
+            "is_error": result.is_error,
+            "text": result.text,
+            "data": _plain(result.data),
+            **more,
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        }
+        append_line(self.path, entry)
+
+
+def result_of(entry: Mapping[str, Any]) -> ToolResult:
+    """What a call in the journal has given."""
+    return ToolResult(entry["text"], entry["data"], entry["is_error"])
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    # A model can write NaN, and JSON has no word for it.
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values)), parse_constant=lambda _word: None)
+    return plain
+
+
+def _gist(name: str, arguments: Mapping[str, Any]) -> str:
+    text = json.dumps(dict(arguments))
+    return f"{name} {text if len(text) <= 200 else f'{text[:199]}…'}"

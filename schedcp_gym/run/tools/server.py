@@ -1,0 +1,178 @@
+"""A run's tools: the control plane's, but for those that the environment answers."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from schedcp_gym.baselines.toolbox import MEASURE, Server, Toolbox, ToolResult
+from schedcp_gym.envs.wrappers import BudgetSpent, Ledger
+from schedcp_gym.lab import Lab
+from schedcp_gym.llm import Tool
+from schedcp_gym.llm.scrub import scrub
+from schedcp_gym.run.settings import Settings
+from schedcp_gym.run.tools.journal import Journal, result_of
+from schedcp_gym.run.tools.measuring import Measuring, measured_calls
+from schedcp_gym.run.tools.session import Session, Tell
+from schedcp_gym.spec import BadInput, Policy
+
+if TYPE_CHECKING:
+    from schedcp_gym.control.server import ControlPlane
+
+#: In a run a deployment is over when deploy_policy returns: what would look at it half-way is left out.
+LEFT_OUT = ("deployment_status", "stop_deployment")
+REPOSITORY = "repository"
+_GIST_LETTERS = 100
+
+
+@contextlib.contextmanager
+def open_tools(
+    settings: Settings,
+    folder: Path,
+    env: gym.Env[Any, Any],
+    ledger: Ledger,
+    *,
+    author: str,
+    report: Callable[[str, float], None],
+    named: Callable[[Policy], None],
+    tell: Tell,
+) -> Iterator[Toolbox]:
+    """The tools of a run, over a control plane of its own.
+
+    Args:
+        settings: The run's.
+        folder: The run's.
+        env: The task, with all its wrappers.
+        ledger: What is spent.
+        author: Who writes the policies that are added to the repository.
+        report: Is told of the image's build.
+        named: Is told of a policy, under the name it is known by, before it is measured.
+        tell: Is told what is done, in a line.
+    """
+    from schedcp_gym.control.repository import Repository
+    from schedcp_gym.control.server import ControlPlane, build_server
+
+    journal = Journal(folder)
+    tell("control plane: opens the policy repository")
+    plane = ControlPlane(
+        Lab(workers=settings.workers, cache=settings.cache, report=report),
+        repository=Repository(Path(settings.repository) if settings.repository else folder / REPOSITORY),
+        workloads=[settings.workload.name],
+        machine=settings.machine,
+        scale=settings.scale,
+        objective=settings.objective if isinstance(settings.objective, str) else None,
+        measured_only=True,
+        wait_for_deployments=True,
+        author=author,
+    )
+    measuring = Measuring(env, ledger, plane.resolve, named)
+    with Session(build_server(plane), tell) as session:
+        try:
+            yield Toolbox(RunTools(session, plane, measuring, journal, ledger, tell))
+        finally:
+            plane.close()  # before the session: it waits for the calls under way
+
+
+class RunTools:
+    """Makes an agent's calls, or recalls them: see :class:`~schedcp_gym.run.tools.journal.Journal`."""
+
+    def __init__(
+        self,
+        session: Server,
+        plane: "ControlPlane",
+        measuring: Measuring,
+        journal: Journal,
+        ledger: Ledger,
+        tell: Tell,
+    ) -> None:
+        """Puts the parts together."""
+        self._session = session
+        self._plane = plane
+        self._measuring = measuring
+        self._journal = journal
+        self._ledger = ledger
+        self._tell = tell
+
+    def tools(self) -> list[Tool]:
+        """What may be called."""
+        return [tool for tool in self._session.tools() if tool.name not in LEFT_OUT]
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        """Makes a call, or recalls it.
+
+        Raises:
+            BudgetSpent: It is.
+            BadInput: No episode has begun.
+            SchedcpError: The host failed; or the journal has another call at this place.
+        """
+        self._begin()
+        return self._measure(arguments) if name == MEASURE else self._use(name, arguments)
+
+    def prepare(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Measures in parallel what these calls will ask for."""
+        self._begin()
+        self._measuring.prefetch(measured_calls(calls))
+
+    def _begin(self) -> None:
+        task = self._measuring.task
+        if task.baseline is None:
+            raise BadInput("no episode has begun: the agent calls env.reset(seed=…) before it uses tools")
+        self._plane.seed = task.workload_seed
+
+    def _use(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        if self._ledger.is_time_spent:
+            raise BudgetSpent
+        known = self._journal.recall(name, arguments)
+        if known:
+            result = result_of(known)
+        else:
+            self._tell(f"{name}: {_gist(arguments)}")
+            if name in LEFT_OUT:
+                result = ToolResult(f"{name} is not there in a run: deploy_policy's result is the end", is_error=True)
+            else:
+                result = _scrubbed(self._session.call(name, arguments))
+            self._journal.add(name, arguments, result)
+        self._ledger.virtual_s += result.data.get("guest_s") or 0.0
+        return result
+
+    def _measure(self, arguments: Mapping[str, Any]) -> ToolResult:
+        known = self._journal.recall(MEASURE, arguments)
+        if known and known["evaluation"] is None:
+            return result_of(known)
+        try:
+            policy = self._measuring.wanted(arguments)
+        except BadInput as error:
+            result = ToolResult(str(error), is_error=True)
+            self._journal.add(MEASURE, arguments, result, evaluation=None)
+            return result
+        self._tell(f"{MEASURE}: {policy.name}")
+        result = _scrubbed(self._measuring.measure(policy))
+        self._plane.note_measured(self._measuring.task.workload.name, policy)
+        if not known:
+            self._keep(policy)
+            self._journal.add(MEASURE, arguments, result, evaluation=self._ledger.evaluations)
+        self._measuring.go_on()
+        return result
+
+    def _keep(self, policy: Policy) -> None:
+        """Puts the last measurement into the repository, where its policy is known there."""
+        task = self._measuring.task
+        assert task.last is not None
+        assert task.baseline is not None
+        self._plane.keep_result(task.trial(policy), task.last, task.baseline)
+
+
+def _scrubbed(result: ToolResult) -> ToolResult:
+    # What is given is what is written, so that a run that goes on is told the same.
+    return ToolResult(scrub(result.text), scrub(dict(result.data)), result.is_error)
+
+
+def _gist(arguments: Mapping[str, Any]) -> str:
+    """The arguments in a line."""
+    shown = {name: value for name, value in arguments.items() if name not in ("workload", "source") and value}
+    text = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items())
+    text = " ".join(text.split())
+    return text if len(text) <= _GIST_LETTERS else f"{text[: _GIST_LETTERS - 1]}…"
