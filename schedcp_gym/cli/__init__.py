@@ -8,6 +8,7 @@ from schedcp_gym.cli import (
     analyze,
     bench,
     compare_clocks,
+    costs,
     deploy,
     evaluate,
     image,
@@ -25,7 +26,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, listing):
+for module in (
+    image,
+    evaluate,
+    bench,
+    compare_clocks,
+    analyze,
+    verify,
+    deploy,
+    verify_suite,
+    repository,
+    costs,
+    listing,
+):
     module.register(app)
 INTERRUPTED = 130
 
