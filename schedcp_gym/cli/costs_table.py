@@ -1,6 +1,7 @@
 """What ``schedcp-gym costs`` prints: a column for each run, and what the figures stand for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -12,14 +13,25 @@ from schedcp_gym.ui import harmless
 
 #: Columns where there is no terminal to ask.
 PLAIN_WIDTH = 140
-#: What is shown of a cost: words, the figure, digits behind the point.
-FIGURES: tuple[tuple[str, Callable[[Spent], float | None], int], ...] = (
-    ("calls", lambda spent: spent.calls, 1),
-    ("tokens", lambda spent: spent.tokens, 0),
-    ("of these in answers", lambda spent: spent.completion_tokens, 0),
-    ("dollars", lambda spent: spent.usd, 4),
-    ("model's host s", lambda spent: spent.model_host_s, 1),
-    ("guest s", lambda spent: spent.guest_s, 1),
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that is shown of a cost; ``is_charged``: it is what a language model's provider charges for."""
+
+    words: str
+    value: Callable[[Spent], float | None]
+    digits: int
+    is_charged: bool = False
+
+
+FIGURES = (
+    Figure("calls", lambda spent: spent.calls, 1),
+    Figure("tokens", lambda spent: spent.tokens, 0, is_charged=True),
+    Figure("of these in answers", lambda spent: spent.completion_tokens, 0, is_charged=True),
+    Figure("dollars", lambda spent: spent.usd, 4, is_charged=True),
+    Figure("model's host s", lambda spent: spent.model_host_s, 1),
+    Figure("guest s", lambda spent: spent.guest_s, 1),
 )
 PAPER = "the SchedCP paper: 13 times between its naive agent and its own"
 
@@ -42,10 +54,11 @@ def costs_table(costs: Sequence[RunCosts]) -> Table:
         table.add_column(escape(harmless(one.name)), justify="right", overflow="fold")
     for words, text in _HEAD.items():
         table.add_row(words, *(escape(harmless(text(one))) for one in costs))
-    first = costs[0]
-    _add_costs(table, "the whole search", [one.spent for one in costs], first.spent)
-    for name, reference in first.shares().items():
-        _add_costs(table, f"per {name}", [one.shares()[name] for one in costs], reference)
+    several = any(one.runs > 1 for one in costs)
+    _add_costs(table, "in all" if several else "in all: per best policy", costs, [one.spent for one in costs])
+    for name in costs[0].shares():
+        if name != "best policy" or several:
+            _add_costs(table, f"per {name}", costs, [one.shares()[name] for one in costs])
     return table
 
 
@@ -62,7 +75,7 @@ def notes(costs: Sequence[RunCosts]) -> list[str]:
             which = ", ".join(one.models.models)
             lines.append(
                 f"{harmless(one.name)}: {which} is no language model, none was called: "
-                "tokens are estimates of what one would have read and written"
+                "tokens (~) are estimates of what one would have read and written"
             )
         elif one.guessed_calls:
             lines.append(
@@ -73,20 +86,23 @@ def notes(costs: Sequence[RunCosts]) -> list[str]:
     return lines
 
 
-def _add_costs(table: Table, heading: str, spent: Sequence[Spent | None], reference: Spent | None) -> None:
+def _add_costs(table: Table, heading: str, costs: Sequence[RunCosts], spent: Sequence[Spent | None]) -> None:
     table.add_section()
     table.add_row(f"[bold]{escape(heading)}[/]")
-    for words, figure, digits in FIGURES:
-        base = None if reference is None else figure(reference)
-        values = [None if one is None else figure(one) for one in spent]
-        cells = [_cell(value, base if place else None, digits) for place, value in enumerate(values)]
-        table.add_row(f"  {words}", *cells)
+    for figure in FIGURES:
+        values = [None if one is None else figure.value(one) for one in spent]
+        marks = ["~" if figure.is_charged and one.is_stand_in else "" for one in costs]
+        bases = [None, *values[:1] * (len(values) - 1)]
+        cells = [
+            _cell(value, base, figure.digits, mark) for value, base, mark in zip(values, bases, marks, strict=True)
+        ]
+        table.add_row(f"  {figure.words}", *cells)
 
 
-def _cell(value: float | None, base: float | None, digits: int) -> str:
+def _cell(value: float | None, base: float | None, digits: int, mark: str) -> str:
     if value is None:
         return "-"
-    text = f"{value:,.{digits}f}".removesuffix(".0")
+    text = mark + f"{value:,.{digits}f}".removesuffix(".0")
     return f"{text} ({value / base:.1f}x)" if base else text
 
 

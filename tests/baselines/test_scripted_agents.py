@@ -4,8 +4,8 @@ import json
 
 import gymnasium as gym
 import pytest
-
 from llm.fake_server import FakeServer, answer, config_of
+
 from schedcp_gym.baselines.agent import Assignment
 from schedcp_gym.baselines.best_of_n.agent import BestOfN
 from schedcp_gym.baselines.naive_agent.agent import NaiveAgent

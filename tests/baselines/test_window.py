@@ -1,5 +1,7 @@
 """A conversation with tools within its limit."""
 
+import itertools
+
 from schedcp_gym.baselines.single_agent.window import Window
 from schedcp_gym.llm import system, tokens, tool_result, user
 
@@ -37,7 +39,7 @@ def test_the_oldest_rounds_go_whole_and_once():
         assert said == ([f"{gone} rounds are left out"] if gone else [])
     assert max(lengths) < 1000 + 300
     # Cut seldom: a provider's cache is of use as long as the beginning stays.
-    assert sum(after < before for before, after in zip(lengths, lengths[1:], strict=False)) <= 7
+    assert sum(after < before for before, after in itertools.pairwise(lengths)) <= 7
 
 
 def test_the_last_round_stays_however_long_it_is():
