@@ -72,7 +72,8 @@ def _hydra_main(config: DictConfig) -> None:
 
 def _run(config: DictConfig) -> None:
     # Imported only now: a wrong name on the command line is told at once.
-    from schedcp_gym.run.search import Run, claimed
+    from schedcp_gym.run.claim import claimed
+    from schedcp_gym.run.search import Run
     from schedcp_gym.run.settings import read_settings
 
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
@@ -80,7 +81,7 @@ def _run(config: DictConfig) -> None:
     name = plain["run"]["agent"]
     agent = _make_agent(config, name)
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with claimed(folder, plain):
+    with claimed(folder, plain, plans_with_budget=agent.uses_llm):
         run = Run(settings, agent, name, folder)
         try:
             run.carry_out()

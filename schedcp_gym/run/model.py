@@ -74,9 +74,15 @@ def read_cost(folder: Path) -> Cost | None:
 def cost_of(calls: Iterable[CallEntry]) -> Cost:
     """The cost of some calls."""
     calls = list(calls)
-    own = {name: find_provider(name.partition("/")[0]) for name in {call.model for call in calls}}
-    shown = sorted({name if provider is None else provider.shown_as for name, provider in own.items()})
-    return Cost(tuple(shown), None in own.values(), totals(calls), totals_by_role(calls))
+    models = {call.model for call in calls}
+    are_language_models = any(find_provider(model.partition("/")[0]) is None for model in models)
+    return Cost(tuple(sorted(map(shown_as, models))), are_language_models, totals(calls), totals_by_role(calls))
+
+
+def shown_as(model: str) -> str:
+    """What output and leaderboard call a model: its name, unless it is a program of our own."""
+    own = find_provider(model.partition("/")[0])
+    return model if own is None else own.shown_as
 
 
 def _plain(sums: Totals) -> dict[str, Any]:

@@ -2,32 +2,32 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+import json
 from pathlib import Path
 from typing import Any
 
-import filelock
 import gymnasium as gym
-import yaml
 from rich.console import Console
 
 import schedcp_gym.envs  # noqa: F401 (registers the environments)
 from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.envs import env_id
-from schedcp_gym.envs.base import Measures, SchedEnv
+from schedcp_gym.envs.base import Measures, SchedEnv, source_sha256
 from schedcp_gym.envs.observation import nameable
 from schedcp_gym.envs.registration import KINDS
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
+from schedcp_gym.llm import LlmBudgetSpent
+from schedcp_gym.run.course import Course, course_of, write_course
 from schedcp_gym.run.heldout import Pair, compare, interval
-from schedcp_gym.run.record import Record, RecordedLab, write_whole
+from schedcp_gym.run.model import open_client, read_cost, shown_as, spent_text
+from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
-from schedcp_gym.run.show import Display, result_table
+from schedcp_gym.run.show import Display, cost_table, result_table
 from schedcp_gym.run.summary import best_of, write_best, write_summary
+from schedcp_gym.run.tools import open_tools
 from schedcp_gym.spec import BadInput, Measurement, Policy
 
-#: Settings that may differ when a run goes on in its folder: they don't change what is measured first.
-MAY_CHANGE = ("budget", "heldout", "workers", "cache", "run")
 #: Columns of the table where there is no terminal to ask.
 PLAIN_WIDTH = 120
 
@@ -43,7 +43,11 @@ class Run:
         """
         self.settings = settings
         self.agent = agent
-        self.title = f"{agent_name} on {settings.workload.name}"
+        if agent.uses_tools and agent.action != "Synth":
+            raise BadInput(f"{agent_name} uses tools, so its actions must be sources: action = 'Synth'")
+        self.agent_name = agent_name
+        model = f" ({shown_as(settings.llm.model)})" if agent.uses_llm else ""
+        self.title = f"{agent_name}{model} on {settings.workload.name}"
         self.folder = folder
         self.record = Record(folder)
         self.ledger = Ledger(settings.budget)
@@ -51,6 +55,8 @@ class Run:
         lab = Lab(workers=settings.workers, cache=settings.cache, report=self.display.image)
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
+        self._names: dict[tuple[str, str], str] = {}
+        self._ended = "interrupted"
 
     def carry_out(self) -> None:
         """Searches, sums up, tests the best policy on held-out seeds, and prints the table.
@@ -74,8 +80,9 @@ class Run:
         if best is None:
             console.print(f"{self.title}: no policy ran to its end, see {self.record.path}", soft_wrap=True)
         else:
-            evaluations = len(self.record.evaluations)
-            console.print(result_table(self.task, self.settings, self.title, best, evaluations, pairs))
+            console.print(result_table(self.task, self.settings, self.title, best, self._course(), pairs))
+        if cost := read_cost(self.folder):
+            console.print(cost_table(cost, self._course()))
         console.print(f"record, summary and best policy: {self.folder}", soft_wrap=True)
 
     def _make_task(self) -> SchedEnv:
@@ -97,17 +104,57 @@ class Run:
 
     def _search(self) -> None:
         env = Budgeted(Recorded(self.task, self._measured), self.ledger)
+        try:
+            with contextlib.ExitStack() as opened:
+                self.agent.run(self._assignment(env, opened))
+            self._ended = self._budget_text() if self.ledger.is_spent else "the agent: it had nothing more to try"
+        except BudgetSpent:
+            self._ended = self._budget_text()
+        except LlmBudgetSpent as stop:
+            self._ended = spent_text(stop.limit, self.settings.budget)
+
+    def _assignment(self, env: gym.Env[Any, Any], opened: contextlib.ExitStack) -> Assignment:
+        """What the agent is given; what it does not use is not opened."""
+        settings, tell = self.settings, self.display.phase
 
         def note(fields: dict[str, Any]) -> None:
-            self.record.add({"kind": "note", **fields})
+            self.record.add({**fields, "kind": "note"})
 
-        with contextlib.suppress(BudgetSpent):
-            self.agent.run(Assignment(env, self.settings.seed, self.ledger, note))
+        client = open_client(settings, self.folder, tell) if self.agent.uses_llm else None
+        tools = None
+        if self.agent.uses_tools:
+            tools = opened.enter_context(
+                open_tools(
+                    settings,
+                    self.folder,
+                    env,
+                    self.ledger,
+                    author=self.agent_name,
+                    report=self.display.image,
+                    named=self._named,
+                    tell=tell,
+                )
+            )
+        return Assignment(env, settings.seed, self.ledger, note, client, tools, tell)
+
+    def _budget_text(self) -> str:
+        budget, ledger = self.settings.budget, self.ledger
+        spent = {"evaluations": ledger.evaluations_left <= 0, "virtual_s": ledger.is_time_spent}
+        return "the budget: " + ", ".join(f"{name}={getattr(budget, name)}" for name, over in spent.items() if over)
+
+    def _named(self, policy: Policy) -> None:
+        """Takes note of the name that a source is known by, before it is measured."""
+        self._names[_identity(source_sha256(policy), dict(policy.tunables))] = policy.name
 
     def _measured(self, entry: dict[str, Any], policy: Policy) -> None:
+        known = self._names.get(_identity(entry["source_sha256"], entry["tunables"]))
+        entry = {**entry, "policy": known} if known else entry
         self.record.add(entry, policy)
         if entry["kind"] == "evaluation":
             self.display.evaluation(entry)
+
+    def _course(self) -> Course:
+        return course_of(self.record.entries, self.ledger.virtual_s, self._ended, read_cost(self.folder))
 
     def _hold_out(self, best: dict[str, Any]) -> list[Pair]:
         policy = Policy(
@@ -137,6 +184,18 @@ class Run:
         if not self.record.evaluations:
             return
         write_summary(self.record)
+        settings = self.settings
+        write_course(
+            self.folder,
+            self._course(),
+            {
+                "agent": self.agent_name,
+                "model": shown_as(settings.llm.model) if self.agent.uses_llm else None,
+                "workload": settings.workload.name,
+                "scale": settings.scale.value,
+                "seed": settings.seed,
+            },
+        )
         best = best_of(self.record.evaluations)
         if best:
             confidence = self.settings.heldout.confidence
@@ -144,47 +203,5 @@ class Run:
             write_best(self.folder, best, self.settings.seed, pairs, gained)
 
 
-@contextlib.contextmanager
-def claimed(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
-    """Claims a run's folder: writes ``config.yaml``, or checks that it holds the same run.
-
-    Raises:
-        BadInput: The folder belongs to another run, or one is under way in it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise BadInput(f"a run is under way in {folder}; wait for it, or use another run.dir") from None
-    try:
-        path = folder / "config.yaml"
-        if path.exists():
-            _check_same(path, config)
-        elif (folder / "record.jsonl").exists():
-            raise BadInput(f"{folder} has a record but no config.yaml; use another run.dir")
-        write_whole(path, yaml.safe_dump(dict(config), sort_keys=False))
-        yield
-    finally:
-        lock.release()
-
-
-def _check_same(path: Path, config: Mapping[str, Any]) -> None:
-    try:
-        before = _flat(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, AttributeError):
-        raise BadInput(f"{path} is damaged; use another run.dir") from None
-    now = _flat(config)
-    for key in sorted(before.keys() | now.keys()):
-        if key.split(".")[0] not in MAY_CHANGE and before.get(key) != now.get(key):
-            raise BadInput(
-                f"{path.parent} holds a run with {key}={before.get(key)}, not {now.get(key)}; "
-                "give the same settings to go on with it, or another run.dir"
-            )
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+def _identity(sha256: str, tunables: dict[str, Any]) -> tuple[str, str]:
+    return sha256, json.dumps(tunables, sort_keys=True)

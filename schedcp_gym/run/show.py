@@ -15,7 +15,10 @@ from rich.table import Column, Table
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.render import objective_text, times_text, tunables_text
 from schedcp_gym.envs.wrappers import Ledger
+from schedcp_gym.llm import Totals
+from schedcp_gym.run.course import SOME, Course
 from schedcp_gym.run.heldout import Interval, Pair, interval, metric_intervals, share_of_possible
+from schedcp_gym.run.model import Cost
 from schedcp_gym.run.settings import Settings
 
 
@@ -42,6 +45,7 @@ class Display:
         self._title = title
         self._tasks: dict[str, TaskID] = {}
         self._image_text = ""
+        self._phase = self._last = ""
 
     def __enter__(self) -> Self:
         """Begins to show."""
@@ -73,9 +77,16 @@ class Display:
         best = times_text(self.best) if math.isfinite(self.best) else "none"
         policy = f"{entry['policy']} {tunables_text(list(entry['tunables'].items()))}".strip()
         result = times_text(entry["reward"]) if entry["outcome"] == "ok" else entry["outcome"]
-        self._show("search", self._title, self._share(number), f"best {best}; last {result}: {policy}")
+        self._last = f"best {best}; last {result}: {policy}"
+        self._show_search(number)
         limit = self.ledger.budget.evaluations
         self._line(f"evaluation {number}{f'/{limit}' if limit else ''}: {policy}: {result} (best {best})")
+
+    def phase(self, text: str) -> None:
+        """What the agent is at: a role's work, a tool's call (told from any thread)."""
+        self._phase = " ".join(text.split())
+        self._show_search(self.ledger.evaluations)
+        self._line(self._phase)
 
     def heldout(self, done: int, total: int) -> None:
         """A held-out measurement is there."""
@@ -89,6 +100,10 @@ class Display:
         shares += [self.ledger.virtual_s / budget.virtual_s] if budget.virtual_s else []
         return min(1.0, max(shares))
 
+    def _show_search(self, evaluations: int) -> None:
+        note = " | ".join(part for part in (self._phase, self._last) if part)
+        self._show("search", self._title, self._share(evaluations), note)
+
     def _show(self, key: str, text: str, share: float, note: str = "") -> None:
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(escape(text), total=1.0, note="")
@@ -100,20 +115,20 @@ class Display:
 
 
 def result_table(
-    task: SchedEnv, settings: Settings, title: str, best: dict[str, Any], evaluations: int, pairs: list[Pair]
+    task: SchedEnv, settings: Settings, title: str, best: dict[str, Any], course: Course, pairs: list[Pair]
 ) -> Table:
     """The table at the end of a run: EEVDF against the best policy on the held-out seeds."""
     percent = f"{100 * settings.heldout.confidence:g} %"
     words = best["policy"] + (f" with {tunables_text(list(best['tunables'].items()))}" if best["tunables"] else "")
     table = Table(
         title=title,
-        caption=_caption(task, best, pairs),
+        caption=_caption(task, best, course, pairs),
         box=box.SIMPLE_HEAD,
         title_style="",
         caption_style="",
     )
     table.title_justify = table.caption_justify = "left"
-    table.title = f"{title}: best of {evaluations} evaluations\n[bold]{escape(words)}[/bold]"
+    table.title = f"{title}: best of {course.evaluations} evaluations\n[bold]{escape(words)}[/bold]"
     table.add_column("metric", no_wrap=True)
     for heading in ("EEVDF", "best", "improvement", f"{percent} interval"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -130,9 +145,50 @@ def result_table(
     return table
 
 
-def _caption(task: SchedEnv, best: dict[str, Any], pairs: list[Pair]) -> str:
+def cost_table(cost: Cost, course: Course) -> Table:
+    """What the language models of a run took, by role."""
+    shown = ", ".join(cost.models)
+    what = "language model" if cost.are_language_models else "no language model, but rules that answer in its place"
+    table = Table(title=f"{shown}: {what}", box=box.SIMPLE_HEAD, title_style="", caption_style="")
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("role", no_wrap=True)
+    for heading in ("calls", "prompt tokens", "answer tokens", "dollars"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for role, sums in cost.by_role.items():
+        table.add_row(escape(role), *_cost_cells(sums))
+    table.add_section()
+    table.add_row("all", *_cost_cells(cost.total), style="bold")
+    each = course.per_policy()
+    if each["tokens"] is not None:
+        usd = "" if each["usd"] is None else f" and ${each['usd']:,.4f}"
+        table.caption = f"for each of {course.ok} policies that ran to their end: {each['tokens']:,.0f} tokens{usd}"
+    return table
+
+
+def _cost_cells(sums: Totals) -> list[str]:
+    usd = f"{sums.usd:,.4f}" + (f" + {sums.unpriced} calls of unknown price" if sums.unpriced else "")
+    return [f"{sums.calls:,}", f"{sums.prompt_tokens:,}", f"{sums.completion_tokens:,}", usd]
+
+
+def _course_text(course: Course) -> str:
+    """Improvement by iteration in a line, the best so far each time."""
+    some, best = course.after(SOME), course.best
+    parts = [f"{_reward_text(course.iterations[0].reward)} after the first of {len(course.iterations)} iterations"]
+    parts += [f"{_reward_text(some.reward)} after {SOME}"] if some else []
+    parts += [f"{_reward_text(best.reward)} at best (iteration {best.number})"] if best else []
+    return ", ".join(parts)
+
+
+def _reward_text(reward: float | None) -> str:
+    return "nothing" if reward is None else times_text(reward)
+
+
+def _caption(task: SchedEnv, best: dict[str, Any], course: Course, pairs: list[Pair]) -> str:
     lines = [f"objective: {objective_text(task.workload, task.objective)}; above 1.00x is better than EEVDF"]
-    lines.append(f"in the search, on seed {best['workload_seed']}: {times_text(best['reward'])}")
+    lines.append(f"in the search, on seed {best['workload_seed']}: {_course_text(course)}")
+    lines.append(
+        f"ended by {course.ended_by}; {course.virtual_s:,.1f} guest seconds, {course.ok} policies ran to their end"
+    )
     lines.append(f"the table: means over {len(pairs)} workload seeds that the search never saw, in pairs with EEVDF")
     outcomes = sorted({pair.measured.outcome.value for pair in pairs})
     failed = sum(not pair.measured.ok for pair in pairs)

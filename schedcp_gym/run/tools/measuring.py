@@ -18,6 +18,7 @@ from schedcp_gym.spec import BadInput, Policy
 from schedcp_gym.spec.errors import first_fault
 from schedcp_gym.spec.policy import Value
 
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Wanted:
     """The tool's arguments."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from schedcp_gym.baselines.toolbox import MEASURE, Server, Toolbox, ToolResult
+from schedcp_gym.baselines.toolbox import MEASURE, Toolbox, ToolResult
 from schedcp_gym.envs.wrappers import BudgetSpent, Ledger
 from schedcp_gym.lab import Lab
 from schedcp_gym.llm import Tool
@@ -81,7 +81,7 @@ class RunTools:
 
     def __init__(
         self,
-        session: Server,
+        session: Session,
         plane: "ControlPlane",
         measuring: Measuring,
         journal: Journal,
