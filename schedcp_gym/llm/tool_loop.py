@@ -15,6 +15,8 @@ T = TypeVar("T")
 Execute = Callable[[ToolCall], str]
 #: Gives the conversation to go on with, when one has grown long. A call and its results stay together.
 Shorten = Callable[[Sequence[Message]], Sequence[Message]]
+#: Is told of all calls of an answer before they are made, one by one: what can be done side by side may begin.
+Prepare = Callable[[Sequence[ToolCall]], None]
 
 #: Tokens of one tool's result that the model gets to see.
 RESULT_TOKENS = 4000
@@ -53,6 +55,7 @@ def run_tools(
     max_tokens: int | None = None,
     sample: int = 0,
     shorten: Shorten = list,
+    prepare: Prepare | None = None,
 ) -> Talk[T]:
     """Asks, makes the calls that the model wants, tells it their results, and so on until it answers without a call.
 
@@ -71,6 +74,7 @@ def run_tools(
         max_tokens: Tokens of each answer; None: as configured.
         sample: Which of several independent conversations.
         shorten: Is given the conversation before each question.
+        prepare: Is told of the calls of an answer that are about to be made.
 
     Raises:
         CallFailed: As :meth:`Client.chat`.
@@ -95,6 +99,8 @@ def run_tools(
         talk.append(reply.message)
         if is_last or not reply.tool_calls:
             return Talk(reply, tuple(talk), rounds, calls, is_last and bool(reply.tool_calls))
+        if prepare is not None:
+            prepare(reply.tool_calls[: max_calls - calls])
         for call in reply.tool_calls:
             allowed = calls < max_calls
             result = _result(call, execute) if allowed else prompt("call_not_made")
