@@ -16,6 +16,8 @@ PROMPTS = Path(__file__).parent / "prompts"
 ROLE = "single"
 #: So many stops in a row without a measurement before, and it has no more to try.
 IDLE = 2
+#: Tool calls of an answer, on average: those beyond are told to the model as not made.
+CALLS = 8
 #: What is kept of a measurement for the conversation that has lost it.
 KEPT = ("policy", "tunables", "outcome", "message", "improvement", "reward")
 
@@ -84,8 +86,10 @@ class _Conversation:
                 tools,
                 self._execute,
                 max_rounds=left,
+                max_calls=CALLS * left,
                 result_tokens=self.agent.result_tokens,
                 shorten=self.window.shorten,
+                prepare=given.tools.prepare,
             )
             left -= talk.rounds + 1
             given.note({"role": ROLE, "outcome": talk.reply.outcome.value, "text": talk.reply.text})
@@ -96,7 +100,6 @@ class _Conversation:
 
     def _execute(self, call: ToolCall) -> str:
         assert self.given.tools is not None
-        self.given.tell(f"{ROLE}: {call.name}")
         result = self.given.tools.call(call.name, plain_arguments(call))
         if call.name == MEASURE and not result.is_error:
             self.measured.append({name: result.data[name] for name in KEPT if result.data.get(name)})
