@@ -47,11 +47,20 @@ class Lab:
         self._report: Report = report or _silent
         self._machines: dict[str, Machine] = {}
         self._images: dict[str, Image] = {}
+        self.stopped = False
         self._lock = threading.Lock()
+        self._image_lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Lab":
         """The lab itself: it is a place, not a value (Gymnasium copies an environment's arguments)."""
         return self
+
+    def branch(self) -> "Lab":
+        """A lab of the same settings and images beside this one: what runs in it can be stopped by itself."""
+        beside = Lab(workers=self.workers, cache=self.cache, cold=self.cold, report=self._report)
+        beside._images = self._images
+        beside._image_lock = self._image_lock
+        return beside
 
     def image(self, kernel: str) -> Image:
         """The image for a kernel setting, built when missing.
@@ -59,7 +68,7 @@ class Lab:
         Raises:
             SchedcpError: It can't be built.
         """
-        with self._lock:
+        with self._image_lock:
             if kernel not in self._images:
                 self._images[kernel] = ensure_image(catalogue.image_inputs(kernel), self._report)
             return self._images[kernel]
@@ -75,6 +84,8 @@ class Lab:
             key = digest(spec)
             if key not in self._machines:
                 self._machines[key] = Machine(spec, image)
+                if self.stopped:
+                    self._machines[key].stop()
             return self._machines[key]
 
     def digests(self, trial: Trial) -> dict[str, str]:
@@ -96,6 +107,7 @@ class Lab:
     def stop(self) -> None:
         """Ends all that runs, for good: for who breaks off."""
         with self._lock:
+            self.stopped = True
             machines = list(self._machines.values())
         for machine in machines:
             machine.stop()

@@ -133,6 +133,7 @@ class Run:
                     report=self.display.image,
                     named=self._named,
                     tell=tell,
+                    progress=self.display.progress,
                 )
             )
         return Assignment(env, settings.seed, self.ledger, note, client, tools, tell)

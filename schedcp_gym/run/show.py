@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.render import objective_text, times_text, tunables_text
@@ -84,9 +85,13 @@ class Display:
 
     def phase(self, text: str) -> None:
         """What the agent is at: a role's work, a tool's call (told from any thread)."""
+        self.progress(text)
+        self._line(self._phase)
+
+    def progress(self, text: str) -> None:
+        """How far that is: shown on a terminal only, in place of what was shown before (told from any thread)."""
         self._phase = " ".join(text.split())
         self._show_search(self.ledger.evaluations)
-        self._line(self._phase)
 
     def heldout(self, done: int, total: int) -> None:
         """A held-out measurement is there."""
@@ -145,12 +150,10 @@ def result_table(
     return table
 
 
-def cost_table(cost: Cost, course: Course) -> Table:
+def cost_table(cost: Cost, course: Course) -> Group:
     """What the language models of a run took, by role."""
-    shown = ", ".join(cost.models)
     what = "language model" if cost.are_language_models else "no language model, but rules that answer in its place"
-    table = Table(title=f"{shown}: {what}", box=box.SIMPLE_HEAD, title_style="", caption_style="")
-    table.title_justify = table.caption_justify = "left"
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("role", no_wrap=True)
     for heading in ("calls", "prompt tokens", "answer tokens", "dollars"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -159,10 +162,11 @@ def cost_table(cost: Cost, course: Course) -> Table:
     table.add_section()
     table.add_row("all", *_cost_cells(cost.total), style="bold")
     each = course.per_policy()
+    ends = ""
     if each["tokens"] is not None:
         usd = "" if each["usd"] is None else f" and ${each['usd']:,.4f}"
-        table.caption = f"for each of {course.ok} policies that ran to their end: {each['tokens']:,.0f} tokens{usd}"
-    return table
+        ends = f"for each of {course.ok} policies that ran to their end: {each['tokens']:,.0f} tokens{usd}"
+    return Group(Text(f"{', '.join(cost.models)}: {what}"), table, Text(ends))
 
 
 def _cost_cells(sums: Totals) -> list[str]:

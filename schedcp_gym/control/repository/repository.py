@@ -12,6 +12,7 @@ from schedcp_gym.control.repository import entry
 from schedcp_gym.control.repository.classes import check_class, class_of
 from schedcp_gym.control.repository.embedding import Embedder, configured_embedder
 from schedcp_gym.control.repository.records import (
+    TEXT_LIMIT,
     Antipattern,
     Kind,
     PolicyRecord,
@@ -197,6 +198,21 @@ class Repository:
                 row["vector"] = vector
             self.store.add(ENTRIES, rows)
         return stamped
+
+    def note(self, policy: str, text: str) -> PolicyRecord:
+        """Adds a note to a policy's card: what worked, say. What a search finds does not change by it.
+
+        Raises:
+            BadInput: There is no such policy, or its card would be too long.
+        """
+        with self.store.writing():
+            record = self.get(policy)
+            card = f"{record.card.rstrip()}\n\n{text}"
+            if len(card) > TEXT_LIMIT:
+                raise BadInput(f"the card of {record.name} would have {len(card)} characters; {TEXT_LIMIT} are allowed")
+            noted = dataclasses.replace(record, card=card)
+            self._change([record.id], lambda row: {**row, "body": entry.body_of(noted)})
+        return noted
 
     def rename(self, policy_id: str, name: str, status: Status) -> None:
         """Gives a policy another name and status: one of the library that was replaced there."""

@@ -237,13 +237,8 @@ def deploy(
         BadInput: The token is not good for this policy on this kernel; nothing was started.
         SchedcpError: A policy does not compile, or the host failed.
     """
-    if policy.is_eevdf:
-        raise BadInput("eevdf is the kernel's own scheduler: there is nothing to deploy")
-    tokens.read(token)  # before anything costly
-    image = lab.image(spec.kernel)
-    compiled = compile_policy(policy.source, image)
+    image, compiled = admit(policy, token, lab=lab, spec=spec)
     digests = {"object": tokens.object_digest(compiled), "image": image.digest, "kernel": image.kernel}
-    tokens.check(token, object_digest=digests["object"], image=image, tunables=policy.tunables, cpus=spec.cpus)
     trial = Trial(policy, workload, spec, scale, seed)
     files = dict(build_job(trial, compiled).files)
     files |= {"run": RUN_SCRIPT.read_bytes(), "config": config.lines().encode(), **_fallback(trial, fallback, image)}
@@ -251,6 +246,26 @@ def deploy(
         files["beats"] = beats.encode()
     result = _run(Job(files, trial.max_job_s), lab, spec)
     return _to_report(result, workload, digests)
+
+
+def admit(policy: Policy, token: str, *, lab: Lab, spec: MachineSpec) -> tuple[Image, bytes]:
+    """Asks for the token, before anything is started.
+
+    Returns:
+        The image, and the policy's object.
+
+    Raises:
+        BadInput: The token is not good for this policy on this machine.
+        SchedcpError: The policy does not compile.
+    """
+    if policy.is_eevdf:
+        raise BadInput("eevdf is the kernel's own scheduler: there is nothing to deploy")
+    tokens.read(token)  # before anything costly
+    image = lab.image(spec.kernel)
+    compiled = compile_policy(policy.source, image)
+    digest = tokens.object_digest(compiled)
+    tokens.check(token, object_digest=digest, image=image, tunables=policy.tunables, cpus=spec.cpus)
+    return image, compiled
 
 
 def _fallback(trial: Trial, fallback: Policy | None, image: Image) -> dict[str, bytes]:

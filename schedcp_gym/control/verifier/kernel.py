@@ -36,19 +36,21 @@ def check_kernel(policy: Policy, compiled: bytes, machine: Machine) -> StageRepo
     files = {"run": RUN_SCRIPT.read_bytes(), "policy.bpf.o": compiled, "tunables": tunables_file(policy)}
     result = run_job(machine, Job(files, LOAD_LIMIT_S))
     timings = {"total": result.timings_s.get("total", 0.0)}
-    log = result.text("verifier.log")
+    log, guest_s = result.text("verifier.log"), result.job_s or 0.0
     report = read_report(result)
     if report is None or not {"outcome", "stage", "message"} <= report.keys():
         summary, words = result.message or "the micro-VM gave no report", log + result.console
         fault = result.says_nothing
-        return StageReport(Stage.KERNEL, False, summary, log=words, timings_s=timings, infra_fault=fault)
+        return StageReport(
+            Stage.KERNEL, False, summary, log=words, timings_s=timings, infra_fault=fault, guest_s=guest_s
+        )
     figures = instruction_counts(log)
     if report["outcome"] == "ok":
         most = max(figures, key=lambda figure: figure.value or 0.0, default=None)
         summary = f"loaded: {len(figures)} callbacks" + (
             f", at most {most.value:.0f} instructions ({most.case})" if most else ""
         )
-        return StageReport(Stage.KERNEL, True, summary, figures=figures, log=log, timings_s=timings)
+        return StageReport(Stage.KERNEL, True, summary, figures=figures, log=log, timings_s=timings, guest_s=guest_s)
     kernel_log = str(report.get("kernel_log") or "")
     return StageReport(
         Stage.KERNEL,
@@ -58,6 +60,7 @@ def check_kernel(policy: Policy, compiled: bytes, machine: Machine) -> StageRepo
         evidence=what_matters(log) or "\n".join(kernel_log.splitlines()[-EVIDENCE_LINES:]),
         log="\n".join(filter(None, (log, kernel_log))),
         timings_s=timings,
+        guest_s=guest_s,
     )
 
 

@@ -64,6 +64,7 @@ def check_performance(policy: Policy, lab: Lab, spec: MachineSpec) -> StageRepor
     pairs = {load: (measured[2 * at], measured[2 * at + 1]) for at, load in enumerate(loads)}
     figures = tuple(_figure(limit, *pairs[limit.workload, limit.seed]) for limit in limits())
     timings = {"total": time.monotonic() - began}
+    guest_s = sum(mine.job_s or 0.0 for mine, _ in pairs.values())
     for load, (mine, baseline) in pairs.items():
         if bad := next((each for each in (baseline, mine) if not each.ok), None):
             return StageReport(
@@ -75,6 +76,7 @@ def check_performance(policy: Policy, lab: Lab, spec: MachineSpec) -> StageRepor
                 log=bad.log,
                 timings_s=timings,
                 infra_fault=bad is baseline or bad.outcome is Outcome.INFRA_FAULT,
+                guest_s=guest_s,
             )
     worst = min(figures, key=lambda figure: (figure.value or 0.0) / figure.limit)
     summary = f"{worst.case}: {worst.name} {worst.value:.2f} (at least {worst.limit:g}; 1 is EEVDF)"
@@ -85,6 +87,7 @@ def check_performance(policy: Policy, lab: Lab, spec: MachineSpec) -> StageRepor
         figures=figures,
         evidence="\n".join(figure.why for figure in figures if not figure.kept),
         timings_s=timings,
+        guest_s=guest_s,
     )
 
 

@@ -1,6 +1,7 @@
 """What the verifier says of a policy: a value that an agent can read."""
 
 import enum
+import math
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -85,6 +86,7 @@ class StageReport:
         log: All there is, for who asks for more.
         timings_s: Host seconds: ``total``.
         infra_fault: Whether the host, and not the policy, failed: says nothing about the policy.
+        guest_s: Guest seconds of its runs.
     """
 
     stage: Stage
@@ -96,6 +98,7 @@ class StageReport:
     log: str = ""
     timings_s: dict[str, float] = Field(default_factory=dict)
     infra_fault: bool = False
+    guest_s: float = 0.0
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -125,6 +128,11 @@ class Report:
     def caught_at(self) -> Stage | None:
         """The stage that failed; None when none did."""
         return next((stage.stage for stage in self.stages if not stage.passed), None)
+
+    @property
+    def guest_s(self) -> float:
+        """Guest seconds of all its runs."""
+        return round(math.fsum(stage.guest_s for stage in self.stages), 6)
 
     @property
     def infra_fault(self) -> bool:

@@ -39,6 +39,7 @@ def open_tools(
     report: Callable[[str, float], None],
     named: Callable[[Policy], None],
     tell: Tell,
+    progress: Tell,
 ) -> Iterator[Toolbox]:
     """The tools of a run, over a control plane of its own.
 
@@ -51,6 +52,7 @@ def open_tools(
         report: Is told of the image's build.
         named: Is told of a policy, under the name it is known by, before it is measured.
         tell: Is told what is done, in a line.
+        progress: Is told how far that is, now and then.
     """
     from schedcp_gym.control.repository import Repository
     from schedcp_gym.control.server import ControlPlane, build_server
@@ -69,7 +71,7 @@ def open_tools(
         author=author,
     )
     measuring = Measuring(env, ledger, plane.resolve, named)
-    with Session(build_server(plane), tell) as session:
+    with Session(build_server(plane), progress) as session:
         try:
             yield Toolbox(RunTools(session, plane, measuring, journal, ledger, tell))
         finally:

@@ -20,15 +20,15 @@ class Session:
     It is a session like one over stdio or HTTP: the same checks of arguments, the same results. Used with ``with``.
     """
 
-    def __init__(self, server: Any, tell: Tell) -> None:
+    def __init__(self, server: Any, progress: Tell) -> None:
         """Prepares a session.
 
         Args:
             server: The SDK's server.
-            tell: Is told of a call's progress in a line.
+            progress: Is told how far a call is, in a line.
         """
         self._server = server
-        self._tell = tell
+        self._progress = progress
         self._loop = asyncio.new_event_loop()
         self._client: Any = None
         self._leave = asyncio.Event()
@@ -67,7 +67,7 @@ class Session:
 
         async def progress(_done: float, _total: float | None, message: str | None) -> None:
             if message:
-                self._tell(f"{name}: {message}")
+                self._progress(f"{name}: {message}")
 
         try:
             told = self._on_loop(self._client.call_tool(name, dict(arguments), progress_callback=progress))

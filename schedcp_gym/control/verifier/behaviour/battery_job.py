@@ -36,6 +36,7 @@ class Ran:
         loader: What else the loader reports of the policy; empty when there is none.
         host_fault: Whether the host failed: nothing else counts.
         log: All there is.
+        guest_s: Guest seconds it took.
     """
 
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Ran:
     loader: Mapping[str, int] = field(default_factory=dict)
     host_fault: bool = False
     log: str = ""
+    guest_s: float = 0.0
 
 
 def build_job(cases: Sequence[Case], names: Sequence[str], policy: Policy, compiled: bytes | None) -> Job:
@@ -91,6 +93,7 @@ def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
         loader={name: report[name] for name in LOADER if isinstance(report.get(name), int) and report.get("ops")},
         host_fault=result.says_nothing,
         log=_log(cases, result, report),
+        guest_s=result.job_s or 0.0,
     )
 
 

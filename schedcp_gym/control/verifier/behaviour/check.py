@@ -76,6 +76,7 @@ def _report(cases: Sequence[Case], ran: Sequence[Ran], total_s: float) -> StageR
         log="\n\n".join(one.log for one in ran),
         timings_s={"total": total_s},
         infra_fault=any(one.host_fault for one in ran),
+        guest_s=sum(one.guest_s for one in ran),
     )
 
 

@@ -1,0 +1,131 @@
+"""Deploying a verified policy to a running workload, step by step, with a way back."""
+
+import functools
+import time
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from schedcp_gym.control.server import telling
+from schedcp_gym.control.server.answer import Answer
+from schedcp_gym.control.server.arguments import (
+    NO_TUNABLES,
+    PolicyArgument,
+    SourceArgument,
+    TunablesArgument,
+    WorkloadArgument,
+)
+from schedcp_gym.control.server.call import Call
+from schedcp_gym.control.server.deployments import Deployment
+from schedcp_gym.control.server.tool import tool
+from schedcp_gym.control.verifier import canary
+from schedcp_gym.control.verifier.canary import CanaryReport
+from schedcp_gym.control.verifier.token import TOKEN_LIMIT
+from schedcp_gym.lab import Lab
+from schedcp_gym.spec import Policy
+
+DeploymentArgument = Annotated[
+    str,
+    Field(description="A deployment's id, as deploy_policy gave it.", max_length=80, examples=["deployment-1"]),
+]
+
+
+@tool(boots=True, changes=True)
+def deploy_policy(
+    call: Call,
+    workload: WorkloadArgument,
+    token: Annotated[
+        str | None,
+        Field(
+            description="What submit_policy with stages=full gave for this policy with these tunables; null: the one "
+            "this session was given.",
+            max_length=TOKEN_LIMIT,
+            examples=["scp1.…"],
+        ),
+    ] = None,
+    policy: PolicyArgument = None,
+    source: SourceArgument = None,
+    tunables: TunablesArgument = NO_TUNABLES,
+) -> Answer:
+    """Deploy a verified policy: to 10, 25, 50 % of the workload's tasks, then to all; back to EEVDF on a breach.
+
+    Gives a deployment's id at once; deployment_status tells how it goes. Takes 15 to 40 host seconds.
+    """
+    plane = call.plane
+    found, chosen = plane.workload(workload), plane.resolve(policy, source, tunables)
+    given = token if token is not None else plane.token_of(chosen)
+    call.step(f"the token for {chosen.name}")
+    canary.admit(chosen, given, lab=call.lab, spec=plane.machine)
+    deploy = functools.partial(_deploy, call, chosen, given, found)
+    lab = call.lab if plane.wait_for_deployments else plane.branch()
+    deployment = plane.deployments.start(
+        call.session.id, workload, chosen, lab, deploy, guessable=call.session.own, ended=plane.note_deployed
+    )
+    if plane.wait_for_deployments:
+        call.step(f"{chosen.name} on {workload}: 10, 25, 50, 100 % of the tasks")
+        deployment.over.wait()
+        call.check()
+    return _answer(deployment)
+
+
+@tool()
+def deployment_status(
+    call: Call,
+    deployment: DeploymentArgument,
+    wait_s: Annotated[
+        float, Field(description="Host seconds to wait for its end, if it is running.", ge=0, le=60)
+    ] = 0.0,
+) -> Answer:
+    """How a deployment of this session goes: running, or kept, reverted, failed, stopped, with each phase's figures.
+
+    A guest on the virtual clock talks to nobody while it runs: the phases are told at its end.
+    """
+    found = call.plane.deployments.get(call.session.id, deployment)
+    until = time.monotonic() + wait_s
+    while not found.over.wait(min(0.5, max(0.0, until - time.monotonic()))) and time.monotonic() < until:
+        call.step(f"{deployment}: running")
+    return _answer(found)
+
+
+@tool(changes=True)
+def stop_deployment(call: Call, deployment: DeploymentArgument) -> Answer:
+    """Stop a deployment of this session that is running: its virtual machine is ended."""
+    found = call.plane.deployments.get(call.session.id, deployment)
+    if found.state != "running":
+        return _answer(found)
+    found.lab.stop()
+    call.step(f"{deployment}: stopping")
+    found.over.wait(30.0)
+    return _answer(found)
+
+
+def _deploy(call: Call, policy: Policy, token: str, workload: Any, lab: Lab) -> CanaryReport:
+    plane = call.plane
+    return canary.deploy(
+        policy, token, workload, lab=lab, spec=plane.machine, scale=plane.deploy_scale, seed=plane.seed
+    )
+
+
+def _answer(deployment: Deployment) -> Answer:
+    report = deployment.report
+    data: dict[str, Any] = {
+        "deployment": deployment.id,
+        "workload": deployment.workload,
+        "policy": deployment.policy.name,
+        "tunables": dict(deployment.policy.tunables),
+        "state": deployment.state,
+        "message": deployment.message or (report.reason if report else ""),
+    }
+    head = f"{deployment.id}: {deployment.policy.name} on {deployment.workload}: "
+    if report is None:
+        why = f": {deployment.message}" if deployment.message else ""
+        return Answer(f"{head}{deployment.state}{why}", data, guest_s=0.0)
+    data |= {
+        "in_charge": report.in_charge,
+        "phases": report.phases,
+        "breach": report.breach,
+        "revert_ms": report.revert_ms,
+        "tasks_lost": report.tasks_lost,
+        "metrics": report.metrics,
+    }
+    return Answer(head + telling.deployment_text(report), data, guest_s=report.wall_s)
