@@ -1,0 +1,148 @@
+"""Planning: searches the repository with what was seen, reads what fits, and chooses what is tried in this round."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from schedcp_gym.llm.providers._offline import profile, propose, ruleset
+from schedcp_gym.llm.providers._offline.conversation import Conversation
+from schedcp_gym.llm.providers._offline.facts import Facts
+from schedcp_gym.llm.providers._offline.library import Known, policies
+from schedcp_gym.llm.providers._offline.propose import Proposal, Result
+
+#: Policies that are read before the first plan, beyond the number of candidates.
+READ_MORE = 1
+#: Searches bring so many names.
+HITS = 6
+#: From this round on, a policy may be written: figures have shown by then what the library can do.
+WRITE_FROM = 2
+#: Names of draft policies begin so: they can't be told from one another by name, and have no card.
+DRAFT = "draft-"
+
+
+def turn(talk: Conversation) -> Any:
+    """The next questions to the repository, or the plan."""
+    task = talk.block("PlanningTask")
+    task = task or next((block for block in reversed(talk.blocks) if block), {})
+    task = task if "left" in task else next((v for v in task.values() if isinstance(v, Mapping) and "left" in v), {})
+    facts = profile.facts_of(talk)
+    results = results_of(task.get("history") or ())
+    wanted = int((task.get("left") or {}).get("candidates") or 1)
+    known = policies(talk.of("search_repository", "get_policy"))
+    questions = _questions(talk, facts, known, results, wanted)
+    return questions or _plan(talk, facts, known, results, wanted)
+
+
+def results_of(history: Sequence[Mapping[str, Any]]) -> list[Result]:
+    """What was measured, of the program's own record."""
+    return [
+        Result(
+            str(tried.get("policy", "")),
+            dict(tried.get("tunables") or {}),
+            math.log(max(float(tried.get("improvement") or 0.0), 0.05)),
+            tried.get("outcome") == "ok",
+        )
+        for tried in history
+    ]
+
+
+def _questions(
+    talk: Conversation, facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int
+) -> list[tuple[str, dict[str, Any]]]:
+    if "search_repository" in talk.tools and not talk.asked("search_repository"):
+        return [talk.call("search_repository", query=query, limit=HITS) for query in propose.queries(facts)]
+    if "get_policy" not in talk.tools:
+        return []
+    asked = {str(call.arguments.get("policy")) for call in talk.asked("get_policy")}
+    best = propose.best_of(results)
+    # What was tried has to be read again for its ranges; then what could be tried next.
+    names = [best.policy] if best and best.policy else []
+    names += propose.worth_reading(facts, known, wanted + READ_MORE if not results else 2)
+    missing = [name for name in dict.fromkeys(names) if name not in asked]
+    return [talk.call("get_policy", policy=name) for name in missing] if not asked else []
+
+
+def _plan(
+    talk: Conversation, facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int
+) -> dict[str, Any]:
+    proposals = choose(facts, known, results, wanted, can_configure=bool(known))
+    texts = ruleset.load("words")["plan"]
+    diagnosis = ruleset.holding(facts)[0]
+    best = propose.best_of(results)
+    stands = (
+        texts["so_far"].replace("$policy", best.policy).replace("$times", f"{math.exp(best.reward):.2f}")
+        if best
+        else ""
+    )
+    return {
+        "reasoning": " ".join(filter(None, [ruleset.fill(diagnosis["says"], facts), stands])),
+        "candidates": [_candidate(proposal, number, results) for number, proposal in enumerate(proposals)],
+        "no_gain_expected": not proposals,
+    }
+
+
+def choose(
+    facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int, *, can_configure: bool = True
+) -> list[Proposal]:
+    """So many things to try, the most promising first; none that was measured."""
+    tried = {result.policy for result in results}
+    fresh = [
+        one for one in propose.fitting(facts, known) if one.policy not in tried and _by_name(known, one.policy).is_read
+    ]
+    if not results:
+        first = fresh[:wanted]
+        return first if first else _write(facts, known, results, wanted)
+    best = propose.best_of(results)
+    tuned = _tuned(facts, known, results, best) if best else []
+    wrote = _write(facts, known, results, 1) if _writing_is_due(best, results, facts, can_configure) else []
+    # Mostly steps from the best; one place of the plan for another idea, while there is one.
+    ideas = (wrote + fresh)[: 1 if tuned else wanted]
+    chosen = tuned[: max(0, wanted - len(ideas))] + ideas
+    return chosen or fresh[:wanted]
+
+
+def _tuned(facts: Facts, known: Sequence[Known], results: Sequence[Result], best: Result) -> list[Proposal]:
+    policy = _by_name(known, best.policy)
+    why = ruleset.load("words")["plan"]["step"]
+    proposals = []
+    for values in propose.better_values(facts, best.policy, policy.tunables, results):
+        changed = sorted(name for name in {*values, *best.values} if values.get(name) != best.values.get(name))
+        words = why.replace("$changed", ", ".join(f"{name} {values.get(name, 'default')}" for name in changed))
+        proposals.append(Proposal("configure", best.policy, values, words.replace("$policy", best.policy)))
+    return proposals
+
+
+def _writing_is_due(best: Result | None, results: Sequence[Result], facts: Facts, can_configure: bool) -> bool:
+    """Whether to write a policy: the library has had its chance, and what is possible is not reached."""
+    if not can_configure or best is None:
+        return True
+    possible = facts.figures.get("above_best_percent")
+    if possible is not None and math.exp(best.reward) >= 0.98 / (1 - possible / 100):
+        return False
+    return len(results) >= WRITE_FROM and not any(result.policy.startswith(DRAFT) for result in results)
+
+
+def _write(facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int) -> list[Proposal]:
+    drafts = sum(result.policy.startswith(DRAFT) for result in results)
+    ideas = propose.patched(facts, known, ()) + propose.written(facts, ())
+    return ideas[drafts : drafts + wanted]
+
+
+def _by_name(known: Sequence[Known], name: str) -> Known:
+    return next((one for one in known if one.name == name), Known(name, len(known)))
+
+
+def _candidate(proposal: Proposal, number: int, results: Sequence[Result]) -> dict[str, Any]:
+    base = proposal.policy or "new"
+    label = proposal.writes.replace("_", "-") if proposal.writes else base
+    candidate: dict[str, Any] = {
+        "name": f"{label}-{len(results) + number + 1}",
+        "way": proposal.way,
+        "why": proposal.why,
+        "tunables": dict(proposal.values),
+    }
+    if proposal.policy:
+        candidate["policy"] = proposal.policy
+    if proposal.change:
+        candidate |= {"change": proposal.change, "primitives": list(proposal.primitives)}
+    return candidate

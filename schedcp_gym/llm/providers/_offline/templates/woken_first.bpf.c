@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * $name: who runs shortly each time goes first when it wakes up; a favoured name does so at any length.
+ *
+ * A task's bursts are averaged. One whose burst is short joins the line as if it had come head_start_us earlier, less the
+ * longer its burst; at long_us nothing is left of that. On wake-up it preempts who came later by more than preempt_us.
+ * A turn that is interrupted is gone on with in its old place, and waiting counts: nobody starves.
+ *
+ * Good for: interactive tasks and request handlers beside CPU hogs, servers whose short bursts wait behind long ones.
+ * Bad for: batches without wake-ups, where it is a plain line. Weights are ignored. One line and one lock for all CPUs.
+ */
+#include <scx/common.bpf.h>
+#include <schedcp/cpus.bpf.h>
+#include <schedcp/helpers.bpf.h>
+#include <schedcp/tunable.bpf.h>
+#include <schedcp/turn.bpf.h>
+
+char _license[] SEC("license") = "GPL";
+
+TUNABLE_TEXT(favour, "Beginning of the process name of the tasks that go first, however long they run.");
+TUNABLE(u64, slice_us, $slice_us, "us", 500, 1000000, log, "Time a task may run before the next in line.");
+TUNABLE(u64, head_start_us, $head_start_us, "us", 500, 500000, log, "How much earlier the shortest burst's place in line is.");
+TUNABLE(u64, long_us, $long_us, "us", 200, 100000, log, "Burst from which on there is no head start.");
+TUNABLE(u64, preempt_us, 1000, "us", 0, 100000, linear, "How much later who runs must have come to be preempted.");
+
+UEI_DEFINE(uei);
+
+enum ${c}_dsq {
+	${C}_SHARED,
+	${C}_BOUND,	/* plus the CPU's number */
+};
+
+struct ${c}_task {
+	struct turn turn;
+	u64 burst_ns;	/* average */
+	u64 burst_began_at;	/* CPU time it had */
+};
+
+TASK_DATA_DEFINE(${c}, struct ${c}_task)
+
+static u64 head_start_ns(const struct task_struct *p, const struct ${c}_task *t)
+{
+	u64 all = US_TO_NS(head_start_us), end = US_TO_NS(long_us);
+
+	if (name_begins(p, favour))
+		return all;
+	return t->burst_ns < end ? all / 1024 * ((end - t->burst_ns) * 1024 / (end ?: 1)) : 0;
+}
+
+/* What is left of the task's turn, after a new one was begun if it was over. */
+static u64 left_ns(struct task_struct *p, struct ${c}_task *t)
+{
+	u64 left = turn_left(&t->turn, p, US_TO_NS(slice_us));
+
+	if (!t->turn.key)
+		t->turn.key = scx_bpf_now() - head_start_ns(p, t);
+	return left;
+}
+
+s32 BPF_STRUCT_OPS(${c}_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	return take_idle_cpu(p, prev_cpu, wake_flags, US_TO_NS(slice_us));
+}
+
+void BPF_STRUCT_OPS(${c}_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 dsq = is_bound(p) ? ${C}_BOUND + scx_bpf_task_cpu(p) : ${C}_SHARED, left;
+	struct ${c}_task *t = data_of(p);
+
+	if (goes_local(p) || !t) {
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), enq_flags);
+		return;
+	}
+	left = left_ns(p, t);
+	scx_bpf_dsq_insert_vtime(p, dsq, left, t->turn.key, enq_flags);
+	if (!wake_idle_cpu(p) && enq_flags & SCX_ENQ_WAKEUP)
+		preempt_above(p, t->turn.key + US_TO_NS(preempt_us));
+}
+
+void BPF_STRUCT_OPS(${c}_dispatch, s32 cpu, struct task_struct *prev)
+{
+	u64 left = US_TO_NS(slice_us), bound = ${C}_BOUND + cpu;
+	struct ${c}_task *t = NULL;
+
+	prev = if_runnable(prev);
+	if (prev && !is_cpu_kthread(prev))
+		t = data_of(prev);
+	if (t)
+		left = left_ns(prev, t);
+	if (!t || t->turn.key > lowest_key(${C}_SHARED, bound)) {
+		if (serve_lower(${C}_SHARED, bound))
+			return;
+	}
+	if (prev)
+		scx_bpf_task_set_slice(prev, left);
+	if (t)
+		set_rank(cpu, t->turn.key);
+}
+
+void BPF_STRUCT_OPS(${c}_runnable, struct task_struct *p, u64 enq_flags)
+{
+	struct ${c}_task *t = data_of(p);
+
+	if (!t || !(enq_flags & SCX_ENQ_WAKEUP))
+		return;
+	t->burst_began_at = p->se.sum_exec_runtime;
+	end_turn(&t->turn, p);
+}
+
+void BPF_STRUCT_OPS(${c}_running, struct task_struct *p)
+{
+	struct ${c}_task *t = data_of(p);
+
+	if (!t || is_cpu_kthread(p))
+		return;
+	left_ns(p, t);	/* a task that found an idle CPU has no key yet */
+	set_rank(scx_bpf_task_cpu(p), t->turn.key);
+}
+
+void BPF_STRUCT_OPS(${c}_stopping, struct task_struct *p, bool runnable)
+{
+	struct ${c}_task *t = data_of(p);
+	u64 ran;
+
+	set_rank(scx_bpf_task_cpu(p), 0);
+	if (!t)
+		return;
+	ran = p->se.sum_exec_runtime - t->burst_began_at;
+	/* A burst that has not ended counts once it is longer than usual: who computes may never sleep. */
+	if (!runnable || ran > t->burst_ns)
+		t->burst_ns = (3 * t->burst_ns + ran) / 4;
+}
+
+void BPF_STRUCT_OPS(${c}_enable, struct task_struct *p)
+{
+	struct ${c}_task *t = data_of(p);
+
+	if (!t)
+		return;
+	t->burst_ns = NSEC_PER_MSEC;
+	t->burst_began_at = p->se.sum_exec_runtime;
+	end_turn(&t->turn, p);
+}
+
+CPU_OPS_DEFINE(${c}, drain_dsqs(${C}_BOUND, cpu))
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(${c}_init)
+{
+	return create_dsqs(${C}_BOUND);
+}
+
+void BPF_STRUCT_OPS(${c}_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SCX_OPS_DEFINE(${c}_ops,
+	       .select_cpu	= (void *)${c}_select_cpu,
+	       .enqueue		= (void *)${c}_enqueue,
+	       .dispatch	= (void *)${c}_dispatch,
+	       .runnable	= (void *)${c}_runnable,
+	       .running		= (void *)${c}_running,
+	       .stopping	= (void *)${c}_stopping,
+	       .init_task	= (void *)${c}_init_task,
+	       .enable		= (void *)${c}_enable,
+	       CPU_OPS(${c}),
+	       .init		= (void *)${c}_init,
+	       .exit		= (void *)${c}_exit,
+	       .name		= "$c");
