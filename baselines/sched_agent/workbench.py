@@ -76,7 +76,7 @@ class Workbench:
         if name == SUBMIT:
             return self._submit(arguments)
         result = self._toolbox.call(name, arguments)
-        if name == DEPLOY and not result.is_error and result.data.get("deployed"):
+        if name == DEPLOY and not result.is_error and result.data.get("state") == "kept":
             self._facts.deploy(str(arguments.get("policy") or ""), arguments.get("tunables") or {})
         return result
 
@@ -113,8 +113,7 @@ class Workbench:
         result = self._toolbox.call(SUBMIT, arguments)
         if not result.is_error:
             passed = bool(result.data.get("passed"))
-            found = f"failed at {result.data.get('caught_at')}"
-            self._facts.verified(policy, one.tunables, passed, found)
+            self._facts.verified(policy, one.tunables, passed, _finding(result.data))
         return self._shown(result)
 
     def _shown(self, result: ToolResult) -> ToolResult:
@@ -130,6 +129,11 @@ class Workbench:
 
 def _refused(text: str) -> ToolResult:
     return ToolResult(text, is_error=True)
+
+
+def _finding(data: Mapping[str, Any]) -> str:
+    stages = data.get("stages") or []
+    return next((f"{stage['stage']}: {stage['summary']}" for stage in stages if not stage["passed"]), "")
 
 
 def _words(name: str, arguments: Mapping[str, Any]) -> str:

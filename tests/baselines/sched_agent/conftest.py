@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import gymnasium as gym
 import hydra
 import pytest
-from omegaconf import OmegaConf
-
 from llm.conftest import client_of, no_keys, serve, warm_litellm  # noqa: F401 (fixtures)
 from llm.fake_server import answer
+from omegaconf import OmegaConf
+
 from schedcp_gym.baselines.agent import Assignment
 from schedcp_gym.baselines.toolbox import Toolbox, ToolResult
 from schedcp_gym.envs import env_id
@@ -18,10 +18,7 @@ from schedcp_gym.llm import Tool
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.spec import Measurement, Outcome
 
-TOOLS = (
-    "describe_workload analyze_workload profile_workload search_repository get_policy submit_policy deploy_policy "
-    "measure_policy get_feedback record_learning add_policy"
-).split()
+TOOLS = ["describe_workload", "analyze_workload", "profile_workload", "search_repository", "get_policy", "submit_policy", "deploy_policy", "measure_policy", "get_feedback", "record_learning", "add_policy"]
 
 
 class Tools:
@@ -42,13 +39,16 @@ class Tools:
         if name == "submit_policy":
             return self._submit(arguments)
         if name == "deploy_policy":
-            return ToolResult("deployed to all", {"deployed": True})
+            return ToolResult("deployed to all", {"state": "kept"})
         return ToolResult(f"answer of {name}", {})
 
     def _submit(self, arguments):
         policy = arguments.get("policy") or "draft-1"
         if policy in self.unsafe:
-            return ToolResult("behaviour: starves", {"passed": False, "caught_at": "behaviour", "policy": policy})
+            stages = [{"stage": "behaviour", "passed": False, "summary": "starves"}]
+            return ToolResult(
+                "behaviour: starves", {"passed": False, "caught_at": "behaviour", "policy": policy, "stages": stages}
+            )
         return ToolResult("passed", {"passed": True, "policy": policy, "token": f"token of {policy}"})
 
     def measure(self, arguments):
@@ -68,7 +68,7 @@ def run_agent(serve, client_of):  # noqa: F811
     def run(turns, improvements, *, unsafe=(), evaluations=12, **settings):
         server, ledger, notes = serve(*turns), Ledger(Budget(evaluations=evaluations)), []
         task = gym.make(env_id("longtail", "Synth"), disable_env_checker=True).unwrapped
-        metrics = {name: 2.0 for name in task.workload.metrics}
+        metrics = dict.fromkeys(task.workload.metrics, 2.0)
         task.baseline = Measurement("t", Outcome.OK, metrics, cpu_s_by_name={"ember-1": 1.5, "short-1": 0.05})
         env = SimpleNamespace(reset=lambda seed: None, unwrapped=task)
 
@@ -81,7 +81,9 @@ def run_agent(serve, client_of):  # noqa: F811
         toolbox.prepare = tools.prepared.append
         agent = make(**settings)
         agent.run(Assignment(env, 1, ledger, notes.append, client_of(server), toolbox))
-        return SimpleNamespace(notes=notes, made=tools.made, prepared=tools.prepared, seen=server.seen, left=server.turns)
+        return SimpleNamespace(
+            notes=notes, made=tools.made, prepared=tools.prepared, seen=server.seen, left=server.turns
+        )
 
     return run
 

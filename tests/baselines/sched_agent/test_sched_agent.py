@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from sched_agent.conftest import calls, make, says
 
+from sched_agent.conftest import calls, make, says
 from schedcp_gym.spec import BadInput
 
 PROFILE = says(workload="longtail", workload_class="batch", summary="One long job ends last.", goals=["start it first"])
