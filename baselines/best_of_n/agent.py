@@ -75,15 +75,23 @@ class BestOfN(Agent):
                 question = self._question(given)
 
     def _question(self, given: Assignment) -> list[Message]:
-        shown = ""
-        if self.example is not None:
-            assert given.tools is not None
-            found = given.tools.call("get_policy", {"policy": self.example})
-            if found.is_error:
-                raise BadInput(f"best_of_n: example: {found.text}")
-            shown = prompt("example", PROMPTS, example=found.text)
+        shown = "" if self.example is None else prompt("example", PROMPTS, example=self._source(given, self.example))
         task = prompt("task", PROMPTS, task=task_text(given, budget=False), example=shown)
         return [system(prompt("system", PROMPTS, writing=writing_text())), user(task.strip())]
+
+    def _source(self, given: Assignment, policy: str) -> str:
+        """The whole source of a policy; the tool gives it page by page."""
+        assert given.tools is not None
+        pages: list[str] = []
+        line: int | None = 1
+        while line is not None:
+            found = given.tools.call("get_policy", {"policy": policy, "first_line": line})
+            if found.is_error:
+                raise BadInput(f"agent.example: {found.text}")
+            page = found.data["source"]
+            pages.append(page["text"])
+            line = page["next_line"]
+        return "\n".join(pages)
 
     def _batch(
         self, given: Assignment, question: list[Message], asked: int
