@@ -203,9 +203,12 @@ def test_summary_holds_every_evaluation_with_units_in_its_names(tmp_path):
         assert list(table["outcome"]) == ["ok", "ok", "ejected"]
         assert {"config.policy", "config.slice_us", "config.favour", "result.makespan_s"} <= set(table.columns)
         assert table["result.makespan_s"].isna().tolist() == [False, False, True]
-    best = best_of(record.evaluations)
+    best = best_of(record.entries)
     assert best is not None
     assert best["reward"] == 0.4
+    assert best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 1}}])["reward"] == 0.1
+    assert best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 3}}])["reward"] == 0.4
+    assert best_of([*record.entries, {"kind": "note", "chosen": None}])["reward"] == 0.4
     assert best_of([failed]) is None
 
 

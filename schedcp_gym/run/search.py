@@ -24,7 +24,7 @@ from schedcp_gym.run.model import open_client, read_cost, shown_as, spent_text
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
 from schedcp_gym.run.show import Display, cost_table, result_table
-from schedcp_gym.run.summary import found_in, write_best, write_summary
+from schedcp_gym.run.summary import best_of, write_best, write_summary
 from schedcp_gym.run.tools import open_tools
 from schedcp_gym.spec import BadInput, Measurement, Policy
 
@@ -69,7 +69,7 @@ class Run:
         try:
             with self.display:
                 self._search()
-                best = found_in(self.record.entries)
+                best = best_of(self.record.entries)
                 if best:
                     pairs = self._hold_out(best)
         finally:
@@ -197,7 +197,7 @@ class Run:
                 "seed": settings.seed,
             },
         )
-        best = found_in(self.record.entries)
+        best = best_of(self.record.entries)
         if best:
             confidence = self.settings.heldout.confidence
             gained = interval([pair.reward for pair in pairs], confidence) if pairs else None

@@ -13,8 +13,18 @@ from schedcp_gym.run.record import Record, write_whole
 _HEAD = ("episode", "step", "workload", "scale", "workload_seed", "outcome", "message", "source_sha256")
 
 
-def best_of(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The evaluation with the highest reward, the first of equals; None if no policy ran to its end."""
+def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The evaluation that the agent chose last, else the one with the highest reward, the first of equals.
+
+    An agent chooses by a note ``{"chosen": {"evaluation": number}}``, the number from 1: the policy with the highest
+    reward need not be the one that the verifier let pass. None if no policy ran to its end.
+    """
+    evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
+    chosen = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
+    if chosen and chosen[-1]:
+        picked: dict[str, Any] = evaluations[chosen[-1]["evaluation"] - 1]
+        if picked["outcome"] == "ok":
+            return picked
     done = [entry for entry in evaluations if entry["outcome"] == "ok"]
     return max(done, key=lambda entry: float(entry["reward"]), default=None)
 

@@ -10,8 +10,9 @@ import gymnasium as gym
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from schedcp_gym.baselines.measured import measured_data, measured_text
 from schedcp_gym.baselines.toolbox import MEASURE, ToolResult
+from schedcp_gym.control.analysis.differences import metric_changes
+from schedcp_gym.control.server import telling
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.wrappers import Ledger
 from schedcp_gym.spec import BadInput, Policy
@@ -106,18 +107,35 @@ class Measuring:
             self._env.get_wrapper_attr("prefetch")([_action(policy) for policy in policies])
 
     def _told(self, policy: Policy, info: Mapping[str, Any], reward: float, *, is_over: bool) -> ToolResult:
-        data = measured_data(self.task, info, reward) | {
+        task, ledger = self.task, self._ledger
+        measured, baseline = task.last, task.baseline
+        assert measured is not None
+        assert baseline is not None
+        left = None if math.isinf(ledger.evaluations_left) else int(ledger.evaluations_left)
+        changes = metric_changes(task.workload, task.objective, measured, baseline, None) if measured.ok else []
+        data = {
+            "workload": task.workload.name,
             "policy": policy.name,
+            "tunables": dict(policy.tunables),
             "source_sha256": info["source_sha256"],
-            "workload_seed": info["workload_seed"],
-            "guest_s": info["measurement"]["job_s"] or 0.0,
-            "evaluation": self._ledger.evaluations,
-            "evaluations_left": None if math.isinf(self._ledger.evaluations_left) else self._ledger.evaluations_left,
+            "outcome": measured.outcome.value,
+            "message": measured.message,
+            "reward": reward,
+            "improvement": math.exp(reward),
+            "metrics": measured.metrics,
+            "metrics_vs_eevdf": {change.name: change.ratio for change in changes},
+            "eevdf": baseline.metrics,
+            "events": measured.events,
+            "utilisation": measured.utilisation,
+            "workload_seed": task.workload_seed,
+            "evaluation": ledger.evaluations,
+            "evaluations_left": left,
             "episode_over": is_over,
+            "guest_s": measured.job_s or 0.0,
         }
-        lines = [measured_text(self.task, info, reward)]
-        if data["evaluations_left"] is not None:
-            lines.append(f"evaluations left: {data['evaluations_left']}")
+        named = " ".join([policy.name, *(f"{name}={value}" for name, value in policy.tunables)])
+        lines = [telling.measured_text(task.workload, task.objective, named, measured, baseline, reward)]
+        lines += [] if left is None else [f"evaluations left: {left}"]
         if is_over:
             lines.append("This workload seed's episode is over: the next measurement is on another, under other names.")
         return ToolResult("\n".join(lines), data)

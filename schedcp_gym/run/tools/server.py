@@ -55,7 +55,8 @@ def open_tools(
         progress: Is told how far that is, now and then.
     """
     from schedcp_gym.control.repository import Repository
-    from schedcp_gym.control.server import ControlPlane, build_server
+    from schedcp_gym.control.server import ControlPlane
+    from schedcp_gym.control.server.server import build_server
 
     journal = Journal(folder)
     tell("control plane: opens the policy repository")
@@ -130,6 +131,7 @@ class RunTools:
         known = self._journal.recall(name, arguments)
         if known:
             result = result_of(known)
+            self._restore(arguments, result)
         else:
             self._tell(f"{name}: {_gist(arguments)}")
             if name in LEFT_OUT:
@@ -152,19 +154,34 @@ class RunTools:
             return result
         self._tell(f"{MEASURE}: {policy.name}")
         result = _scrubbed(self._measuring.measure(policy))
-        self._plane.note_measured(self._measuring.task.workload.name, policy)
+        self._keep(policy, is_new=not known)
         if not known:
-            self._keep(policy)
             self._journal.add(MEASURE, arguments, result, evaluation=self._ledger.evaluations)
         self._measuring.go_on()
         return result
 
-    def _keep(self, policy: Policy) -> None:
-        """Puts the last measurement into the repository, where its policy is known there."""
+    def _keep(self, policy: Policy, *, is_new: bool) -> None:
+        """Lets the plane know of the last measurement: it goes into the repository, where its policy is known there."""
         task = self._measuring.task
-        assert task.last is not None
-        assert task.baseline is not None
-        self._plane.keep_result(task.trial(policy), task.last, task.baseline)
+        # On the virtual clock the same result is not kept twice; on the other one nobody could tell.
+        known = (task.last, task.baseline) if is_new or task.deterministic else (None, None)
+        self._plane.note_measured(task.workload.name, policy, *known)
+
+    def _restore(self, arguments: Mapping[str, Any], result: ToolResult) -> None:
+        """Gives the plane what the one before it knew from a call: drafts of policies, and the verifier's tokens."""
+        from schedcp_gym.control.server.policies import Edit
+        from schedcp_gym.control.verifier.token import read
+
+        plane, data = self._plane, result.data
+        with contextlib.suppress(BadInput):  # what was wrong then made neither
+            source = arguments.get("source")
+            if edits := arguments.get("edits"):
+                base = plane.resolve(arguments.get("policy"), source)
+                source = plane.policies.edited(base.source, [Edit(each["old"], each["new"]) for each in edits])
+            if isinstance(source, str):
+                plane.policies.remember(source)
+            if token := data.get("token"):
+                plane.keep_token(plane.resolve(data["policy"], tunables=dict(read(token).tunables)), token)
 
 
 def _scrubbed(result: ToolResult) -> ToolResult:
