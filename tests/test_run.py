@@ -15,7 +15,7 @@ from schedcp_gym.run.claim import claimed
 from schedcp_gym.run.heldout import interval, rebind
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import read_settings
-from schedcp_gym.run.summary import best_of, found_in, write_summary
+from schedcp_gym.run.summary import best_of, write_summary
 from schedcp_gym.spec import BadInput, MachineSpec, Policy, SchedcpError, Trial
 
 FIFO = Policy("fifo", "int x;", (("slice_us", 300),))
@@ -210,15 +210,6 @@ def test_summary_holds_every_evaluation_with_units_in_its_names(tmp_path):
     assert best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 3}}])["reward"] == 0.4
     assert best_of([*record.entries, {"kind": "note", "chosen": None}])["reward"] == 0.4
     assert best_of([failed]) is None
-
-
-def test_what_an_agent_has_chosen_is_what_was_found():
-    tried = [entry(reward=0.4), entry(reward=0.3), entry(reward=0.2)]
-    assert found_in(tried) == tried[0]
-    chosen = {"kind": "note", "chosen": {"evaluation": 2}}
-    assert found_in([tried[0], chosen, *tried[1:]]) == {**tried[1], "verified": True}
-    assert found_in([*tried, chosen, {"kind": "note", "chosen": None}]) == {**tried[0], "verified": False}
-    assert found_in([chosen | {"chosen": None}]) is None
 
 
 def test_interval_is_students():

@@ -1,5 +1,6 @@
 """The single agent: all tools, one conversation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,18 @@ class SingleAgent(Agent):
     uses_llm = True
     uses_tools = True
 
-    def __init__(self, *, rounds: int = 200, context_tokens: int = 60000, result_tokens: int = 4000) -> None:
+    def __init__(
+        self,
+        *,
+        tools: Sequence[str] | None = None,
+        rounds: int = 200,
+        context_tokens: int = 60000,
+        result_tokens: int = 4000,
+    ) -> None:
         """Sets what can be set.
 
         Args:
+            tools: Names of the tools it has; None: all.
             rounds: Answers with tool calls, in all.
             context_tokens: Tokens of the conversation, beyond which it is cut.
             result_tokens: Tokens of each tool's result.
@@ -47,6 +56,7 @@ class SingleAgent(Agent):
         if rounds < 1 or result_tokens < 64 or context_tokens < 4 * result_tokens:
             least = "rounds of 1 or more, result_tokens of 64 or more, and context_tokens of four times that"
             raise BadInput(f"single_agent needs {least}")
+        self.tools = tools
         self.rounds = rounds
         self.context_tokens = context_tokens
         self.result_tokens = result_tokens
@@ -75,7 +85,7 @@ class _Conversation:
         given, left = self.given, self.agent.rounds
         assert given.llm is not None
         assert given.tools is not None
-        tools = given.tools.tools()
+        tools = given.tools.tools(self.agent.tools)
         idle = 0
         while left > 0:
             before = len(self.measured)
@@ -108,12 +118,14 @@ class _Conversation:
     def _answered(self, reply: Reply[Any]) -> list[Message]:
         """An answer without calls, and what is said to it."""
         said = {"role": "assistant", "content": reply.text or "(nothing)"}
+        left = ", ".join(f"{name}: {value}" for name, value in self._budget().items())
         if reply.ok:
-            return [said, user(prompt("go_on", PROMPTS, state=self._state()))]
-        return [said, user(prompt("unread", PROMPTS, problem=reply.problem, state=self._state()))]
+            return [said, user(prompt("go_on", PROMPTS, left=left))]
+        return [said, user(prompt("unread", PROMPTS, problem=reply.problem, left=left))]
 
     def _left_out(self, rounds: int) -> Message:
-        return user(prompt("left_out", PROMPTS, rounds=str(rounds), state=self._state()))
+        state = json_block({"measured": self.measured, "budget": self._budget()})
+        return user(prompt("left_out", PROMPTS, rounds=str(rounds), state=state))
 
-    def _state(self) -> str:
-        return json_block({"measured": self.measured, "budget": budget_block(self.given.ledger, self.given.llm)})
+    def _budget(self) -> dict[str, Any]:
+        return budget_block(self.given.ledger, self.given.llm)

@@ -29,20 +29,6 @@ def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return max(done, key=lambda entry: float(entry["reward"]), default=None)
 
 
-def found_in(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """What a run has found: the evaluation that its agent has chosen, or else the best one.
-
-    An agent that has policies verified says with a note ``{"chosen": {"evaluation": n}}`` (counted from 1) which one
-    has passed, or ``{"chosen": None}`` that none has. The entry then says ``verified``.
-    """
-    evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
-    notes = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
-    if notes and notes[-1]:
-        return {**evaluations[notes[-1]["evaluation"] - 1], "verified": True}
-    best = best_of(evaluations)
-    return {**best, "verified": False} if best and notes else best
-
-
 def write_summary(record: Record) -> None:
     """Writes the table: one row for each evaluation, ``config.*`` what was tried and ``result.*`` what it gave."""
     import pandas as pd
@@ -94,8 +80,6 @@ def write_best(
     names = ("policy", "tunables", "source_sha256", "workload", "scale", "workload_seed", "reward")
     found: dict[str, Any] = {name: best[name] for name in names}
     found |= {"improvement": math.exp(best["reward"]), "run_seed": run_seed}
-    if "verified" in best:
-        found["verified"] = best["verified"]
     found |= {"metrics": best["measurement"]["metrics"], "digests": best["measurement"]["digests"]}
     if best["source_sha256"]:
         found["source"] = f"sources/{best['source_sha256']}.bpf.c"

@@ -22,6 +22,11 @@ from schedcp_gym.run.record import Record
 from schedcp_gym.spec import REWARD_LIMIT
 
 EVALUATIONS = 3
+#: Where an agent has such a setting: full verifications and deployments take half a minute each, and are tested elsewhere.
+QUICK = {
+    "full_verifications": 0,
+    "tools": "[describe_workload,analyze_workload,search_repository,get_policy,measure_policy,record_learning]",
+}
 #: Of a kind of action, one that stands for no policy that could be loaded.
 BROKEN = {"Tune": {"policy": -1, "tunables": {}}, "TuneFlat": "no vector", "Synth": {"source": "int x = ;"}}
 #: What an agent must not reach for: it sees environment, tools and model.
@@ -52,6 +57,8 @@ def first_action_is_broken(monkeypatch):
 def run(name, folder):
     """Runs an agent from the command line's beginning to its end; its record, without what depends on the host."""
     words = ["workload=schbench", f"budget.evaluations={EVALUATIONS}", "heldout.seeds=3", "seed=11", "llm=offline"]
+    known = yaml.safe_load(config_of(name).read_text())
+    words += [f"agent.{key}={value}" for key, value in QUICK.items() if key in known]
     assert main([f"+agent={name}", *words, f"run.dir={folder}"]) == 0
     return [{**entry, "host": None} for entry in Record(folder).old]
 

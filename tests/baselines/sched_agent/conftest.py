@@ -18,7 +18,19 @@ from schedcp_gym.llm import Tool
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.spec import Measurement, Outcome
 
-TOOLS = ["describe_workload", "analyze_workload", "profile_workload", "search_repository", "get_policy", "submit_policy", "deploy_policy", "measure_policy", "get_feedback", "record_learning", "add_policy"]
+TOOLS = [
+    "describe_workload",
+    "analyze_workload",
+    "profile_workload",
+    "search_repository",
+    "get_policy",
+    "submit_policy",
+    "deploy_policy",
+    "measure_policy",
+    "get_feedback",
+    "record_learning",
+    "add_policy",
+]
 
 
 class Tools:
