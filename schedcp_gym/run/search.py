@@ -56,7 +56,7 @@ class Run:
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
         self._names: dict[tuple[str, str], str] = {}
-        self._ended = "interrupted"
+        self.ended_by = "interrupted"
 
     def carry_out(self) -> None:
         """Searches, sums up, tests the best policy on held-out seeds, and prints the table.
@@ -68,7 +68,7 @@ class Run:
         best, pairs = None, []
         try:
             with self.display:
-                self._search()
+                self.search()
                 best = best_of(self.record.entries)
                 if best:
                     pairs = self._hold_out(best)
@@ -102,16 +102,17 @@ class Run:
         assert isinstance(task, SchedEnv)
         return task
 
-    def _search(self) -> None:
+    def search(self) -> None:
+        """Lets the agent search until the budget is spent, or it has nothing more to try."""
         env = Budgeted(Recorded(self.task, self._measured), self.ledger)
         try:
             with contextlib.ExitStack() as opened:
                 self.agent.run(self._assignment(env, opened))
-            self._ended = self._budget_text() if self.ledger.is_spent else "the agent: it had nothing more to try"
+            self.ended_by = self._budget_text() if self.ledger.is_spent else "the agent: it had nothing more to try"
         except BudgetSpent:
-            self._ended = self._budget_text()
+            self.ended_by = self._budget_text()
         except LlmBudgetSpent as stop:
-            self._ended = spent_text(stop.limit, self.settings.budget)
+            self.ended_by = spent_text(stop.limit, self.settings.budget)
 
     def _assignment(self, env: gym.Env[Any, Any], opened: contextlib.ExitStack) -> Assignment:
         """What the agent is given; what it does not use is not opened."""
@@ -155,7 +156,7 @@ class Run:
             self.display.evaluation(entry)
 
     def _course(self) -> Course:
-        return course_of(self.record.entries, self.ledger.virtual_s, self._ended, read_cost(self.folder))
+        return course_of(self.record.entries, self.ledger.virtual_s, self.ended_by, read_cost(self.folder))
 
     def _hold_out(self, best: dict[str, Any]) -> list[Pair]:
         policy = Policy(

@@ -1,18 +1,19 @@
 """The agents that ask no language model."""
 
-import contextlib
-
 import gymnasium as gym
 import hydra
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from schedcp_gym.baselines.agent import Agent, Assignment
+from schedcp_gym.baselines import agent_names, agent_summary
+from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.baselines.random_search import RandomSearch
 from schedcp_gym.envs import env_id
-from schedcp_gym.envs.wrappers import Budget, Budgeted, BudgetSpent, Ledger, Recorded
+from schedcp_gym.envs.registration import KINDS
 from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.search import Run
+from schedcp_gym.run.settings import read_settings
 from schedcp_gym.spec import Measurement, Outcome
 
 
@@ -21,22 +22,49 @@ def make(name) -> Agent:
     return hydra.utils.instantiate(OmegaConf.load(CONFIGS / "agent" / f"{name}.yaml"))
 
 
-def searched(name, seed, evaluations):
-    """What an agent evaluates, as (policy, tunables, reward), and its ledger."""
+def searched(name, seed, evaluations, folder):
+    """What an agent evaluates in a run, as (policy, tunables, reward), the run's record, and its ledger."""
+    config = {
+        "workload": {"name": "schbench"},
+        "machine": {},
+        "heldout": {},
+        "budget": {"evaluations": evaluations},
+        "seed": seed,
+        "episode_steps": 2,
+    }
+    folder.mkdir()
+    run = Run(read_settings(config), make(name), name, folder)
+    run.search()
+    tried = [(entry["policy"], entry["tunables"], entry["reward"]) for entry in run.record.evaluations]
+    return tried, run.record.entries, run.ledger
+
+
+@pytest.mark.parametrize("name", agent_names())
+def test_an_agent_has_a_class_a_line_of_words_and_a_known_kind_of_action(name):
     agent = make(name)
-    found = []
-    ledger = Ledger(Budget(evaluations=evaluations))
-    task = gym.make(env_id("schbench", agent.action), max_steps=2, disable_env_checker=True).unwrapped
-    env = Budgeted(Recorded(task, lambda entry, policy: found.append(entry)), ledger)
-    with contextlib.suppress(BudgetSpent):
-        agent.run(Assignment(env, seed, ledger, lambda fields: None))
-    tried = [(entry["policy"], entry["tunables"], entry["reward"]) for entry in found if entry["kind"] == "evaluation"]
-    return tried, found, ledger
+    assert isinstance(agent, Agent)
+    assert agent.action in KINDS
+    assert 20 < len(agent_summary(name)) < 100
+
+
+def test_the_first_agents_are_there():
+    assert {"eevdf", "random_search"} <= set(agent_names())
 
 
 @pytest.mark.guest
-def test_eevdf_earns_nothing():
-    tried, _, _ = searched("eevdf", 12, 2)
+@pytest.mark.parametrize("name", agent_names())
+def test_an_agent_keeps_to_its_budget_and_its_seed(name, tmp_path):
+    tried, found, ledger = searched(name, 11, 3, tmp_path / "once")
+    assert 1 <= len(tried) <= 3
+    assert ledger.evaluations == len(tried)
+    assert found[0]["kind"] == "baseline"
+    again, _, _ = searched(name, 11, 3, tmp_path / "again")
+    assert tried == again
+
+
+@pytest.mark.guest
+def test_eevdf_earns_nothing(tmp_path):
+    tried, _, _ = searched("eevdf", 12, 2, tmp_path / "run")
     assert tried == [("eevdf", {}, 0.0)] * 2
 
 

@@ -98,7 +98,7 @@ def test_an_unknown_price_is_not_a_price_of_nothing(tmp_path):
     course = course_of([evaluation(0.1)], 1.0, "", cost)
     assert course.per_policy()["usd"] is None
     text = shown(cost_table(cost, course))
-    assert "1 calls of unknown price" in text
+    assert "unknown" in text
     assert "$" not in text
 
 

@@ -3,11 +3,13 @@
 import pytest
 from llm.fake_server import MODEL
 
+from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.llm import CallFailed, LlmBudgetSpent
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
 from schedcp_gym.run.claim import claimed
 from schedcp_gym.run.model import open_client, spent_text
+from schedcp_gym.run.search import Run
 from schedcp_gym.run.settings import RunBudget, read_settings
 from schedcp_gym.spec import BadInput
 
@@ -100,6 +102,48 @@ def test_a_budget_that_a_model_is_told_stays(tmp_path):
         pass
     with claimed(tmp_path, {"budget": {"tokens": 6}}):
         pass
+
+
+class Stops(Agent):
+    """Comes to an end without measuring anything."""
+
+    def __init__(self, end=None):
+        self.end = end
+        self.given = None
+
+    def run(self, given):
+        self.given = given
+        if self.end:
+            raise self.end
+
+
+def test_an_agent_is_given_what_it_says_it_uses(tmp_path):
+    agent = Stops()
+    run = Run(settings("offline/rules"), agent, "stops", tmp_path)
+    run.search()
+    assert (agent.given.llm, agent.given.tools) == (None, None)
+    assert not (tmp_path / "llm").exists()
+    assert run.title == "stops on schbench"
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        (None, "the agent: it had nothing more to try"),
+        (LlmBudgetSpent("tokens", "spent"), "the language model's budget (budget.tokens=5000)"),
+    ],
+)
+def test_what_ended_a_search_is_told(tmp_path, end, text):
+    run = Run(settings("openai/x", budget={"tokens": 5000}), Stops(end), "stops", tmp_path)
+    run.search()
+    assert run.ended_by == text
+
+
+def test_tools_measure_sources(tmp_path):
+    agent = Stops()
+    agent.uses_tools = True
+    with pytest.raises(BadInput, match="action = 'Synth'"):
+        Run(settings(), agent, "stops", tmp_path)
 
 
 def test_the_books_are_in_the_folder_of_the_run(tmp_path):

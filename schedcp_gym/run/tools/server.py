@@ -133,7 +133,7 @@ class RunTools:
             result = result_of(known)
             self._restore(arguments, result)
         else:
-            self._tell(f"{name}: {_gist(arguments)}")
+            self._tell(f"{name}: {_gist(arguments)}".removesuffix(": "))
             if name in LEFT_OUT:
                 result = ToolResult(f"{name} is not there in a run: deploy_policy's result is the end", is_error=True)
             else:
@@ -144,15 +144,18 @@ class RunTools:
 
     def _measure(self, arguments: Mapping[str, Any]) -> ToolResult:
         known = self._journal.recall(MEASURE, arguments)
-        if known and known["evaluation"] is None:
-            return result_of(known)
+        if known:
+            self._restore(arguments, result_of(known))
+            if known["evaluation"] is None:
+                return result_of(known)
         try:
             policy = self._measuring.wanted(arguments)
         except BadInput as error:
             result = ToolResult(str(error), is_error=True)
             self._journal.add(MEASURE, arguments, result, evaluation=None)
             return result
-        self._tell(f"{MEASURE}: {policy.name}")
+        if not known:
+            self._tell(f"{MEASURE}: {_gist(arguments)}")
         result = _scrubbed(self._measuring.measure(policy))
         self._keep(policy, is_new=not known)
         if not known:

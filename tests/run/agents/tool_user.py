@@ -23,7 +23,7 @@ class ToolUser(Agent):
         for number in (1, 2):
             given.note({"iteration": number})
             seen = call("analyze_workload", {"workload": workload})
-            source = call("get_policy", {"policy": "fifo"}).data["source"].replace("fifo", f"fifo{number}")
+            source = call("get_policy", {"policy": "fifo"}).data["source"]["text"].replace("fifo", f"fifo{number}")
             draft = call("submit_policy", {"source": source, "stages": "quick"})
             assert draft.data["passed"], draft.text
             told = [seen.text, draft.text, str(given.ledger.evaluations_left), str(given.ledger.virtual_s)]
@@ -37,3 +37,4 @@ class ToolUser(Agent):
                 call("measure_policy", arguments)
             call("measure_policy", {"workload": workload, "policy": "no-such-policy"})
             call("get_feedback", wanted[0])
+            call("add_policy", {"name": f"fifo-{number}", "policy": draft.data["policy"], "workloads": [workload]})
