@@ -1,1 +1,1 @@
-"""The rules behind the offline stand-in for a language model. The underscore keeps discovery from taking it for a provider."""
+"""The rules behind ``offline``. The underscore keeps discovery from taking this for a provider."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from schedcp_gym.llm.providers._offline import (
     execution,
+    learning,
     observation,
     planning,
     profile,
@@ -27,7 +28,7 @@ EVALUATIONS = 12
 Calls = list[tuple[str, dict[str, Any]]]
 
 
-def turn(talk: Conversation) -> Any:
+def turn(talk: Conversation) -> Calls | str:
     """The next calls, or what came of it all, in words."""
     workload = profile.workload_of(talk)
     facts = profile.facts_of(talk)
@@ -36,9 +37,8 @@ def turn(talk: Conversation) -> Any:
     if calls := observation.looks(talk):
         return calls
     known = policies(talk.of("search_repository", "get_policy"))
-    if "search_repository" in talk.tools and not talk.of("search_repository"):
-        if not talk.asked("search_repository"):
-            return [talk.call("search_repository", query=query) for query in propose.queries(facts)]
+    if "search_repository" in talk.tools and not talk.asked("search_repository"):
+        return [talk.call("search_repository", query=query) for query in propose.queries(facts)]
     found = results.measured(talk.all_calls)
     if "get_policy" in talk.tools and (unread := propose.worth_reading(facts, known, IDEAS)) and not found:
         asked = {call.arguments.get("policy") for call in talk.asked("get_policy")}
@@ -97,10 +97,8 @@ def _finish(talk: Conversation, workload: str, found: Sequence[Result]) -> Calls
     is_named = not best.policy.startswith(planning.DRAFT) and "\n" not in best.policy
     if "record_learning" in talk.tools and not talk.asked("record_learning") and is_named:
         words = ruleset.load("words")["lesson"]
-        from schedcp_gym.llm.providers._offline.learning import filled
-
         facts = profile.facts_of(talk)
-        title, text = filled(words["worked_title"], facts, best), filled(words["worked"], facts, best)
+        title, text = learning.filled(words["worked_title"], facts, best), learning.filled(words["worked"], facts, best)
         classes = [ruleset.load("profile")["classes"][facts.goal]]
         return [
             talk.call(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schedcp_gym.llm.providers import Answer, Prompt
-from schedcp_gym.llm.providers._offline import alone, execution, learning, observation, planning, writing
+from schedcp_gym.llm.providers._offline import alone, execution, learning, observation, planning, profile, writing
 from schedcp_gym.llm.providers._offline.conversation import Conversation, read
 from schedcp_gym.llm.providers._offline.fitting import fit
 
@@ -48,8 +48,6 @@ def _turn(talk: Conversation) -> Turn:
 
 
 def _any_call(talk: Conversation) -> Turn:
-    """A call where one has to be made and nothing is left to do: the first tool that needs no arguments, or can be given them."""
+    """A call where one has to be made and nothing is left to do: of the tool that needs the fewest arguments."""
     name = min(talk.tools, key=lambda tool: (len(talk.required.get(tool, ())), tool))
-    from schedcp_gym.llm.providers._offline.profile import workload_of
-
-    return [talk.call(name, workload=workload_of(talk))]
+    return [talk.call(name, workload=profile.workload_of(talk))]

@@ -81,10 +81,10 @@ class Conversation:
         """Whether all these tools may be called now."""
         return all(name in self.tools for name in names)
 
-    def call(self, name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
+    def call(self, tool: str, /, **arguments: Any) -> tuple[str, dict[str, Any]]:
         """A call of a tool, with those arguments that the tool knows."""
-        known = self.tools.get(name, {})
-        return name, {key: value for key, value in arguments.items() if key in known and value is not None}
+        known = self.tools.get(tool, {})
+        return tool, {key: value for key, value in arguments.items() if key in known and value is not None}
 
     def block(self, *keys: str) -> Mapping[str, Any]:
         """The newest object in a block that has one of the keys: its value, if that is an object; else empty."""

@@ -53,7 +53,7 @@ def turn(talk: Conversation) -> Any:
                 return calls
     if calls := _deploy(talk, workload, task):
         return calls
-    return _report(talk, candidates, drafts, task)
+    return _report(talk, candidates, drafts)
 
 
 def _task(talk: Conversation) -> Mapping[str, Any]:
@@ -119,11 +119,9 @@ def _first_version(talk: Conversation, candidate: Mapping[str, Any]) -> tuple[st
         base = str(candidate.get("policy") or "")
         read = next((one for one in policies(talk.of("get_policy")) if one.name == base and one.source), None)
         if read is None:
-            if "get_policy" in talk.tools and not any(
-                c.arguments.get("policy") == base for c in talk.asked("get_policy")
-            ):
-                return "", [], [talk.call("get_policy", policy=base)]
-            return "", [], []
+            asked = {str(call.arguments.get("policy")) for call in talk.asked("get_policy")}
+            can_ask = "get_policy" in talk.tools and base not in asked
+            return "", [], [talk.call("get_policy", policy=base)] if can_ask else []
         patch = write.patch_for(words)
         edits = write.edits(patch, read.source) if patch else []
         return write.apply(edits, read.source) if edits else "", edits, []
@@ -169,9 +167,7 @@ def _deployable(talk: Conversation, task: Mapping[str, Any]) -> list[Result]:
     return sorted((one for one in found if one.ok and one.reward >= least), key=lambda one: -one.reward)
 
 
-def _report(
-    talk: Conversation, candidates: Sequence[Mapping[str, Any]], drafts: Mapping[str, Draft], task: Mapping[str, Any]
-) -> dict[str, Any]:
+def _report(talk: Conversation, candidates: Sequence[Mapping[str, Any]], drafts: Mapping[str, Draft]) -> dict[str, Any]:
     words = ruleset.load("words")["report"]
     attempts, by_policy = [], {}
     for candidate in candidates:

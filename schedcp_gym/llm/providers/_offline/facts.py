@@ -6,16 +6,15 @@ Every figure is looked for by itself, so that one that is missing costs what fol
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 _N = r"(\d+(?:\.\d+)?)"
 _SPAN = rf"{_N}(?:/{_N}/{_N})?"
 _GROUP = re.compile(
-    rf"^(?P<tasks>\d+) (?P<label>.+?)(?: (?P<kind>processes|forks|threads))?"
-    rf"(?:, each its own name \((?P<names>[^)]*)\))?: (?P<share>\d+) %; "
-    rf"(?P<least>[\d.]+)(?:/(?P<median>[\d.]+)/(?P<most>[\d.]+))?; "
-    rf"(?P<run>\d+)/(?P<wait>\d+)/(?P<sleep>\d+); (?P<burst50>[\d.]+), (?P<burst99>[\d.]+); "
-    rf"(?P<wait50>[\d.]+), (?P<wait99>[\d.]+); (?P<preempted>[\d.]+)(?:; args (?P<args>.*))?$"
+    r"^(?P<tasks>\d+) (?P<label>.+?)(?: (?P<kind>processes|forks|threads))?"
+    r"(?:, each its own name \((?P<names>[^)]*)\))?: (?P<share>\d+) %; "
+    r"(?P<least>[\d.]+)(?:/(?P<median>[\d.]+)/(?P<most>[\d.]+))?; "
+    r"(?P<run>\d+)/(?P<wait>\d+)/(?P<sleep>\d+); (?P<burst50>[\d.]+), (?P<burst99>[\d.]+); "
+    r"(?P<wait50>[\d.]+), (?P<wait99>[\d.]+); (?P<preempted>[\d.]+)(?:; args (?P<args>.*))?$"
 )
 _OUTLIER = re.compile(rf"^- stands out: (?P<name>.+?), {_N} ms of CPU, {_N} x the median, {_N} % of all")
 _OBJECTIVE = re.compile(r"(\w+) ([\d.e+-]+) \((less|more) is better\)")
@@ -31,6 +30,10 @@ _LATE = ("p50_", "p90_", "p95_", "p99_", "p999_", "max_", "mean_")
 NAME_CHARS = 15
 #: Who computes as long as this at a time serves no requests.
 LONG_BURST_MS = 25.0
+#: Who serves others does so in bursts that are mostly shorter than this, and does not do most of the work.
+SHORT_BURST_MS, MAIN_SHARE = 3.0, 0.4
+#: Letters that a beginning of several names must have to be worth a rule.
+LEAST_PREFIX = 4
 
 
 @dataclass(frozen=True)
@@ -125,19 +128,18 @@ def read_summary(text: str) -> Facts:
     )
     figures = _run_figures(lines)
     goals = _OBJECTIVE.findall(_line(lines, "Objective: "))
-    if best := re.search(rf"best possible {_N}", _line(lines, "Objective: ")):
-        if goals and float(goals[0][1]):
-            figures["above_best_percent"] = 100 * (1 - float(best[1]) / float(goals[0][1]))
+    best = re.search(rf"best possible {_N}", _line(lines, "Objective: "))
+    if best and goals and float(goals[0][1]):
+        figures["above_best_percent"] = 100 * (1 - float(best[1]) / float(goals[0][1]))
     goal = goal_of(name for name, _, _ in goals)
     figures |= _group_figures(groups, outliers, wakes)
-    return Facts(figures, goal, _parts(groups, outliers, wakes, goal), tuple(groups), tuple(outliers), wakes)
+    return Facts(figures, goal, _parts(groups, outliers, wakes), tuple(groups), tuple(outliers), wakes)
 
 
 def _unbroken(text: str) -> list[str]:
     """Lines, those that a narrow window has broken put together again."""
     lines: list[str] = []
-    for line in text.splitlines():
-        line = line.strip()
+    for line in map(str.strip, text.splitlines()):
         if lines and line and not _BEGINS.match(line):
             lines[-1] += " " + line
         elif line:
@@ -156,10 +158,10 @@ def _run_figures(lines: list[str]) -> dict[str, float]:
         "First ": ("start_percent", rf"\({_N} %\)"),
     }
     for beginning, (name, pattern) in patterns.items():
-        if (line := _line(lines, beginning)) and (found := re.search(pattern, line)):
-            figures[name] = float(found[1])
-            if busy := re.search(rf"only {_N} of", line):
-                figures[f"{name.partition('_')[0]}_busy_cpus"] = float(busy[1])
+        if ends := re.search(pattern, _line(lines, beginning)):
+            figures[name] = float(ends[1])
+            if alone := re.search(rf"only {_N} of", _line(lines, beginning)):
+                figures[f"{name.partition('_')[0]}_busy_cpus"] = float(alone[1])
     busy = _line(lines, "CPUs busy")
     for name, pattern in (
         ("all_busy_percent", rf"all busy {_N} %"),
@@ -257,35 +259,33 @@ def is_hog(one: Group) -> bool:
 
 def is_sleeper(one: Group) -> bool:
     """Whether a group mostly waits for something to do, does little each time, and is no mere set-up."""
-    return one.sleep >= 0.3 and one.burst_p50_ms <= 3 and one.burst_p99_ms < LONG_BURST_MS
+    return one.sleep >= 0.3 and one.burst_p50_ms <= SHORT_BURST_MS and one.burst_p99_ms < LONG_BURST_MS
 
 
-def _parts(
-    groups: list[Group], outliers: list[Outlier], wakes: tuple[tuple[str, str, int], ...], goal: str
-) -> dict[str, str]:
+def _parts(groups: list[Group], outliers: list[Outlier], wakes: tuple[tuple[str, str, int], ...]) -> dict[str, str]:
+    """Who decides the result, who serves, who may wait: by name."""
     names: dict[str, str] = {}
     if outliers and outliers[0].is_named:
         names["outlier"] = outliers[0].name[:NAME_CHARS]
-    woken: dict[str, int] = {}
-    for _, wakee, count in wakes:
-        woken[wakee] = woken.get(wakee, 0) + count
     hogs = sorted((one for one in groups if is_hog(one)), key=lambda one: -one.share)
     if hogs:
         names["hog"] = hogs[0].name
-    servers = [one for one in groups if one.name in woken or one.label in woken]
-    servers = [one for one in servers if one not in hogs]
+    woken: dict[str, int] = {}
+    for _, wakee, count in wakes:
+        woken[wakee] = woken.get(wakee, 0) + count
+    servers = [one for one in groups if one.label in woken and one not in hogs and one.burst_p50_ms <= SHORT_BURST_MS]
+    servers = [one for one in servers if one.share < MAIN_SHARE and one.sleep >= 0.1]
     if servers:
-        ranked = sorted(servers, key=lambda one: -woken.get(one.label, woken.get(one.name, 0)))
-        names["server"] = _common(ranked[0].name, [one.name for one in ranked[1:]])
+        servers.sort(key=lambda one: -woken[one.label])
+        names["server"] = _common(servers[0].name, [one.name for one in servers[1:]])
     return {part: name for part, name in names.items() if name}
 
 
 def _common(name: str, others: list[str]) -> str:
     """The name, or what it has in common with its partners where that still is a word of its own."""
     for other in others:
-        length = next(
-            (i for i, (a, b) in enumerate(zip(name, other, strict=False)) if a != b), min(len(name), len(other))
-        )
-        if length >= 4:
+        pairs = enumerate(zip(name, other, strict=False))
+        length = next((place for place, (a, b) in pairs if a != b), min(len(name), len(other)))
+        if length >= LEAST_PREFIX:
             name = name[:length]
     return name

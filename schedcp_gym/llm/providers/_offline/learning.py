@@ -24,7 +24,7 @@ def turn(talk: Conversation) -> Any:
     tried, before = planning.results_of(task.get("tried") or ()), planning.results_of(task.get("history") or ())
     if calls := _calls(talk, task, facts, tried, before):
         return calls
-    return _lessons(talk, task, facts, tried, before)
+    return _lessons(facts, tried, before)
 
 
 def _task(talk: Conversation) -> Mapping[str, Any]:
@@ -46,12 +46,8 @@ def _calls(
     if "get_feedback" in talk.tools and not talk.asked("get_feedback") and is_gain:
         return [talk.call("get_feedback", workload=workload, policy=best.policy, tunables=dict(best.values))]
     calls = []
-    if (
-        best.policy.startswith(planning.DRAFT)
-        and is_gain
-        and "add_policy" in talk.tools
-        and not talk.asked("add_policy")
-    ):
+    is_written = best.policy.startswith(planning.DRAFT)
+    if is_written and is_gain and "add_policy" in talk.tools and not talk.asked("add_policy"):
         calls.append(_added(talk, task, best, workload))
     if "record_learning" in talk.tools and not talk.asked("record_learning"):
         calls += _recorded(talk, facts, tried, before)
@@ -63,11 +59,9 @@ def _added(talk: Conversation, task: Mapping[str, Any], best: Result, workload: 
     attempts = (task.get("report") or {}).get("attempts") or ()
     name = next((str(one["candidate"]) for one in attempts if one.get("policy") == best.policy), "")
     candidate = candidates.get(name, {})
-    parents = (
-        [{"name": candidate["policy"], "how": "patched", "note": candidate.get("why", "")[:200]}]
-        if candidate.get("policy")
-        else [{"name": one, "how": "composed"} for one in candidate.get("primitives") or ()]
-    )
+    parents = [{"name": one, "how": "composed"} for one in candidate.get("primitives") or ()]
+    if candidate.get("policy"):
+        parents = [{"name": candidate["policy"], "how": "patched", "note": str(candidate.get("why", ""))[:200]}]
     values = {name: value for name, value in best.values.items() if not isinstance(value, str)}
     return talk.call(
         "add_policy",
@@ -84,10 +78,8 @@ def _recorded(
 ) -> list[tuple[str, dict[str, Any]]]:
     """One lesson of what worked, and one of what did not, where there is something to say."""
     words = ruleset.load("words")["lesson"]
-    best, worst = (
-        propose.best_of(tried),
-        min((one for one in tried if one.ok), key=lambda one: one.reward, default=None),
-    )
+    best = propose.best_of(tried)
+    worst = min((one for one in tried if one.ok), key=lambda one: one.reward, default=None)
     classes = [ruleset.load("profile")["classes"][facts.goal]]
     calls = []
     known_best = max((one.reward for one in before if one.ok), default=0.0)
@@ -117,9 +109,7 @@ def _recorded(
     return calls
 
 
-def _lessons(
-    talk: Conversation, task: Mapping[str, Any], facts: Facts, tried: Sequence[Result], before: Sequence[Result]
-) -> dict[str, Any]:
+def _lessons(facts: Facts, tried: Sequence[Result], before: Sequence[Result]) -> dict[str, Any]:
     words = ruleset.load("words")["lesson"]
     ranked = sorted([*tried, *before], key=lambda one: -one.reward)
     lessons = []
@@ -127,15 +117,13 @@ def _lessons(
         worked = result.ok and result.reward > GAIN
         text = "worked" if worked else "failed" if result.ok else "broken"
         lessons.append({"text": filled(words[text], facts, result), "worked": worked, "policy": result.policy})
-    go_on, why = _outlook(task, facts, tried, before)
+    go_on, why = _outlook(facts, tried, before)
     best = propose.best_of(ranked)
     following = words["next"].replace("$policy", best.policy) if best else words["next_first"]
     return {"lessons": lessons[:LESSONS], "next": following if go_on else "", "go_on": go_on, "why": why}
 
 
-def _outlook(
-    task: Mapping[str, Any], facts: Facts, tried: Sequence[Result], before: Sequence[Result]
-) -> tuple[bool, str]:
+def _outlook(facts: Facts, tried: Sequence[Result], before: Sequence[Result]) -> tuple[bool, str]:
     """Whether more is to be gained, and why."""
     words = ruleset.load("words")["outlook"]
     best = propose.best_of([*tried, *before])
@@ -161,7 +149,7 @@ def filled(text: str, facts: Facts, result: Result) -> str:
         policy=result.policy,
         times=f"{math.exp(result.reward):.2f}",
         settings=f" with {values}" if values else "",
-        mechanism=ruleset.fill(diagnosis["better"], facts),
+        mechanism=ruleset.fill(diagnosis["better"], ruleset.nameless(facts)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the repository has said of policies: names in the order in which it thinks they fit, cards, tunables, sources."""
+"""What the repository has said of policies: names in its order, cards, tunables, sources."""
 
 import re
 from collections.abc import Iterable, Sequence

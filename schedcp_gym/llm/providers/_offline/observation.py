@@ -19,9 +19,8 @@ def looks(talk: Conversation) -> list[tuple[str, dict[str, Any]]]:
     """What to look at next; empty when nothing more would change anything."""
     workload = profile.workload_of(talk)
     if not workload:
-        return (
-            [] if talk.asked("list_workloads") or "list_workloads" not in talk.tools else [talk.call("list_workloads")]
-        )
+        can_ask = "list_workloads" in talk.tools and not talk.asked("list_workloads")
+        return [talk.call("list_workloads")] if can_ask else []
     first = [name for name in ("describe_workload", "analyze_workload") if name in talk.tools]
     if missing := [name for name in first if not talk.asked(name)]:
         return [talk.call(name, workload=workload) for name in missing]

@@ -30,7 +30,7 @@ def turn(talk: Conversation) -> Any:
     wanted = int((task.get("left") or {}).get("candidates") or 1)
     known = policies(talk.of("search_repository", "get_policy"))
     questions = _questions(talk, facts, known, results, wanted)
-    return questions or _plan(talk, facts, known, results, wanted)
+    return questions or _plan(facts, known, results, wanted)
 
 
 def results_of(history: Sequence[Mapping[str, Any]]) -> list[Result]:
@@ -62,18 +62,14 @@ def _questions(
     return [talk.call("get_policy", policy=name) for name in missing] if not asked else []
 
 
-def _plan(
-    talk: Conversation, facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int
-) -> dict[str, Any]:
+def _plan(facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int) -> dict[str, Any]:
     proposals = choose(facts, known, results, wanted, can_configure=bool(known))
     texts = ruleset.load("words")["plan"]
     diagnosis = ruleset.holding(facts)[0]
     best = propose.best_of(results)
-    stands = (
-        texts["so_far"].replace("$policy", best.policy).replace("$times", f"{math.exp(best.reward):.2f}")
-        if best
-        else ""
-    )
+    stands = ""
+    if best:
+        stands = texts["so_far"].replace("$policy", best.policy).replace("$times", f"{math.exp(best.reward):.2f}")
     return {
         "reasoning": " ".join(filter(None, [ruleset.fill(diagnosis["says"], facts), stands])),
         "candidates": [_candidate(proposal, number, results) for number, proposal in enumerate(proposals)],
@@ -86,14 +82,13 @@ def choose(
 ) -> list[Proposal]:
     """So many things to try, the most promising first; none that was measured."""
     tried = {result.policy for result in results}
-    fresh = [
-        one for one in propose.fitting(facts, known) if one.policy not in tried and _by_name(known, one.policy).is_read
-    ]
+    read = {one.name for one in known if one.is_read}
+    fresh = [one for one in propose.fitting(facts, known) if one.policy in read - tried]
     if not results:
         first = fresh[:wanted]
         return first if first else _write(facts, known, results, wanted)
     best = propose.best_of(results)
-    tuned = _tuned(facts, known, results, best) if best else []
+    tuned = _tuned(known, results, best) if best else []
     wrote = _write(facts, known, results, 1) if _writing_is_due(best, results, facts, can_configure) else []
     # Mostly steps from the best; one place of the plan for another idea, while there is one.
     ideas = (wrote + fresh)[: 1 if tuned else wanted]
@@ -101,11 +96,11 @@ def choose(
     return chosen or fresh[:wanted]
 
 
-def _tuned(facts: Facts, known: Sequence[Known], results: Sequence[Result], best: Result) -> list[Proposal]:
+def _tuned(known: Sequence[Known], results: Sequence[Result], best: Result) -> list[Proposal]:
     policy = _by_name(known, best.policy)
     why = ruleset.load("words")["plan"]["step"]
     proposals = []
-    for values in propose.better_values(facts, best.policy, policy.tunables, results):
+    for values in propose.better_values(best.policy, policy.tunables, results):
         changed = sorted(name for name in {*values, *best.values} if values.get(name) != best.values.get(name))
         words = why.replace("$changed", ", ".join(f"{name} {values.get(name, 'default')}" for name in changed))
         proposals.append(Proposal("configure", best.policy, values, words.replace("$policy", best.policy)))

@@ -1,4 +1,4 @@
-"""The facts of a conversation: from an analysis, from a profile that someone wrote, or from who used how much CPU time."""
+"""The facts of a conversation: from an analysis, from someone's profile, or from who used how much CPU time."""
 
 import re
 import statistics
@@ -59,11 +59,8 @@ def from_profile(profile: Mapping[str, Any], target: Mapping[str, Any]) -> Facts
             if ruleset.matches(rule["told_by"], str(process.get("matters", ""))):
                 names.setdefault(part, str(process["name"])[:NAME_CHARS])
                 break
-    figures = {
-        str(name): float(value)
-        for name, value in (profile.get("figures") or {}).items()
-        if isinstance(value, (int, float))
-    }
+    told = (profile.get("figures") or {}).items()
+    figures = {str(name): float(value) for name, value in told if isinstance(value, (int, float))}
     main = max(processes, key=lambda one: one.get("cpu_share") or 0.0, default={})
     own = {
         "main_tasks": main.get("tasks"),

@@ -85,8 +85,8 @@ def starting_values(facts: Facts, tunables: Sequence[Tunable], rule: Mapping[str
             if name := _bound(tunable, rule, facts):
                 values[tunable.name] = name
         elif tunable.is_number and not _is_switch(tunable) and (factor := _us_per_unit(tunable)):
-            least = [limit for limit in _limits(tunable, rule.get("atleast"), facts)]
-            most = [limit for limit in _limits(tunable, rule.get("atmost"), facts)]
+            least = _limits(tunable, rule.get("atleast"), facts)
+            most = _limits(tunable, rule.get("atmost"), facts)
             value = float(tunable.default)
             value = max([value, *(limit / factor for limit in least)])
             value = min([value, *(limit / factor for limit in most)])
@@ -95,9 +95,7 @@ def starting_values(facts: Facts, tunables: Sequence[Tunable], rule: Mapping[str
     return values
 
 
-def better_values(
-    facts: Facts, policy: str, tunables: Sequence[Tunable], results: Sequence[Result]
-) -> Iterator[dict[str, Value]]:
+def better_values(policy: str, tunables: Sequence[Tunable], results: Sequence[Result]) -> Iterator[dict[str, Value]]:
     """Values of a policy that was measured, to be measured next."""
     points = [
         Point(tune.complete(result.values, tunables), result.reward) for result in results if result.policy == policy

@@ -19,7 +19,7 @@ def mend(source: str, report: str) -> str:
     return source
 
 
-def _include(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> str:
+def _include(source: str, found: re.Match[str], _rule: Mapping[str, Any]) -> str:
     headers = ruleset.load("repairs")["headers"]
     header = next((header for header, names in headers.items() if re.fullmatch("|".join(names), found["name"])), "")
     if not header or f"<{header}>" in source:
@@ -37,7 +37,7 @@ def _drop_line(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> st
     return "".join(lines[:number] + lines[number + 1 :])
 
 
-def _end_statement(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> str:
+def _end_statement(source: str, found: re.Match[str], _rule: Mapping[str, Any]) -> str:
     lines = source.splitlines()
     number = int(found["line"]) - 1
     # The compiler names the line where it missed it: this one's end, or the one before.
@@ -48,11 +48,11 @@ def _end_statement(source: str, found: re.Match[str], rule: Mapping[str, Any]) -
     return source
 
 
-def _replace(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> str:
+def _replace(source: str, _found: re.Match[str], rule: Mapping[str, Any]) -> str:
     return re.sub(rule["old"], rule["new"], source, count=1, flags=re.MULTILINE)
 
 
-def _append(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> str:
+def _append(source: str, _found: re.Match[str], rule: Mapping[str, Any]) -> str:
     if re.search(rule["unless"], source):
         return source
     anchor = re.search(rule["after"], source, re.MULTILINE)
@@ -60,11 +60,9 @@ def _append(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> str:
     return f"{source[:at]}\n{rule['text'].rstrip()}\n{source[at:]}"
 
 
-def _raise_default(source: str, found: re.Match[str], rule: Mapping[str, Any]) -> str:
-    declared = re.search(
-        rf"(TUNABLE\(\s*\w+\s*,\s*{re.escape(found['name'])}\s*,\s*)(\d+)(\s*,\s*\"[^\"]*\"\s*,\s*)(\d+)\s*,\s*(\d+)",
-        source,
-    )
+def _raise_default(source: str, found: re.Match[str], _rule: Mapping[str, Any]) -> str:
+    head, unit = rf"(TUNABLE\(\s*\w+\s*,\s*{re.escape(found['name'])}\s*,\s*)", r'(\s*,\s*"[^"]*"\s*,\s*)'
+    declared = re.search(rf"{head}(\d+){unit}(\d+)\s*,\s*(\d+)", source)
     if not declared:
         return source
     inside = min(max(int(declared[2]), int(declared[4])), int(declared[5]))

@@ -1,5 +1,6 @@
 """Rules as data: conditions over facts, and texts that figures are filled into."""
 
+import dataclasses
 import functools
 import operator
 import re
@@ -56,6 +57,12 @@ def fill(text: str, facts: Facts, **more: str) -> str:
     """A text with figures and names in it; what is not known is told as such."""
     values = {name: shown(value) for name, value in facts.figures.items()} | dict(facts.names) | more
     return " ".join(string.Template(text).safe_substitute(_Unknown(values)).split())
+
+
+def nameless(facts: Facts) -> Facts:
+    """The facts with words for parts in place of names: names change with the data, what was learned does not."""
+    parts = load("profile")["parts"]
+    return dataclasses.replace(facts, names={part: parts[part]["called"] for part in facts.names if part in parts})
 
 
 def matches(patterns: Sequence[str], text: str) -> int:

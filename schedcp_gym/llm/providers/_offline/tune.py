@@ -48,6 +48,13 @@ def steps(
     numbers = [tunable for tunable in tunables if tunable.type in ("u32", "u64", "bool") and tunable.name not in fixed]
     ranked = sorted(numbers, key=lambda one: order.index(one.name) if one.name in order else len(order))
     seen = [dict(point.values) for point in points]
+    # Of several names that are set, one may be what gains.
+    named = [tunable.name for tunable in tunables if tunable.type == "text" and best.values.get(tunable.name)]
+    for name in named if len(named) > 1 else ():
+        values = {**best.values, name: ""}
+        if values not in seen:
+            seen.append(values)
+            yield values
     for level in range(len(FACTORS)):
         for tunable in ranked:
             for value in _around(tunable, best, points, level):

@@ -91,6 +91,6 @@ def _nearest(words: str, rules: Mapping[str, Mapping[str, Any]], least: float = 
         shared = len(own & said) / len(own)
         if name in words or name.replace("_", "-") in words:
             shared += 1
-        if shared > nearness or not best and not least:
+        if shared > nearness or (not best and not least):
             best, nearness = name, shared
     return best

@@ -3,7 +3,7 @@
  * $name: who runs shortly each time goes first when it wakes up; a favoured name does so at any length.
  *
  * A task's bursts are averaged. One whose burst is short joins the line as if it had come head_start_us earlier, less the
- * longer its burst; at long_us nothing is left of that. On wake-up it preempts who came later by more than preempt_us.
+ * longer its burst; at long_us nothing is left of that. On wake-up it preempts whose bursts are longer by more than preempt_us.
  * A turn that is interrupted is gone on with in its old place, and waiting counts: nobody starves.
  *
  * Good for: interactive tasks and request handlers beside CPU hogs, servers whose short bursts wait behind long ones.
@@ -19,9 +19,9 @@ char _license[] SEC("license") = "GPL";
 
 TUNABLE_TEXT(favour, "Beginning of the process name of the tasks that go first, however long they run.");
 TUNABLE(u64, slice_us, $slice_us, "us", 500, 1000000, log, "Time a task may run before the next in line.");
-TUNABLE(u64, head_start_us, $head_start_us, "us", 500, 500000, log, "How much earlier the shortest burst's place in line is.");
+TUNABLE(u64, head_start_us, $head_start_us, "us", 500, 1000000, log, "How much earlier the shortest burst's place in line is.");
 TUNABLE(u64, long_us, $long_us, "us", 200, 100000, log, "Burst from which on there is no head start.");
-TUNABLE(u64, preempt_us, 1000, "us", 0, 100000, linear, "How much later who runs must have come to be preempted.");
+TUNABLE(u64, preempt_us, 1000, "us", 0, 100000, linear, "How much longer the burst must be of who is preempted.");
 
 UEI_DEFINE(uei);
 
@@ -37,6 +37,14 @@ struct ${c}_task {
 };
 
 TASK_DATA_DEFINE(${c}, struct ${c}_task)
+
+/* A burst that still goes on counts as far as it has come; a favoured name's is always short. */
+static u64 burst_of(const struct task_struct *p, const struct ${c}_task *t)
+{
+	if (name_begins(p, favour))
+		return 1;
+	return max(t->burst_ns, p->se.sum_exec_runtime - t->burst_began_at) + 1;
+}
 
 static u64 head_start_ns(const struct task_struct *p, const struct ${c}_task *t)
 {
@@ -74,7 +82,7 @@ void BPF_STRUCT_OPS(${c}_enqueue, struct task_struct *p, u64 enq_flags)
 	left = left_ns(p, t);
 	scx_bpf_dsq_insert_vtime(p, dsq, left, t->turn.key, enq_flags);
 	if (!wake_idle_cpu(p) && enq_flags & SCX_ENQ_WAKEUP)
-		preempt_above(p, t->turn.key + US_TO_NS(preempt_us));
+		preempt_above(p, burst_of(p, t) + US_TO_NS(preempt_us));
 }
 
 void BPF_STRUCT_OPS(${c}_dispatch, s32 cpu, struct task_struct *prev)
@@ -94,7 +102,7 @@ void BPF_STRUCT_OPS(${c}_dispatch, s32 cpu, struct task_struct *prev)
 	if (prev)
 		scx_bpf_task_set_slice(prev, left);
 	if (t)
-		set_rank(cpu, t->turn.key);
+		set_rank(cpu, burst_of(prev, t));
 }
 
 void BPF_STRUCT_OPS(${c}_runnable, struct task_struct *p, u64 enq_flags)
@@ -114,7 +122,7 @@ void BPF_STRUCT_OPS(${c}_running, struct task_struct *p)
 	if (!t || is_cpu_kthread(p))
 		return;
 	left_ns(p, t);	/* a task that found an idle CPU has no key yet */
-	set_rank(scx_bpf_task_cpu(p), t->turn.key);
+	set_rank(scx_bpf_task_cpu(p), burst_of(p, t));
 }
 
 void BPF_STRUCT_OPS(${c}_stopping, struct task_struct *p, bool runnable)
