@@ -13,6 +13,7 @@ from schedcp_gym.cli import (
     evaluate,
     image,
     listing,
+    mcp,
     repository,
     verify,
     verify_suite,
@@ -26,19 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (
-    image,
-    evaluate,
-    bench,
-    compare_clocks,
-    analyze,
-    verify,
-    deploy,
-    verify_suite,
-    repository,
-    costs,
-    listing,
-):
+for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, mcp, listing):
     module.register(app)
 INTERRUPTED = 130
 

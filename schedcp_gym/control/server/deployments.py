@@ -1,5 +1,6 @@
 """Deployments under way and past: each belongs to the session that started it."""
 
+import logging
 import secrets
 import threading
 import time
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from schedcp_gym.control.verifier.canary import CanaryReport
 from schedcp_gym.lab import Lab
 from schedcp_gym.spec import BadInput, Policy, SchedcpError
+
+log = logging.getLogger(__name__)
 
 #: Deployments of one session that may run at once, and that are remembered.
 AT_ONCE, REMEMBERED = 2, 50
@@ -95,9 +98,10 @@ class Deployments:
                 deployment.report = deploy(lab)
                 deployment.state = deployment.report.verdict.value
             except SchedcpError as error:
-                deployment.message = str(error)
+                deployment.message = "its virtual machine was ended on request" if lab.stopped else str(error)
                 deployment.state = "stopped" if lab.stopped else "failed"
-            except Exception as error:  # noqa: BLE001  a thread's last words: whoever asks for its state must get them
+            except Exception as error:  # a thread's last words: whoever asks for its state must get them
+                log.exception("deployment %s failed", name)
                 deployment.message, deployment.state = f"internal error: {type(error).__name__}", "failed"
             try:
                 ended(deployment)

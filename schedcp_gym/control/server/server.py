@@ -217,7 +217,8 @@ class _Handlers:
     async def list_resources(
         self, _: Context, parameters: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
-        return resources.listed(self.plane, parameters.cursor if parameters else None)
+        cursor = parameters.cursor if parameters else None
+        return await _asked(functools.partial(resources.listed, self.plane, cursor))
 
     async def list_templates(
         self, _: Context, __: types.PaginatedRequestParams | None

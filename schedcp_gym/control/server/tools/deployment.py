@@ -1,5 +1,6 @@
 """Deploying a verified policy to a running workload, step by step, with a way back."""
 
+import dataclasses
 import functools
 import time
 from typing import Annotated, Any
@@ -65,7 +66,8 @@ def deploy_policy(
         call.step(f"{chosen.name} on {workload}: 10, 25, 50, 100 % of the tasks")
         deployment.over.wait()
         call.check()
-    return _answer(deployment)
+    spent = deployment.report.wall_s if deployment.report else 0.0
+    return dataclasses.replace(_answer(deployment), guest_s=spent)
 
 
 @tool()
@@ -119,7 +121,7 @@ def _answer(deployment: Deployment) -> Answer:
     head = f"{deployment.id}: {deployment.policy.name} on {deployment.workload}: "
     if report is None:
         why = f": {deployment.message}" if deployment.message else ""
-        return Answer(f"{head}{deployment.state}{why}", data, guest_s=0.0)
+        return Answer(f"{head}{deployment.state}{why}", data)
     data |= {
         "in_charge": report.in_charge,
         "phases": report.phases,
@@ -127,5 +129,6 @@ def _answer(deployment: Deployment) -> Answer:
         "revert_ms": report.revert_ms,
         "tasks_lost": report.tasks_lost,
         "metrics": report.metrics,
+        "deployed_guest_s": report.wall_s,
     }
-    return Answer(head + telling.deployment_text(report), data, guest_s=report.wall_s)
+    return Answer(head + telling.deployment_text(report), data)

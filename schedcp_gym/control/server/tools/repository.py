@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from schedcp_gym.control.repository import Antipattern, How, Kind, Parent, PolicyRecord, Primitive
 from schedcp_gym.control.repository.card import read_card
+from schedcp_gym.control.repository.classes import check_class
 from schedcp_gym.control.repository.entry import facets_of
 from schedcp_gym.control.repository.records import Name
 from schedcp_gym.control.server import telling
@@ -278,6 +279,8 @@ def record_learning(
 ) -> Answer:
     """Keep a lesson for whoever comes next: what did not work (an antipattern), or, on a policy's card, what did."""
     plane = call.plane
+    for each in workload_classes:
+        check_class(each)
     if worked:
         if policy is None:
             raise BadInput("what worked is kept on a policy's card: name the policy (add_policy adds a new one)")
