@@ -18,19 +18,10 @@ from schedcp_gym.llm import Tool
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.spec import Measurement, Outcome
 
-TOOLS = [
-    "describe_workload",
-    "analyze_workload",
-    "profile_workload",
-    "search_repository",
-    "get_policy",
-    "submit_policy",
-    "deploy_policy",
-    "measure_policy",
-    "get_feedback",
-    "record_learning",
-    "add_policy",
-]
+TOOLS = (
+    *("describe_workload", "analyze_workload", "profile_workload", "search_repository", "get_policy"),
+    *("submit_policy", "measure_policy", "deploy_policy", "get_feedback", "record_learning", "add_policy"),
+)
 
 
 class Tools:
@@ -48,6 +39,8 @@ class Tools:
 
     def call(self, name, arguments):
         self.made.append((name, dict(arguments)))
+        if name == "measure_policy":
+            return self._measure(arguments)
         if name == "submit_policy":
             return self._submit(arguments)
         if name == "deploy_policy":
@@ -63,8 +56,10 @@ class Tools:
             )
         return ToolResult("passed", {"passed": True, "policy": policy, "token": f"token of {policy}"})
 
-    def measure(self, arguments):
-        self.made.append(("measure_policy", dict(arguments)))
+    def prepare(self, calls):
+        self.prepared.append([name for name, _ in calls])
+
+    def _measure(self, arguments):
         gained = self.improvements[arguments["policy"]]
         evaluation = self.spent()
         ok = {"outcome": "ok", "message": "", "improvement": gained, "metrics_vs_eevdf": {"makespan_s": gained}}
@@ -89,8 +84,7 @@ def run_agent(serve, client_of):  # noqa: F811
             return ledger.evaluations
 
         tools = Tools(improvements, unsafe, spent)
-        toolbox = Toolbox(tools, tools.measure)
-        toolbox.prepare = tools.prepared.append
+        toolbox = Toolbox(tools)
         agent = make(**settings)
         agent.run(Assignment(env, 1, ledger, notes.append, client_of(server), toolbox))
         return SimpleNamespace(

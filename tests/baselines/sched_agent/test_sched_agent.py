@@ -91,7 +91,7 @@ def test_four_contexts_four_tool_lists_and_structured_messages_between(run_agent
         "deployed": True,
     }
     # What is measured in one answer may be measured side by side.
-    assert [[call.name for call in group] for group in run.prepared] == [["measure_policy"] * 2]
+    assert run.prepared == [["measure_policy"] * 2]
     assert chosen(run) == {"evaluation": 1}
     assert [note["iteration"] for note in run.notes if "iteration" in note] == [1]
     assert events(run, "end")[0]["why"] == "no gain is expected: at the bound"
