@@ -68,7 +68,7 @@ class Run:
         best, pairs = None, []
         try:
             with self.display:
-                self._search()
+                self.search()
                 best = best_of(self.record.entries)
                 if best:
                     pairs = self._hold_out(best)

@@ -211,11 +211,6 @@ def _caption(task: SchedEnv, best: dict[str, Any], course: Course, pairs: list[P
     return escape("\n".join(lines))
 
 
-def _which(best: dict[str, Any]) -> str:
-    words = {True: "best that passed all stages of the verifier", False: "best, not verified,"}
-    return words[best["verified"]] if "verified" in best else "best"
-
-
 def _mean(values: list[float]) -> str:
     return f"{math.fsum(values) / len(values):,.3f}"
 

@@ -17,18 +17,16 @@ def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The evaluation that the agent chose last, else the one with the highest reward, the first of equals.
 
     An agent chooses by a note ``{"chosen": {"evaluation": number}}``, the number from 1: the policy with the highest
-    reward need not be the one that the verifier let pass. ``{"chosen": None}`` says that none passed. With such a note,
-    the entry says whether it is ``verified``. None if no policy ran to its end.
+    reward need not be the one that the verifier let pass. None if no policy ran to its end.
     """
     evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
     chosen = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
     if chosen and chosen[-1]:
         picked: dict[str, Any] = evaluations[chosen[-1]["evaluation"] - 1]
         if picked["outcome"] == "ok":
-            return {**picked, "verified": True}
+            return picked
     done = [entry for entry in evaluations if entry["outcome"] == "ok"]
-    best = max(done, key=lambda entry: float(entry["reward"]), default=None)
-    return {**best, "verified": False} if best and chosen else best
+    return max(done, key=lambda entry: float(entry["reward"]), default=None)
 
 
 def write_summary(record: Record) -> None:

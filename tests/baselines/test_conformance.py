@@ -22,7 +22,7 @@ from schedcp_gym.run.record import Record
 from schedcp_gym.spec import REWARD_LIMIT
 
 EVALUATIONS = 3
-#: Where an agent has such a setting: full verifications and deployments take half a minute each, and are tested elsewhere.
+#: Where an agent has such a setting: a full verification and a deployment take a minute, and are tested elsewhere.
 QUICK = {
     "full_verifications": 0,
     "tools": "[describe_workload,analyze_workload,search_repository,get_policy,measure_policy,record_learning]",
