@@ -41,6 +41,12 @@ class Facts:
         """The best that ran to its end, the first of equals."""
         return max((one for one in self.tried if one.outcome == "ok"), key=lambda one: one.improvement, default=None)
 
+    @property
+    def chosen(self) -> Tried | None:
+        """What the run has found: what is deployed, or else the best that passed all stages of the verifier."""
+        passed = [one for one in self.tried if one.verified == "passed" and one.improvement > 1]
+        return self.deployed or max(passed, key=lambda one: one.improvement, default=None)
+
     def unverified(self, least_gain: float) -> tuple[Tried, ...]:
         """What is better than what is deployed by that share, and not verified; the best first."""
         least = (self.deployed.improvement if self.deployed else 1.0) * (1 + least_gain)
@@ -72,6 +78,10 @@ class Facts:
     def verified(self, policy: str, tunables: Mapping[str, Value], passed: bool, found: str) -> None:
         """Writes down what all stages of the verifier have found."""
         self._change(policy, tunables, verified="passed" if passed else "failed", message="" if passed else found)
+
+    def reverted(self, policy: str, tunables: Mapping[str, Value], why: str) -> None:
+        """Writes down that a deployment was taken back."""
+        self._change(policy, tunables, message=f"deployment taken back: {why}")
 
     def deploy(self, policy: str, tunables: Mapping[str, Value]) -> None:
         """Writes down that a policy serves the workload now."""

@@ -215,7 +215,7 @@ class Loop:
             if verdict.data.get("passed"):
                 self._bench.call(DEPLOY, {**what, "workload": self._target.workload, "token": verdict.data["token"]})
                 break
-        found = self._facts.deployed
+        found = self._facts.chosen
         rounds = sorted({one.round for one in self._facts.tried})
         first = self._facts.tried[0].improvement if self._facts.tried else None
         best = [max(one.improvement for one in self._facts.tried if one.round <= number) for number in rounds]

@@ -76,8 +76,12 @@ class Workbench:
         if name == SUBMIT:
             return self._submit(arguments)
         result = self._toolbox.call(name, arguments)
-        if name == DEPLOY and not result.is_error and result.data.get("state") == "kept":
-            self._facts.deploy(str(arguments.get("policy") or ""), arguments.get("tunables") or {})
+        if name == DEPLOY and not result.is_error:
+            what = str(arguments.get("policy") or ""), arguments.get("tunables") or {}
+            if result.data.get("state") == "kept":
+                self._facts.deploy(*what)
+            else:
+                self._facts.reverted(*what, str(result.data.get("message") or result.data.get("state")))
         return result
 
     def _measure(self, arguments: Mapping[str, Any]) -> ToolResult:

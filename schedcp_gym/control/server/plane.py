@@ -26,7 +26,8 @@ class ControlPlane:
         workloads: Names of the workloads that tools may name; None: all.
         machine: The machine.
         scale: How long workloads run.
-        deploy_scale: How long they run while a policy is deployed: long enough for all its phases.
+        deploy_scale: How long they run while a policy is deployed; None: as long as otherwise. With another length, a
+            workload's processes may have other names, which a policy's tunables then do not fit.
         seed: Their seed.
         objective: Name of the objective that policies are scored by; None: each workload's own.
         measured_only: Measurements are somebody else's, as in a run, where the environment makes them: measure_policy
@@ -46,7 +47,7 @@ class ControlPlane:
         workloads: Collection[str] | None = None,
         machine: MachineSpec = MachineSpec(),  # noqa: B008  a frozen value
         scale: Scale = Scale.SMOKE,
-        deploy_scale: Scale = Scale.STANDARD,
+        deploy_scale: Scale | None = None,
         seed: int = 0,
         objective: str | None = None,
         measured_only: bool = False,
@@ -57,7 +58,7 @@ class ControlPlane:
         self.repository = repository
         self.machine = machine
         self.scale = scale
-        self.deploy_scale = deploy_scale
+        self.deploy_scale = deploy_scale or scale
         self.seed = seed
         self.objective = objective
         self.measured_only = measured_only

@@ -4,7 +4,9 @@
 set -u
 . /job/environment
 PATH="/opt/workloads/$WORKLOAD:$PATH"
-export PATH SEED CPUS
+# As in a trial: batches import what is beside them.
+PYTHONPATH=/job/shared PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+export PATH SEED CPUS PYTHONPATH PYTHONHASHSEED PYTHONDONTWRITEBYTECODE
 cd /job/workload || exit 1
 if ! sh -e /job/setup >/result/setup.log 2>&1; then
 	echo "the workload's set-up failed" >&2

@@ -18,11 +18,13 @@ from schedcp_gym.control.server.arguments import (
 )
 from schedcp_gym.control.server.call import Call
 from schedcp_gym.control.server.deployments import Deployment
+from schedcp_gym.control.server.rollout import rollout
 from schedcp_gym.control.server.tool import tool
 from schedcp_gym.control.verifier import canary
 from schedcp_gym.control.verifier.canary import CanaryReport
 from schedcp_gym.control.verifier.token import TOKEN_LIMIT
 from schedcp_gym.lab import Lab
+from schedcp_gym.lab.catalogue import find_objective
 from schedcp_gym.spec import Policy
 
 DeploymentArgument = Annotated[
@@ -104,7 +106,14 @@ def stop_deployment(call: Call, deployment: DeploymentArgument) -> Answer:
 def _deploy(call: Call, policy: Policy, token: str, workload: Any, lab: Lab) -> CanaryReport:
     plane = call.plane
     return canary.deploy(
-        policy, token, workload, lab=lab, spec=plane.machine, scale=plane.deploy_scale, seed=plane.seed
+        policy,
+        token,
+        workload,
+        lab=lab,
+        spec=plane.machine,
+        config=rollout(workload, find_objective(workload, plane.objective), plane.deploy_scale),
+        scale=plane.deploy_scale,
+        seed=plane.seed,
     )
 
 

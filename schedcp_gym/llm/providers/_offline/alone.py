@@ -68,7 +68,7 @@ def _measure(talk: Conversation, workload: str, known: Sequence[Known], found: S
 def _measure_written(talk: Conversation, workload: str) -> Calls:
     """Without a repository's policies: one that is written, submitted first where that can be done."""
     facts = profile.facts_of(talk)
-    ideas: list[Proposal] = propose.written(facts, (), talk.draw)
+    ideas: list[Proposal] = propose.written(facts)
     number = len(talk.asked("submit_policy"))
     passed = [said for said in map(results.verdict, talk.asked("submit_policy")) if said.passed]
     for said in passed:

@@ -185,7 +185,7 @@ def _report(talk: Conversation, candidates: Sequence[Mapping[str, Any]], drafts:
         elif draft and draft.repairs:
             attempt["note"] = words["repaired"].replace("$times", str(draft.repairs))
         attempts.append(attempt)
-    return {"attempts": attempts, "deployed": _deployed(talk, by_policy), "remarks": _remarks(talk)}
+    return {"attempts": attempts, "deployed": _deployed(talk, by_policy), "remarks": _remarks(talk, attempts)}
 
 
 def _deployed(talk: Conversation, by_policy: Mapping[tuple[str, str], str]) -> str:
@@ -197,18 +197,19 @@ def _deployed(talk: Conversation, by_policy: Mapping[tuple[str, str], str]) -> s
     return ""
 
 
-def _remarks(talk: Conversation) -> str:
+def _remarks(talk: Conversation, attempts: Sequence[Mapping[str, Any]]) -> str:
     words = ruleset.load("words")["report"]
+    refused = [words["refused"].replace("$name", one["candidate"]) for one in attempts if one["result"] == "refused"]
     best = max(results.measured(talk.calls), key=lambda one: one.reward, default=None)
     if best is None:
-        return str(words["nothing"])
+        return " ".join([words["nothing"], *refused])
     said = words["best"].replace("$policy", best.policy).replace("$times", f"{math.exp(best.reward):.2f}")
     failed = [
         results.verdict(call)
         for call in talk.asked("submit_policy")
         if call.arguments.get("stages") == "full" and not results.verdict(call).passed
     ]
-    return " ".join([said, *(words["unsafe"].replace("$stage", one.caught_at) for one in failed[:1])])
+    return " ".join([said, *refused, *(words["unsafe"].replace("$stage", one.caught_at) for one in failed[:1])])
 
 
 def _measure_call(policy: str, values: Mapping[str, Any], calls: Sequence[Call]) -> Call | None:

@@ -24,7 +24,7 @@ def turn(talk: Conversation) -> Any:
     tried, before = planning.results_of(task.get("tried") or ()), planning.results_of(task.get("history") or ())
     if calls := _calls(talk, task, facts, tried, before):
         return calls
-    return _lessons(facts, tried, before)
+    return _lessons(task, facts, tried, before)
 
 
 def _task(talk: Conversation) -> Mapping[str, Any]:
@@ -109,7 +109,9 @@ def _recorded(
     return calls
 
 
-def _lessons(facts: Facts, tried: Sequence[Result], before: Sequence[Result]) -> dict[str, Any]:
+def _lessons(
+    task: Mapping[str, Any], facts: Facts, tried: Sequence[Result], before: Sequence[Result]
+) -> dict[str, Any]:
     words = ruleset.load("words")["lesson"]
     ranked = sorted([*tried, *before], key=lambda one: -one.reward)
     lessons = []
@@ -117,10 +119,27 @@ def _lessons(facts: Facts, tried: Sequence[Result], before: Sequence[Result]) ->
         worked = result.ok and result.reward > GAIN
         text = "worked" if worked else "failed" if result.ok else "broken"
         lessons.append({"text": filled(words[text], facts, result), "worked": worked, "policy": result.policy})
+    lessons = [*lessons[: LESSONS - 2], *_refused(task)[-2:]]
     go_on, why = _outlook(facts, tried, before)
     best = propose.best_of(ranked)
     following = words["next"].replace("$policy", best.policy) if best else words["next_first"]
-    return {"lessons": lessons[:LESSONS], "next": following if go_on else "", "go_on": go_on, "why": why}
+    return {"lessons": lessons, "next": following if go_on else "", "go_on": go_on, "why": why}
+
+
+def _refused(task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Candidates that could not be measured, those of earlier lessons first."""
+    words = ruleset.load("words")["lesson"]
+    before = [dict(one) for one in (task.get("lessons") or {}).get("lessons") or () if "was refused" in one["text"]]
+    attempts = (task.get("report") or {}).get("attempts") or ()
+    now = [
+        {
+            "text": ruleset.fill(words["refused"], Facts(), name=one["candidate"], note=one.get("note", "")),
+            "worked": False,
+        }
+        for one in attempts
+        if one.get("result") == "refused"
+    ]
+    return before + now
 
 
 def _outlook(facts: Facts, tried: Sequence[Result], before: Sequence[Result]) -> tuple[bool, str]:

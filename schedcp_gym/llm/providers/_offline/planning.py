@@ -1,6 +1,7 @@
 """Planning: searches the repository with what was seen, reads what fits, and chooses what is tried in this round."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ READ_MORE = 1
 HITS = 6
 #: From this round on, a policy may be written: figures have shown by then what the library can do.
 WRITE_FROM = 2
+#: Policies that are written where the library has some that fit.
+DRAFTS = 2
 #: Names of draft policies begin so: they can't be told from one another by name, and have no card.
 DRAFT = "draft-"
 
@@ -30,7 +33,15 @@ def turn(talk: Conversation) -> Any:
     wanted = int((task.get("left") or {}).get("candidates") or 1)
     known = policies(talk.of("search_repository", "get_policy"))
     questions = _questions(talk, facts, known, results, wanted)
-    return questions or _plan(facts, known, results, wanted)
+    return questions or _plan(facts, known, results, wanted, _names(task))
+
+
+def _names(task: Mapping[str, Any]) -> list[str]:
+    """What earlier candidates were called: those measured, and those that remarks and lessons say were refused."""
+    names = [str(tried.get("candidate")) for tried in task.get("history") or () if tried.get("candidate")]
+    said = [str(task.get("remarks") or "")]
+    said += [str(one.get("text")) for one in (task.get("lessons") or {}).get("lessons") or ()]
+    return names + [name for text in said for name in re.findall(r"([\w-]+) was refused", text)]
 
 
 def results_of(history: Sequence[Mapping[str, Any]]) -> list[Result]:
@@ -62,8 +73,10 @@ def _questions(
     return [talk.call("get_policy", policy=name) for name in missing] if not asked else []
 
 
-def _plan(facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int) -> dict[str, Any]:
-    proposals = choose(facts, known, results, wanted, can_configure=bool(known))
+def _plan(
+    facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int, names: Sequence[str]
+) -> dict[str, Any]:
+    proposals = choose(facts, known, results, wanted, names)
     texts = ruleset.load("words")["plan"]
     diagnosis = ruleset.holding(facts)[0]
     best = propose.best_of(results)
@@ -78,18 +91,29 @@ def _plan(facts: Facts, known: Sequence[Known], results: Sequence[Result], wante
 
 
 def choose(
-    facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int, *, can_configure: bool = True
+    facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int, names: Sequence[str] = ()
 ) -> list[Proposal]:
-    """So many things to try, the most promising first; none that was measured."""
-    tried = {result.policy for result in results}
+    """So many things to try, the most promising first; none that was measured.
+
+    Args:
+        facts: What is known of the workload.
+        known: What is known of policies.
+        results: What was measured.
+        wanted: How many.
+        names: What earlier candidates were called, those that were refused included.
+    """
+    # A policy that was written is in the repository by its candidate's name, too.
+    tried = {result.policy for result in results} | set(names)
+    written = [re.sub(r"-\d+$", "", name).replace("-", "_") for name in names]
+    written += [name.replace("_", "-") for name in written]
     read = {one.name for one in known if one.is_read}
     fresh = [one for one in propose.fitting(facts, known) if one.policy in read - tried]
     if not results:
         first = fresh[:wanted]
-        return first if first else _write(facts, known, results, wanted)
+        return first if first else _write(facts, known, written, wanted)
     best = propose.best_of(results)
     tuned = _tuned(known, results, best) if best else []
-    wrote = _write(facts, known, results, 1) if _writing_is_due(best, results, facts, can_configure) else []
+    wrote = _write(facts, known, written, 1) if _writing_is_due(best, results, facts, bool(known)) else []
     # Mostly steps from the best; one place of the plan for another idea, while there is one.
     ideas = (wrote + fresh)[: 1 if tuned else wanted]
     chosen = tuned[: max(0, wanted - len(ideas))] + ideas
@@ -114,13 +138,12 @@ def _writing_is_due(best: Result | None, results: Sequence[Result], facts: Facts
     possible = facts.figures.get("above_best_percent")
     if possible is not None and math.exp(best.reward) >= 0.98 / (1 - possible / 100):
         return False
-    return len(results) >= WRITE_FROM and not any(result.policy.startswith(DRAFT) for result in results)
+    return len(results) >= WRITE_FROM and len({one.policy for one in results if one.policy.startswith(DRAFT)}) < DRAFTS
 
 
-def _write(facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int) -> list[Proposal]:
-    drafts = sum(result.policy.startswith(DRAFT) for result in results)
-    ideas = propose.patched(facts, known, ()) + propose.written(facts, ())
-    return ideas[drafts : drafts + wanted]
+def _write(facts: Facts, known: Sequence[Known], tried: Sequence[str], wanted: int) -> list[Proposal]:
+    ideas = [*propose.patched(facts, known, tried), *propose.written(facts, tried, simple=not known)]
+    return ideas[:wanted]
 
 
 def _by_name(known: Sequence[Known], name: str) -> Known:

@@ -105,18 +105,24 @@ def better_values(policy: str, tunables: Sequence[Tunable], results: Sequence[Re
         yield {name: value for name, value in values.items() if value != defaults.get(name)}
 
 
-def written(facts: Facts, tried: Sequence[str], seed: int = 0) -> list[Proposal]:
-    """Policies that could be written from nothing, the best first; those tried are left out."""
+def written(facts: Facts, tried: Sequence[str] = (), *, simple: bool = True) -> list[Proposal]:
+    """Policies that could be written from nothing, the best first.
+
+    Args:
+        facts: What is known.
+        tried: Templates that are left out.
+        simple: Whether templates count that do no more than a library's policies, with less care.
+    """
     names: list[tuple[str, Mapping[str, Any]]] = []
     for rule in ruleset.holding(facts):
         names += [(name, rule) for name in rule.get("write") or () if name not in dict(names)]
     proposals = []
     for name, rule in names:
-        if name in tried:
+        text = ruleset.load("templates")["templates"][name]
+        if name in tried or (text.get("simple") and not simple):
             continue
         values = starting_values(facts, _tunables_of(name), {"bind": rule.get("bind") or ()})
         values |= starts(name, facts)
-        text = ruleset.load("templates")["templates"][name]
         proposals.append(
             Proposal(
                 "compose",
@@ -128,8 +134,7 @@ def written(facts: Facts, tried: Sequence[str], seed: int = 0) -> list[Proposal]
                 primitives=tuple(text["primitives"]),
             )
         )
-    turn = seed % len(proposals) if proposals else 0
-    return proposals[turn:] + proposals[:turn]
+    return proposals
 
 
 def patched(facts: Facts, known: Sequence[Known], tried: Sequence[str]) -> list[Proposal]:

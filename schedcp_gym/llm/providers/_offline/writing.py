@@ -34,8 +34,8 @@ def _fresh(talk: Conversation, *, other: bool) -> dict[str, Any]:
     """A policy by template. Samples differ: in the idea where there are several, then in its values."""
     facts = profile.facts_of(talk)
     # What the prompt does not tell of is not used: headers of the house are known from there or not at all.
-    ideas = [one for one in propose.written(facts, ()) if _is_told(one.writes, talk)]
-    ideas = ideas or [one for one in propose.written(facts, ()) if one.writes == "line_in_one_go"]
+    ideas = [one for one in propose.written(facts) if _is_told(one.writes, talk)]
+    ideas = ideas or [one for one in propose.written(facts) if one.writes == "line_in_one_go"]
     turn = talk.draw + (len(talk.said) if other else 0)
     idea = ideas[turn % len(ideas)]
     factor = SPREAD[turn // len(ideas) % len(SPREAD)]
