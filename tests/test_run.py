@@ -206,9 +206,11 @@ def test_summary_holds_every_evaluation_with_units_in_its_names(tmp_path):
     best = best_of(record.entries)
     assert best is not None
     assert best["reward"] == 0.4
-    assert best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 1}}])["reward"] == 0.1
+    chosen = best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 1}}])
+    assert (chosen["reward"], chosen["verified"]) == (0.1, True)
     assert best_of([*record.entries, {"kind": "note", "chosen": {"evaluation": 3}}])["reward"] == 0.4
-    assert best_of([*record.entries, {"kind": "note", "chosen": None}])["reward"] == 0.4
+    chosen = best_of([*record.entries, {"kind": "note", "chosen": None}])
+    assert (chosen["reward"], chosen["verified"]) == (0.4, False)
     assert best_of([failed]) is None
 
 

@@ -27,7 +27,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, mcp, listing):
+for module in (
+    image,
+    evaluate,
+    bench,
+    compare_clocks,
+    analyze,
+    verify,
+    deploy,
+    verify_suite,
+    repository,
+    costs,
+    mcp,
+    listing,
+):
     module.register(app)
 INTERRUPTED = 130
 

@@ -133,7 +133,7 @@ def result_table(
         caption_style="",
     )
     table.title_justify = table.caption_justify = "left"
-    table.title = f"{title}: best of {course.evaluations} evaluations\n[bold]{escape(words)}[/bold]"
+    table.title = f"{title}: {_which(best)} of {course.evaluations} evaluations\n[bold]{escape(words)}[/bold]"
     table.add_column("metric", no_wrap=True)
     for heading in ("EEVDF", "best", "improvement", f"{percent} interval"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -209,6 +209,11 @@ def _caption(task: SchedEnv, best: dict[str, Any], course: Course, pairs: list[P
         metric = next(iter(task.objective.weights))
         lines.append(f"{metric}: {100 * possible:.1f} % of what is possible ({task.objective.bound})")
     return escape("\n".join(lines))
+
+
+def _which(best: dict[str, Any]) -> str:
+    words = {True: "best that passed all stages of the verifier", False: "best, not verified,"}
+    return words[best["verified"]] if "verified" in best else "best"
 
 
 def _mean(values: list[float]) -> str:

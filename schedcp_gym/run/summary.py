@@ -17,16 +17,18 @@ def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The evaluation that the agent chose last, else the one with the highest reward, the first of equals.
 
     An agent chooses by a note ``{"chosen": {"evaluation": number}}``, the number from 1: the policy with the highest
-    reward need not be the one that the verifier let pass. None if no policy ran to its end.
+    reward need not be the one that the verifier let pass. ``{"chosen": None}`` says that none passed. With such a note,
+    the entry says whether it is ``verified``. None if no policy ran to its end.
     """
     evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
     chosen = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
     if chosen and chosen[-1]:
         picked: dict[str, Any] = evaluations[chosen[-1]["evaluation"] - 1]
         if picked["outcome"] == "ok":
-            return picked
+            return {**picked, "verified": True}
     done = [entry for entry in evaluations if entry["outcome"] == "ok"]
-    return max(done, key=lambda entry: float(entry["reward"]), default=None)
+    best = max(done, key=lambda entry: float(entry["reward"]), default=None)
+    return {**best, "verified": False} if best and chosen else best
 
 
 def write_summary(record: Record) -> None:
@@ -80,6 +82,8 @@ def write_best(
     names = ("policy", "tunables", "source_sha256", "workload", "scale", "workload_seed", "reward")
     found: dict[str, Any] = {name: best[name] for name in names}
     found |= {"improvement": math.exp(best["reward"]), "run_seed": run_seed}
+    if "verified" in best:
+        found["verified"] = best["verified"]
     found |= {"metrics": best["measurement"]["metrics"], "digests": best["measurement"]["digests"]}
     if best["source_sha256"]:
         found["source"] = f"sources/{best['source_sha256']}.bpf.c"
