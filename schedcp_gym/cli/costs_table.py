@@ -74,8 +74,8 @@ def notes(costs: Sequence[RunCosts]) -> list[str]:
         if one.is_stand_in:
             which = ", ".join(one.models.models)
             lines.append(
-                f"{harmless(one.name)}: {which} is no language model, none was called: "
-                "tokens (~) are estimates of what one would have read and written"
+                f"{harmless(one.name)}: {which} is no language model, none was called: tokens (~) are estimates of "
+                "what one would have read and written; how agents compare with it says nothing of how they do with one"
             )
         elif one.guessed_calls:
             lines.append(

@@ -4,15 +4,18 @@ import json
 
 import gymnasium as gym
 import pytest
-from llm.fake_server import FakeServer, answer, config_of
+from llm.fake_server import MODEL, FakeServer, answer, config_of
 
 from schedcp_gym.baselines.agent import Assignment
 from schedcp_gym.baselines.best_of_n.agent import BestOfN
 from schedcp_gym.baselines.naive_agent.agent import NaiveAgent
+from schedcp_gym.baselines.single_agent.agent import SingleAgent
 from schedcp_gym.envs import env_id
 from schedcp_gym.envs.wrappers import Budget, Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab.catalogue import load_policy
 from schedcp_gym.llm import Client, LlmBudget, LlmBudgetSpent
+from schedcp_gym.run.search import Run
+from schedcp_gym.run.settings import read_settings
 from schedcp_gym.spec import BadInput
 
 FIFO = load_policy("fifo").source
@@ -96,7 +99,38 @@ def test_best_of_n_measures_what_it_has_paid_for(tmp_path):
     assert search.ended is LlmBudgetSpent
 
 
-@pytest.mark.parametrize("make", [lambda: NaiveAgent(rounds=0), lambda: BestOfN(samples=0)])
+@pytest.mark.guest
+def test_single_agent_goes_on_until_it_stops_twice(tmp_path):
+    def measure(**arguments):
+        return answer(calls=[("measure_policy", json.dumps({"workload": "schbench", **arguments}))])
+
+    turns = [measure(policy="fifo"), answer("Good."), measure(policy="nothing"), answer("Ha", finish="length")]
+    turns += [measure(source=BROKEN), answer("Enough."), answer("Enough."), answer("Enough.")]
+    with FakeServer(*turns) as server:
+        settings = {
+            "workload": {"name": "schbench"},
+            "machine": {},
+            "heldout": {},
+            "budget": {"evaluations": 9},
+            "llm": {"model": f"openai/{MODEL}", "api_base": server.url, "max_tokens": 1000},
+        }
+        run = Run(read_settings(settings), SingleAgent(tools=["measure_policy"]), "single_agent", tmp_path)
+        run.search()
+        asked = [seen.body["messages"] for seen in server.seen]
+        assert server.turns == []
+    assert [entry["outcome"] for entry in run.record.evaluations] == ["ok", "rejected"]
+    told = [messages[-1]["content"] for messages in asked]
+    assert "evaluations left: 8" in told[1]
+    assert "evaluations_left: 8" in told[2]
+    assert told[3].startswith("error: ")
+    assert "cut off at its limit" in told[4]
+    assert "expected expression" in told[5]
+    assert all([seen["role"] for seen in messages[:2]] == ["system", "user"] for messages in asked)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: NaiveAgent(rounds=0), lambda: BestOfN(samples=0), lambda: SingleAgent(rounds=0)]
+)
 def test_settings_that_make_no_sense(make):
     with pytest.raises(BadInput):
         make()
