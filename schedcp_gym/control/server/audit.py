@@ -79,7 +79,7 @@ class AuditLog:
             "host_s": round(host_s, 3),
             "guest_s": guest_s,
         }
-        line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
+        line = (json.dumps(entry) + "\n").encode()
         with self._lock:
             os.write(self._descriptor, line)
 

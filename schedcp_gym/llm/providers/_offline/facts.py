@@ -92,6 +92,7 @@ class Facts:
         groups: Groups of tasks, that with the most CPU time first.
         outliers: Who stands out.
         wakes: Who wakes whom how often.
+        workload: What it is called, to find its results among others; no rule asks for it.
     """
 
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -100,6 +101,7 @@ class Facts:
     groups: tuple[Group, ...] = ()
     outliers: tuple[Outlier, ...] = ()
     wakes: tuple[tuple[str, str, int], ...] = ()
+    workload: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.figures)

@@ -14,7 +14,7 @@ LESSONS = 8
 #: Gains below this are told as none.
 GAIN = 0.02
 #: Rounds without a gain of this size, after which no more is expected, and results there have to be for that.
-SATURATED, ENOUGH_RESULTS = 0.01, 8
+SATURATED, ENOUGH_RESULTS = 0.01, 12
 
 
 def turn(talk: Conversation) -> Any:

@@ -71,10 +71,10 @@ class Known:
     source: str = ""
     is_read: bool = False
 
-    @property
-    def measured(self) -> float:
-        """The best improvement that its results are said to show, in times; 1 where none is told."""
-        return max((float(found) for found in _TIMES.findall(self.card)), default=1.0)
+    def measured(self, workload: str) -> float:
+        """The best improvement that its results on a workload are said to show, in times; 1 where none is told."""
+        lines = [line for line in self.card.splitlines() if workload and f"{workload} (" in line]
+        return max((float(found) for line in lines for found in _TIMES.findall(line)), default=1.0)
 
     def tunable(self, name: str) -> Tunable | None:
         """Its tunable of a name."""

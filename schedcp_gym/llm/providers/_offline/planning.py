@@ -13,6 +13,10 @@ from schedcp_gym.llm.providers._offline.propose import Proposal, Result
 
 #: Policies that are read before the first plan, beyond the number of candidates.
 READ_MORE = 1
+#: Diagnoses that are searched for, at first and when there are results.
+FIRST, LATER = 2, 4
+#: Steps from the best without a gain, after which other ideas get more of a round.
+STALLED = 2
 #: Searches bring so many names.
 HITS = 6
 #: From this round on, a policy may be written: figures have shown by then what the library can do.
@@ -51,7 +55,10 @@ def results_of(history: Sequence[Mapping[str, Any]]) -> list[Result]:
             str(tried.get("policy", "")),
             dict(tried.get("tunables") or {}),
             math.log(max(float(tried.get("improvement") or 0.0), 0.05)),
-            tried.get("outcome") == "ok",
+            # What the verifier or a deployment would not have is no better than what does not run.
+            tried.get("outcome") == "ok"
+            and tried.get("verified") != "failed"
+            and "reverted" not in str(tried.get("message") or ""),
         )
         for tried in history
     ]
@@ -61,14 +68,18 @@ def _questions(
     talk: Conversation, facts: Facts, known: Sequence[Known], results: Sequence[Result], wanted: int
 ) -> list[tuple[str, dict[str, Any]]]:
     if "search_repository" in talk.tools and not talk.asked("search_repository"):
-        return [talk.call("search_repository", query=query, limit=HITS) for query in propose.queries(facts)]
+        return [
+            talk.call("search_repository", query=query, limit=HITS)
+            for query in propose.queries(facts, LATER if results else FIRST)
+        ]
     if "get_policy" not in talk.tools:
         return []
     asked = {str(call.arguments.get("policy")) for call in talk.asked("get_policy")}
     best = propose.best_of(results)
     # What was tried has to be read again for its ranges; then what could be tried next.
     names = [best.policy] if best and best.policy else []
-    names += propose.worth_reading(facts, known, wanted + READ_MORE if not results else 2)
+    tried = {result.policy for result in results}
+    names += propose.worth_reading(facts, known, wanted + READ_MORE if not results else wanted, tried)
     missing = [name for name in dict.fromkeys(names) if name not in asked]
     return [talk.call("get_policy", policy=name) for name in missing] if not asked else []
 
@@ -114,10 +125,15 @@ def choose(
     best = propose.best_of(results)
     tuned = _tuned(known, results, best) if best else []
     wrote = _write(facts, known, written, 1) if _writing_is_due(best, results, facts, bool(known)) else []
-    # Mostly steps from the best; one place of the plan for another idea, while there is one.
-    ideas = (wrote + fresh)[: 1 if tuned else wanted]
+    # Mostly steps from the best, and one other idea while there is one; the other way round when steps gain no more.
+    ideas = (wrote + fresh)[: (max(1, wanted - 1) if _stalled(results, best) else 1) if tuned else wanted]
     chosen = tuned[: max(0, wanted - len(ideas))] + ideas
     return chosen or fresh[:wanted]
+
+
+def _stalled(results: Sequence[Result], best: Result | None) -> bool:
+    later = results[results.index(best) + 1 :] if best else ()
+    return sum(result.policy == best.policy for result in later if best) >= STALLED
 
 
 def _tuned(known: Sequence[Known], results: Sequence[Result], best: Result) -> list[Proposal]:

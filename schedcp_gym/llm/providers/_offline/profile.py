@@ -1,5 +1,6 @@
 """The facts of a conversation: from an analysis, from someone's profile, or from who used how much CPU time."""
 
+import dataclasses
 import re
 import statistics
 from collections.abc import Mapping
@@ -17,6 +18,10 @@ SMALL = 0.25
 
 def facts_of(talk: Conversation) -> Facts:
     """What is known, from the best source there is."""
+    return dataclasses.replace(_facts(talk), workload=workload_of(talk))
+
+
+def _facts(talk: Conversation) -> Facts:
     target, task = talk.block("target"), talk.block("task")
     for block in reversed(talk.blocks):
         given = next((value for value in block.values() if isinstance(value, Mapping) and "target" in value), None)
@@ -83,7 +88,7 @@ def _fallback(facts: Facts, target: Mapping[str, Any], task: Mapping[str, Any]) 
     """Facts, with what the task's own figures say of what is not known otherwise."""
     goal = facts.goal or _goal(target, task)
     cpu_s = target.get("processes_cpu_s") or task.get("cpu_s_by_process") or {}
-    figures, names = dict(facts.figures), dict(facts.names)
+    figures, names = {**facts.figures, **_possible(target)}, dict(facts.names)
     # More of its like are seen in a trace than by name: only where there is none, names are looked at.
     if not facts and isinstance(cpu_s, Mapping):
         more, outlier = _stands_out({str(name): float(spent) for name, spent in cpu_s.items() if "(" not in str(name)})
@@ -93,10 +98,21 @@ def _fallback(facts: Facts, target: Mapping[str, Any], task: Mapping[str, Any]) 
     return Facts(figures, goal, names, facts.groups, facts.outliers, facts.wakes)
 
 
+def _possible(target: Mapping[str, Any]) -> dict[str, float]:
+    """How far the baseline is from the best that any schedule can reach, where that is told."""
+    goals = [one for one in target.get("goals") or () if isinstance(one, Mapping)]
+    if len(goals) != 1 or not goals[0].get("best_possible") or not goals[0].get("eevdf"):
+        return {}
+    eevdf, best = float(goals[0]["eevdf"]), float(goals[0]["best_possible"])
+    share = best / eevdf if goals[0].get("direction") == "minimize" else eevdf / best
+    return {"above_best_percent": 100 * (1 - share)} if 0 < share <= 1 else {}
+
+
 def _goal(target: Mapping[str, Any], task: Mapping[str, Any]) -> str:
     goals = [str(one.get("metric", "")) for one in target.get("goals") or () if isinstance(one, Mapping)]
-    weights = (task.get("objective") or {}).get("weights") or {}
-    return goal_of(goals or list(weights))
+    objective = task.get("objective")
+    weights = objective.get("weights") if isinstance(objective, Mapping) else None
+    return goal_of(goals or list(weights or ()))
 
 
 def _stands_out(cpu_s: Mapping[str, float]) -> tuple[dict[str, float], str]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,9 +54,9 @@ class Proposal:
     primitives: tuple[str, ...] = field(default_factory=tuple)
 
 
-def queries(facts: Facts) -> list[str]:
+def queries(facts: Facts, most: int = DIAGNOSES) -> list[str]:
     """What to ask the repository, the most telling first."""
-    return [str(rule["query"]) for rule in ruleset.holding(facts)[:DIAGNOSES]]
+    return [str(rule["query"]) for rule in ruleset.holding(facts)[:most]]
 
 
 def fitting(facts: Facts, known: Sequence[Known]) -> list[Proposal]:
@@ -70,11 +70,11 @@ def fitting(facts: Facts, known: Sequence[Known]) -> list[Proposal]:
     return sorted(found, key=lambda proposal: (-proposal.score, proposal.policy))
 
 
-def worth_reading(facts: Facts, known: Sequence[Known], most: int) -> list[str]:
+def worth_reading(facts: Facts, known: Sequence[Known], most: int, tried: Collection[str] = ()) -> list[str]:
     """Policies whose tunables should be looked at before they are chosen, by what is known of them so far."""
     ranked = [proposal.policy for proposal in fitting(facts, known)] or [policy.name for policy in known]
     read = {policy.name for policy in known if policy.is_read}
-    return [name for name in ranked[:most] if name not in read]
+    return [name for name in [name for name in ranked if name not in tried][:most] if name not in read]
 
 
 def starting_values(facts: Facts, tunables: Sequence[Tunable], rule: Mapping[str, Any]) -> dict[str, Value]:
@@ -174,7 +174,7 @@ def _fit(facts: Facts, policy: Known, rule: Mapping[str, Any], place: int) -> Pr
     score = 1.0 / (1 + 0.25 * policy.rank) + 0.6 * min(good, 2) - 1.0 * bad + 1.2 * bound - 0.5 * place
     if rule.get("bind") and policy.is_read and not bound:
         score -= 0.5
-    score += 2.0 * math.log(max(policy.measured, 0.1))
+    score += 2.0 * math.log(max(policy.measured(facts.workload), 0.1))
     why = f"{ruleset.fill(rule['better'], facts)}. {_first_sentence(policy.good)}".strip()
     return Proposal("configure", policy.name, values, why, score)
 
