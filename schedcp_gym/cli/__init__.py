@@ -15,8 +15,10 @@ from schedcp_gym.cli import (
     listing,
     mcp,
     repository,
+    repository_measure,
     verify,
     verify_suite,
+    watch,
 )
 from schedcp_gym.spec import SchedcpError
 
@@ -38,7 +40,9 @@ for module in (
     verify_suite,
     repository,
     costs,
+    repository_measure,
     mcp,
+    watch,
     listing,
 ):
     module.register(app)

@@ -103,7 +103,10 @@ def _cell(value: float | None, base: float | None, digits: int, mark: str) -> st
     if value is None:
         return "-"
     text = mark + f"{value:,.{digits}f}".removesuffix(".0")
-    return f"{text} ({value / base:.1f}x)" if base else text
+    if not base:
+        return text
+    times = value / base
+    return f"{text} ({times:.1f}x)" if times >= 1 else f"{text} ({times:.2g}x)"
 
 
 def _best_text(one: RunCosts) -> str:
