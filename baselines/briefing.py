@@ -1,8 +1,8 @@
 """What an agent tells a model of its task: the same words and figures for every agent.
 
-A prompt holds figures as one JSON block each, fenced, so that a model finds them and the record can be read:
-``{"task": …}``, ``{"budget": …}`` and ``{"measured": …}``. Nothing in them depends on the host or its time, so on the
-virtual clock a run that goes on, or is made again, asks the same.
+A prompt holds figures as a JSON block, fenced, with keys like ``task`` and ``budget``, so that a model finds them and
+the transcript can be read. Nothing in it depends on the host or its time, so on the virtual clock a run that goes on,
+or is made again, asks the same.
 """
 
 import json
@@ -16,7 +16,7 @@ from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.render import objective_text
 from schedcp_gym.envs.wrappers import Ledger
 from schedcp_gym.llm import Client, prompt
-from schedcp_gym.spec import EEVDF, improvement
+from schedcp_gym.spec import EEVDF
 
 PROMPTS = Path(__file__).parent / "prompts"
 #: Digits of a figure that a model gets to see: more is noise to it, and tokens.
@@ -32,16 +32,19 @@ def task_of(given: Assignment) -> SchedEnv:
     return task
 
 
-def task_text(given: Assignment, *, processes: bool = True) -> str:
+def task_text(given: Assignment, *, processes: bool = True, budget: bool = True) -> str:
     """The task in words, with its block. Only after a reset: it holds EEVDF's figures on the episode's seed.
 
     Args:
         given: The assignment.
         processes: Whether to tell the processes' names and CPU time under EEVDF, which every reset shows.
+        budget: Whether to tell what is left; without, the text is the same whenever it is asked for in an episode.
     """
     task = task_of(given)
-    block = json_block({"task": task_block(task, processes=processes), "budget": budget_block(given.ledger, given.llm)})
-    return prompt("task", PROMPTS, objective=objective_text(task.workload, task.objective), task=block)
+    values: dict[str, Any] = {"task": task_block(task, processes=processes)}
+    if budget:
+        values["budget"] = budget_block(given.ledger, given.llm)
+    return prompt("task", PROMPTS, objective=objective_text(task.workload, task.objective), task=json_block(values))
 
 
 def writing_text() -> str:
@@ -79,27 +82,6 @@ def budget_block(ledger: Ledger, llm: Client | None = None) -> dict[str, Any]:
         limits = {"calls": "llm_calls_left", "tokens": "llm_tokens_left", "usd": "llm_usd_left"}
         left |= {told: llm.books.left()[name] for name, told in limits.items()}
     return {name: rounded(value) for name, value in left.items() if value is not None}
-
-
-def measured_block(task: SchedEnv, info: Mapping[str, Any], reward: float) -> dict[str, Any]:
-    """An evaluation as plain values: what ``env.step`` gave, with the improvement ratio over EEVDF of each metric.
-
-    Args:
-        task: The environment.
-        info: Of the step.
-        reward: Of the step.
-    """
-    measured: dict[str, Any] = {
-        "policy": info["policy"],
-        "tunables": info["tunables"],
-        "outcome": info["outcome"],
-        "reward": rounded(reward),
-    }
-    if info["outcome"] != "ok":
-        return measured | {"message": info["message"]}
-    metrics, baseline = info["measurement"]["metrics"], info["baseline"]["metrics"]
-    gained = {name: improvement(task.workload, name, metrics[name], baseline[name]) for name in task.workload.metrics}
-    return measured | {"metrics": figures(metrics), "improvement": figures(gained)}
 
 
 def evidence(info: Mapping[str, Any]) -> str:

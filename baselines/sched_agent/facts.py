@@ -18,6 +18,7 @@ class Facts:
         self.tried: list[Tried] = []
         self.deployed: Tried | None = None
         self._evaluations: list[int] = []
+        self._seeds: list[int] = []
         self._round = 0
 
     def begin_round(self, number: int) -> None:
@@ -48,9 +49,14 @@ class Facts:
         return self.deployed or max(passed, key=lambda one: one.improvement, default=None)
 
     def unverified(self, least_gain: float) -> tuple[Tried, ...]:
-        """What is better than what is deployed by that share, and not verified; the best first."""
+        """What is better than what is deployed by that share, and not verified; the best first.
+
+        Of the present workload seed only: under another, a process that a tunable names may not be there.
+        """
         least = (self.deployed.improvement if self.deployed else 1.0) * (1 + least_gain)
-        found = [one for one in self.tried if one.verified == "no" and one.outcome == "ok" and one.improvement > least]
+        present = self._seeds[-1] if self._seeds else None
+        of_seed = [one for one, seed in zip(self.tried, self._seeds, strict=True) if seed == present]
+        found = [one for one in of_seed if one.verified == "no" and one.outcome == "ok" and one.improvement > least]
         return tuple(sorted(found, key=lambda one: -one.improvement))
 
     def measured(self, policy: str, data: Mapping[str, Any]) -> Tried:
@@ -72,6 +78,7 @@ class Facts:
             message=str(data.get("message") or ""),
         )
         self._evaluations.append(int(data["evaluation"]))
+        self._seeds.append(int(data["workload_seed"]))
         self.tried.append(one)
         return one
 

@@ -8,5 +8,5 @@ class Learning(Role[LearningTask, Lessons]):
     """Reads feedback, keeps lessons and improved policies in the repository, and says whether to go on."""
 
     name = "learning"
-    tools = ("get_feedback", "get_policy", "record_learning", "add_policy")
+    tools = ("get_feedback", "record_learning", "add_policy")
     answer = Lessons

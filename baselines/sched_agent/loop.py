@@ -96,9 +96,6 @@ class Loop:
             SchedcpError: The host or the model failed.
         """
         self._given.env.reset(seed=self._given.seed)
-        task = self._given.env.unwrapped
-        assert isinstance(task, SchedEnv)
-        self._target = target_of(task)
         try:
             why = self._search()
         except LlmBudgetSpent as spent:
@@ -107,12 +104,13 @@ class Loop:
         self._finish(why)
 
     def _search(self) -> str:
-        profile = self._ask("observation", ObservationTask(self._target)) or WorkloadProfile(
-            self._target.workload, "mixed", "Observation has found nothing out.", ()
-        )
-        self._note("profile", profile=plain(profile))
         best, waited = 0.0, 0
+        profile, seed = self._observe(), self._task.workload_seed
         for number in range(1, self._limits.rounds + 1):
+            if self._task.steps_left <= 0:
+                self._given.env.reset()
+            if self._task.workload_seed != seed:  # processes have other names now
+                profile, seed = self._observe(), self._task.workload_seed
             self._facts.begin_round(number)
             self._given.note({"iteration": number})
             why = self._round(number, profile)
@@ -125,6 +123,19 @@ class Loop:
             if self._given.ledger.evaluations_left <= 0:
                 return "the budget's evaluations are spent"
         return f"all {self._limits.rounds} rounds are done"
+
+    def _observe(self) -> WorkloadProfile:
+        self._target = target_of(self._task)
+        profile: WorkloadProfile | None = self._ask("observation", ObservationTask(self._target))
+        profile = profile or WorkloadProfile(self._target.workload, "mixed", "Observation has found nothing out.", ())
+        self._note("profile", profile=plain(profile))
+        return profile
+
+    @property
+    def _task(self) -> SchedEnv:
+        task = self._given.env.unwrapped
+        assert isinstance(task, SchedEnv)
+        return task
 
     def _gained(self, before: float) -> tuple[bool, float]:
         best = self._facts.best.improvement if self._facts.best else 0.0
@@ -192,7 +203,8 @@ class Loop:
         evaluations = self._given.ledger.evaluations_left
         limited = None if evaluations == float("inf") else int(evaluations)
         share = _CANDIDATES if limited is None else -(-limited // rounds)
-        wanted = self._limits.candidates or share
+        # No round goes on into the next episode, where the workload's seed is another.
+        wanted = min(self._limits.candidates or share, self._task.steps_left)
         return Left(
             rounds=rounds,
             evaluations=limited,
@@ -219,7 +231,8 @@ class Loop:
         rounds = sorted({one.round for one in self._facts.tried})
         first = self._facts.tried[0].improvement if self._facts.tried else None
         best = [max(one.improvement for one in self._facts.tried if one.round <= number) for number in rounds]
-        self._note("end", why=why, first_improvement=first, best_improvement_by_round=best)
+        self._note("end", first_improvement=first, best_improvement_by_round=best)
+        self._given.note({"ended": why})
         self._given.note({"chosen": {"evaluation": self._facts.evaluation(found)} if found else None})
         self._given.tell(f"end: {why}")
 

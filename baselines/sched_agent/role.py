@@ -108,8 +108,7 @@ class Role(abc.ABC, Generic[TaskT, AnswerT]):
         if not context.messages or not context.is_kept:
             context.messages = [system(context.instructions)]
         context.messages.append(user(prompt("task", PROMPTS, task=task_json(task))))
-        context.workbench.tell = lambda text: context.tell(f"{self.name}: {text}")
-        context.tell(f"{self.name}: thinks")
+        context.tell(f"{self.name}: begins")
         talk = run_tools(
             context.client,
             self.name,

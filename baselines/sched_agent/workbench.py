@@ -34,8 +34,6 @@ class Workbench:
         self._measured_before: dict[str, str] = {}
         self._round_left = 0
         self.verifications_left = verifications
-        #: Told of each call, before it is made.
-        self.tell: Callable[[str], None] = lambda _text: None
 
     def begin_round(self, evaluations: int) -> None:
         """Allows so many evaluations until the next round begins."""
@@ -59,9 +57,7 @@ class Workbench:
 
     def execute(self, call: ToolCall) -> str:
         """Makes a model's call; an error is a text that begins ``error:``."""
-        arguments = plain_arguments(call)
-        self.tell(_words(call.name, arguments))
-        result = self.call(call.name, arguments)
+        result = self.call(call.name, plain_arguments(call))
         return f"error: {result.text}" if result.is_error else result.text
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
@@ -138,9 +134,3 @@ def _refused(text: str) -> ToolResult:
 def _finding(data: Mapping[str, Any]) -> str:
     stages = data.get("stages") or []
     return next((f"{stage['stage']}: {stage['summary']}" for stage in stages if not stage["passed"]), "")
-
-
-def _words(name: str, arguments: Mapping[str, Any]) -> str:
-    about = arguments.get("policy") or arguments.get("query") or arguments.get("path") or arguments.get("name") or ""
-    values = " ".join(f"{key}={value}" for key, value in (arguments.get("tunables") or {}).items())
-    return " ".join(filter(None, [name, str(about), values]))

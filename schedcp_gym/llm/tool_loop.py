@@ -13,6 +13,8 @@ from schedcp_gym.spec import SchedcpError
 T = TypeVar("T")
 #: Makes a call and gives its result as text. A SchedcpError is told to the model; anything else ends the loop.
 Execute = Callable[[ToolCall], str]
+#: Gives the conversation to go on with, when one has grown long. A call and its results stay together.
+Shorten = Callable[[Sequence[Message]], Sequence[Message]]
 #: Is told of all calls of an answer before they are made, one by one: what can be done side by side may begin.
 Prepare = Callable[[Sequence[ToolCall]], None]
 
@@ -26,7 +28,7 @@ class Talk(Generic[T]):
 
     Attributes:
         reply: The last one: the answer, or what is wrong with it.
-        messages: The whole conversation, with the last reply.
+        messages: The whole conversation, as far as it was kept, with the last reply.
         rounds: Answers that called tools.
         calls: Tool calls that were made.
         out_of_rounds: It would have called more tools, had it been allowed to.
@@ -52,6 +54,7 @@ def run_tools(
     result_tokens: int = RESULT_TOKENS,
     max_tokens: int | None = None,
     sample: int = 0,
+    shorten: Shorten = list,
     prepare: Prepare | None = None,
 ) -> Talk[T]:
     """Asks, makes the calls that the model wants, tells it their results, and so on until it answers without a call.
@@ -70,6 +73,7 @@ def run_tools(
         result_tokens: Tokens of each result; longer ones lose their middle.
         max_tokens: Tokens of each answer; None: as configured.
         sample: Which of several independent conversations.
+        shorten: Is given the conversation before each question.
         prepare: Is told of the calls of an answer that are about to be made.
 
     Raises:
@@ -82,6 +86,7 @@ def run_tools(
         is_last = rounds == max_rounds or calls >= max_calls
         if is_last:
             talk.append(user(prompt("last_round")))
+        talk = list(shorten(talk))
         reply: Reply[T] = client.chat(
             role,
             talk,

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     # Hydra would print its errors itself, at length, and end the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        if not any(re.match(r"\++agent=.", word) or word.split("=")[0] in _SHOWS for word in words):
+        if not any(re.match(r"\++(agent|experiment)=.", word) or word.split("=")[0] in _SHOWS for word in words):
             raise BadInput(_agents_text())
         sys.argv = [COMMAND, *words]
         _hydra_main()

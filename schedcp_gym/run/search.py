@@ -108,11 +108,16 @@ class Run:
         try:
             with contextlib.ExitStack() as opened:
                 self.agent.run(self._assignment(env, opened))
-            self.ended_by = self._budget_text() if self.ledger.is_spent else "the agent: it had nothing more to try"
+            self.ended_by = self._budget_text() if self.ledger.is_spent else f"the agent: {self._agents_reason()}"
         except BudgetSpent:
             self.ended_by = self._budget_text()
         except LlmBudgetSpent as stop:
             self.ended_by = spent_text(stop.limit, self.settings.budget)
+
+    def _agents_reason(self) -> str:
+        """Why the agent has ended the search, if it has noted that: ``{"ended": text}``."""
+        notes = [entry["ended"] for entry in self.record.entries if entry["kind"] == "note" and "ended" in entry]
+        return notes[-1] if notes else "it had nothing more to try"
 
     def _assignment(self, env: gym.Env[Any, Any], opened: contextlib.ExitStack) -> Assignment:
         """What the agent is given; what it does not use is not opened."""

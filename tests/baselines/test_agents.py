@@ -1,4 +1,4 @@
-"""What every agent has to keep to, whichever are there."""
+"""The agents that ask no language model."""
 
 import gymnasium as gym
 import hydra
@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from schedcp_gym.baselines import agent_names, agent_summary
 from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.baselines.random_search import RandomSearch
 from schedcp_gym.envs import env_id
-from schedcp_gym.envs.registration import KINDS
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.search import Run
 from schedcp_gym.run.settings import read_settings
@@ -18,12 +16,15 @@ from schedcp_gym.spec import Measurement, Outcome
 
 
 def make(name) -> Agent:
-    """The agent of a config, as the runner makes it."""
-    return hydra.utils.instantiate(OmegaConf.load(CONFIGS / "agent" / f"{name}.yaml"))
+    """The agent of a config, as the runner makes it, but for what takes half a minute each time."""
+    config = OmegaConf.load(CONFIGS / "agent" / f"{name}.yaml")
+    if "full_verifications" in config:
+        config.full_verifications = 0
+    return hydra.utils.instantiate(config)
 
 
 def searched(name, seed, evaluations, folder):
-    """What an agent evaluates in a run, as (policy, tunables, reward), the run's record, and its ledger."""
+    """What an agent evaluates in a run, as (policy, tunables, reward)."""
     config = {
         "workload": {"name": "schbench"},
         "machine": {},
@@ -35,37 +36,12 @@ def searched(name, seed, evaluations, folder):
     folder.mkdir()
     run = Run(read_settings(config), make(name), name, folder)
     run.search()
-    tried = [(entry["policy"], entry["tunables"], entry["reward"]) for entry in run.record.evaluations]
-    return tried, run.record.entries, run.ledger
-
-
-@pytest.mark.parametrize("name", agent_names())
-def test_an_agent_has_a_class_a_line_of_words_and_a_known_kind_of_action(name):
-    agent = make(name)
-    assert isinstance(agent, Agent)
-    assert agent.action in KINDS
-    assert 20 < len(agent_summary(name)) < 100
-
-
-def test_the_first_agents_are_there():
-    assert {"eevdf", "random_search"} <= set(agent_names())
-
-
-@pytest.mark.guest
-@pytest.mark.parametrize("name", agent_names())
-def test_an_agent_keeps_to_its_budget_and_its_seed(name, tmp_path):
-    tried, found, ledger = searched(name, 11, 3, tmp_path / "once")
-    assert 1 <= len(tried) <= 3
-    assert ledger.evaluations == len(tried)
-    assert found[0]["kind"] == "baseline"
-    again, _, _ = searched(name, 11, 3, tmp_path / "again")
-    assert tried == again
+    return [(entry["policy"], entry["tunables"], entry["reward"]) for entry in run.record.evaluations]
 
 
 @pytest.mark.guest
 def test_eevdf_earns_nothing(tmp_path):
-    tried, _, _ = searched("eevdf", 12, 2, tmp_path / "run")
-    assert tried == [("eevdf", {}, 0.0)] * 2
+    assert searched("eevdf", 12, 3, tmp_path / "run") == [("eevdf", {}, 0.0)] * 3  # in two episodes
 
 
 def test_random_search_draws_all_policies_and_whole_ranges():

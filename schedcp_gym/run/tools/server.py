@@ -117,6 +117,7 @@ class RunTools:
     def prepare(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Measures in parallel what these calls will ask for."""
         self._begin()
+        self._go_on()
         self._measuring.prefetch(measured_calls(calls))
 
     def _begin(self) -> None:
@@ -124,6 +125,11 @@ class RunTools:
         if task.baseline is None:
             raise BadInput("no episode has begun: the agent calls env.reset(seed=…) before it uses tools")
         self._plane.seed = task.workload_seed
+
+    def _go_on(self) -> None:
+        # Only now: until something is measured in the next episode, tools answer for the one that is over.
+        self._measuring.go_on()
+        self._begin()
 
     def _use(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         if self._ledger.is_time_spent:
@@ -156,11 +162,11 @@ class RunTools:
             return result
         if not known:
             self._tell(f"{MEASURE}: {_gist(arguments)}")
+        self._go_on()
         result = _scrubbed(self._measuring.measure(policy))
         self._keep(policy, is_new=not known)
         if not known:
             self._journal.add(MEASURE, arguments, result, evaluation=self._ledger.evaluations)
-        self._measuring.go_on()
         return result
 
     def _keep(self, policy: Policy, *, is_new: bool) -> None:

@@ -64,7 +64,8 @@ class Tools:
         evaluation = self.spent()
         ok = {"outcome": "ok", "message": "", "improvement": gained, "metrics_vs_eevdf": {"makespan_s": gained}}
         failed = {"outcome": "rejected", "message": "line 3: no such queue", "improvement": 0.05}
-        found = {"policy": arguments["policy"], "tunables": arguments.get("tunables") or {}, "evaluation": evaluation}
+        found = {"policy": arguments["policy"], "tunables": arguments.get("tunables") or {}, "workload_seed": 1}
+        found["evaluation"] = evaluation
         return ToolResult(f"{gained} times", {**found, **(ok if gained else failed)})
 
 
