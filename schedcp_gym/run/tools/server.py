@@ -200,7 +200,7 @@ def _scrubbed(result: ToolResult) -> ToolResult:
 
 def _gist(arguments: Mapping[str, Any]) -> str:
     """The arguments in a line."""
-    shown = {name: value for name, value in arguments.items() if name not in ("workload", "source") and value}
+    shown = {name: value for name, value in arguments.items() if name not in ("workload", "source", "token") and value}
     text = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items())
     text = " ".join(text.split())
     return text if len(text) <= _GIST_LETTERS else f"{text[: _GIST_LETTERS - 1]}…"
