@@ -8,7 +8,7 @@ from schedcp_gym.llm import tokens
 from schedcp_gym.llm.chat import Message, Reply, Tool, ToolCall, tool_result, user
 from schedcp_gym.llm.client import Client
 from schedcp_gym.llm.prompting import prompt
-from schedcp_gym.spec import SchedcpError
+from schedcp_gym.spec import BadInput
 
 T = TypeVar("T")
 #: Makes a call and gives its result as text. A SchedcpError is told to the model; anything else ends the loop.
@@ -112,7 +112,7 @@ def run_tools(
 def _result(call: ToolCall, execute: Execute) -> str:
     try:
         return execute(call)
-    except SchedcpError as error:
+    except BadInput as error:  # what the model can mend; a host that failed ends the run
         return f"error: {error}"
 
 

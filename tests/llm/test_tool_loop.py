@@ -7,7 +7,7 @@ from llm.fake_server import answer
 from schedcp_gym.llm import Tool, run_tools, system, user
 from schedcp_gym.llm import tokens as counter
 from schedcp_gym.llm.tool_loop import plain_arguments
-from schedcp_gym.spec import BadInput
+from schedcp_gym.spec import BadInput, SchedcpError
 
 
 class Where(BaseModel):
@@ -79,11 +79,12 @@ def test_an_error_of_a_tool_is_told_to_the_model(serve, client_of):
     assert server.seen[-1].body["messages"][-1]["content"] == "error: there is no CPU 7"
 
 
-def test_a_mistake_of_the_program_is_not(serve, client_of):
+@pytest.mark.parametrize("error", [ZeroDivisionError, SchedcpError])
+def test_a_mistake_of_the_program_and_a_fault_of_the_host_are_not(serve, client_of, error):
     def execute(call):
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         run_tools(client_of(serve(calls(7))), "r", [user("go")], [LOOK], execute)
 
 
