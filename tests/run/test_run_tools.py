@@ -9,22 +9,26 @@ import pytest
 
 import schedcp_gym.envs  # noqa: F401 (registers the environments)
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger
+from schedcp_gym.llm import ToolCall
 from schedcp_gym.run.settings import read_settings
 from schedcp_gym.run.tools import open_tools
 from schedcp_gym.spec import BadInput, Measurement, Outcome
 
 SETTINGS = {"workload": {"name": "schbench"}, "machine": {}, "heldout": {}}
+NAMES = ("fifo", "vtime")
 FIFO = {"workload": "schbench", "policy": "fifo"}
 
 
 @contextlib.contextmanager
-def tools_in(folder, *, begun=True, **budget):
+def tools_in(folder, *, begun=True, over=False, **budget):
     """The toolbox of a run in a folder, its ledger, and what it has told."""
     settings = read_settings({**SETTINGS, "budget": {"evaluations": 3, **budget}})
     ledger = Ledger(settings.budget)
     task = gym.make("SchedCP/Schbench-Synth-v0", disable_env_checker=True).unwrapped
     if begun:
         task.workload_seed, task.baseline = 7, Measurement("t", Outcome.OK)
+    if over:
+        task.max_steps = 0
     told = []
     with open_tools(
         settings,
@@ -37,6 +41,7 @@ def tools_in(folder, *, begun=True, **budget):
         tell=told.append,
         progress=lambda text: None,
     ) as box:
+        box.task = task
         yield box, ledger, told
 
 
@@ -112,6 +117,15 @@ def test_evaluations_that_are_spent_stop_measurements_only(tmp_path):
         assert not box.call("list_policies", {}).is_error
         with pytest.raises(BudgetSpent):
             box.call("measure_policy", FIFO)
+
+
+@pytest.mark.parametrize("first", ["get_feedback", "get_policy"])
+def test_what_is_asked_before_the_next_measurement_is_about_the_episode_that_is_over(tmp_path, first):
+    others = [ToolCall(str(number), "measure_policy", {**FIFO, "policy": name}) for number, name in enumerate(NAMES)]
+    with tools_in(tmp_path, over=True) as (box, _, _):
+        box.prepare([ToolCall("a", first, {"policy": "fifo"})])
+        box.prepare([ToolCall("a", first, {"policy": "fifo"}), *others])
+        assert box.task.workload_seed == 7
 
 
 def test_a_run_that_goes_on_is_told_the_same_and_knows_its_drafts(tmp_path):

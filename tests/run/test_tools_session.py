@@ -90,6 +90,8 @@ def test_a_call_has_text_data_and_progress(session, told):
         ("no_such_tool", {}, "no_such_tool"),
         ("add", {"first": "\ud800", "second": 1}, ""),
         ("add", {"first": float("nan"), "second": 1}, "first"),
+        ("add", {"first": 1, "second": {"\ud800": 1}}, "no text in UTF-8"),
+        ("\ud800", {}, "no text in UTF-8"),
     ],
 )
 def test_what_goes_wrong_is_a_result(session, name, arguments, text):
@@ -117,6 +119,13 @@ def test_a_call_under_way_is_broken_off_when_the_session_ends():
     assert not thread.is_alive()
     assert server.broken_off.is_set()
     assert failed
+
+
+def test_a_session_that_has_ended_says_so():
+    with Session(make_server(), print) as session:
+        pass
+    with pytest.raises(SchedcpError, match="has ended"):
+        session.call("add", {"first": 1, "second": 2})
 
 
 def test_a_server_that_can_not_be_used_is_told():

@@ -88,9 +88,14 @@ class Measuring:
         _observation, reward, _terminated, truncated, info = self._env.step(_action(policy))
         return self._told(policy, info, float(reward), is_over=truncated and not info["budget_spent"])
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the next measurement begins another episode."""
+        return self.task.steps_left <= 0
+
     def go_on(self) -> None:
         """Begins the next episode, if this one is over."""
-        if self.task.steps_left <= 0 and not self._ledger.is_spent:
+        if self.is_over and not self._ledger.is_spent:
             self._env.reset()
 
     def prefetch(self, calls: Sequence[Mapping[str, Any]]) -> None:

@@ -117,8 +117,11 @@ class RunTools:
     def prepare(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Measures in parallel what these calls will ask for."""
         self._begin()
+        wanted = measured_calls(calls)
+        if not wanted or (calls[0][0] != MEASURE and self._measuring.is_over):
+            return  # another call comes first, and it is about the episode that is over
         self._go_on()
-        self._measuring.prefetch(measured_calls(calls))
+        self._measuring.prefetch(wanted)
 
     def _begin(self) -> None:
         task = self._measuring.task

@@ -73,6 +73,8 @@ class Session:
             told = self._on_loop(self._client.call_tool(name, dict(arguments), progress_callback=progress))
         except MCPError as error:
             return ToolResult(str(error), is_error=True)
+        except UnicodeEncodeError:  # half a surrogate pair: a model can write one as an escape in JSON
+            return ToolResult(f"{name[:80]!r}: the arguments hold characters that are no text in UTF-8", is_error=True)
         text = "\n".join(part.text for part in told.content if part.type == "text")
         data = told.structured_content if isinstance(told.structured_content, dict) else {}
         return ToolResult(text, data, bool(told.is_error))
@@ -97,7 +99,11 @@ class Session:
                 task.cancel()
 
     def _on_loop(self, coroutine: Any) -> Any:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise SchedcpError("the session with the control plane has ended: start the run again") from None
         try:
             return future.result()
         finally:
