@@ -34,6 +34,7 @@ class Deployment:
         report: What became of it.
         message: Why there is no report.
         over: Set at its end.
+        guessable: Whether its id is no secret: where others share the session, nothing else says whose it is.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Deployment:
     report: CanaryReport | None = None
     message: str = ""
     over: threading.Event = field(default_factory=threading.Event)
+    guessable: bool = True
 
 
 class Deployments:
@@ -83,14 +85,15 @@ class Deployments:
         """
         with self._lock:
             mine = [each for each in self._known.values() if each.session == session]
-            running = [each.id for each in mine if each.state == "running"]
+            running = [each for each in mine if each.state == "running"]
             if len(running) >= AT_ONCE:
-                raise BadInput(f"{', '.join(running)} are running: wait for one (deployment_status), or stop it")
+                which = ", ".join(each.id for each in running) if guessable else f"{len(running)} deployments"
+                raise BadInput(f"{which} are running: wait for one (deployment_status), or stop it")
             for old in [each for each in mine if each.state != "running"][: max(0, len(mine) - REMEMBERED + 1)]:
                 del self._known[session, old.id]
             number = 1 + max((int(each.id.split("-")[1]) for each in mine), default=0)
             name = f"deployment-{number}" if guessable else f"deployment-{number}-{secrets.token_urlsafe(16)}"
-            deployment = Deployment(name, session, workload, policy, lab)
+            deployment = Deployment(name, session, workload, policy, lab, guessable=guessable)
             self._known[session, name] = deployment
 
         def work() -> None:
@@ -105,6 +108,8 @@ class Deployments:
                 deployment.message, deployment.state = f"internal error: {type(error).__name__}", "failed"
             try:
                 ended(deployment)
+            except Exception:  # the deployment is as it is, whether that could be written down or not
+                log.exception("the end of deployment %s could not be recorded", name)
             finally:
                 deployment.over.set()
 
@@ -120,9 +125,9 @@ class Deployments:
         with self._lock:
             if found := self._known.get((session, name)):
                 return found
-            mine = [each.id for each in self._known.values() if each.session == session]
-        have = f"it has {', '.join(mine[-5:])}" if mine else "it has started none"
-        raise BadInput(f"this session has no deployment {name[:80]!r}: {have} (deploy_policy gives the id)")
+            mine = [each.id for each in self._known.values() if each.session == session and each.guessable]
+        have = f": it has {', '.join(mine[-5:])}" if mine else ""
+        raise BadInput(f"this session has no deployment {name[:80]!r}{have} (deploy_policy gives the id)")
 
     def stop_session(self, session: str) -> None:
         """Ends what a session has running; forgets all of it."""

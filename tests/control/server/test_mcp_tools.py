@@ -165,6 +165,8 @@ WRONG = [
     ("get_feedback", {"workload": "schbench"}, "give either `policy`"),
     ("add_policy", {"name": "a b", "policy": "fifo"}, "a name has letters, digits"),
     ("add_policy", {"name": "mine", "policy": "eevdf"}, "can't be added"),
+    ("add_policy", {"name": "eevdf", "policy": "fifo"}, "give another name"),
+    ("add_policy", {"name": "draft-000000000000", "policy": "fifo"}, "give another name"),
     ("record_learning", {"title": "t", "text": "t", "worked": "perhaps"}, "worked: Input should be a valid boolean"),
     ("record_learning", {"title": "t", "text": "t", "worked": True}, "name the policy"),
     ("record_learning", {"title": "t", "text": "t", "worked": False, "policy": "nope"}, "there is no policy 'nope'"),

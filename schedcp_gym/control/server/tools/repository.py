@@ -24,11 +24,11 @@ from schedcp_gym.control.server.arguments import (
     Word,
 )
 from schedcp_gym.control.server.call import Call
-from schedcp_gym.control.server.policies import compile_fault
+from schedcp_gym.control.server.policies import DRAFT, compile_fault
 from schedcp_gym.control.server.tool import tool
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.compiler import CompileError, compile_policy
-from schedcp_gym.spec import BadInput, Outcome
+from schedcp_gym.spec import EEVDF, BadInput, Outcome
 
 #: Tokens of a source's page: alone, and below the card.
 PAGE_ALONE, PAGE_BELOW = 3500, 2200
@@ -136,8 +136,8 @@ def get_policy(
     found = plane.resolve(policy)
     if found.is_eevdf:
         raise BadInput("eevdf is the kernel's own scheduler: it has no source; list_policies has those that do")
-    known = plane.policies.known(found) if policy == found.name and policy.startswith("draft-") else None
-    record = known or (None if policy.startswith("draft-") else plane.policies.record(policy))
+    known = plane.policies.known(found) if policy == found.name and policy.startswith(DRAFT) else None
+    record = known or (None if policy.startswith(DRAFT) else plane.policies.record(policy))
     shown = _page(found.source, first_line, PAGE_ALONE if first_line > 1 else PAGE_BELOW, found.name)
     tunables = [telling.tunable_data(each) for each in catalogue.tunables_of(found.source)]
     data: dict[str, Any] = {"policy": found.name, "tunables": tunables, "source": shown.data()}
@@ -235,6 +235,8 @@ def add_policy(
         TypeAdapter(Name).validate_python(name)
     except ValidationError:
         raise BadInput(f"a name has letters, digits and any of _.@+-, not {name[:80]!r}") from None
+    if name == EEVDF or name.startswith(DRAFT):
+        raise BadInput(f"{name} is what tools call something else: give another name")
     call.step("compiling it")
     try:
         compile_policy(chosen.source, plane.lab.image(plane.machine.kernel))
