@@ -14,8 +14,10 @@ from schedcp_gym.cli import (
     listing,
     mcp,
     repository,
+    repository_measure,
     verify,
     verify_suite,
+    watch,
 )
 from schedcp_gym.spec import SchedcpError
 
@@ -26,7 +28,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, mcp, listing):
+for module in (
+    image,
+    evaluate,
+    bench,
+    compare_clocks,
+    analyze,
+    verify,
+    deploy,
+    verify_suite,
+    repository,
+    repository_measure,
+    mcp,
+    watch,
+    listing,
+):
     module.register(app)
 INTERRUPTED = 130
 

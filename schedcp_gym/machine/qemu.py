@@ -124,7 +124,9 @@ def command_line(qemu: QemuVersion, spec: MachineSpec, accelerator: str, files: 
 
 _ACCELERATORS = {
     "virtual": (
-        *("-accel", "tcg,thread=single,tb-size=512", "-cpu", CPU_MODEL),
+        # The largest store of translated code there may be, in MiB. When it is full, the emulator empties it and ends
+        # the turn of the CPU: a moment that a boot, or a host whose code is longer, moves.
+        *("-accel", "tcg,thread=single,tb-size=2047", "-cpu", CPU_MODEL),
         *("-icount", f"shift={SHIFT},sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "42"),
     ),
     "mttcg": ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", CPU_MODEL, "-rtc", "base=2026-01-01"),

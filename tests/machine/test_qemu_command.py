@@ -45,7 +45,7 @@ def test_the_image_can_not_be_written(accelerator):
 def test_the_virtual_clock_counts_instructions_and_nothing_random_is_let_in():
     words = line()
     assert after(words, "-icount") == ["shift=1,sleep=off"]
-    assert after(words, "-accel") == ["tcg,thread=single,tb-size=512"]
+    assert after(words, "-accel") == ["tcg,thread=single,tb-size=2047"]
     assert after(words, "-rtc") == ["base=2026-01-01,clock=vm"]
     assert after(words, "-seed") == ["42"]
     (cpu,) = after(words, "-cpu")

@@ -1,5 +1,6 @@
 """The library in the repository: the policies of ``bpf/``, the primitives, and the results recorded in ``results/``."""
 
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,10 @@ def keep_library(repository: "Repository") -> None:
 
 
 def take_recorded(repository: "Repository", path: Path) -> int:
-    """Takes in a file of recorded results, unless that was done before; returns how many lines."""
+    """Takes in a file of recorded results, unless that was done before; returns how many lines.
+
+    Results of a policy that is not here any more, since its source has changed, are passed over.
+    """
     from schedcp_gym.control.repository.lines import import_lines
 
     text = path.read_text()
@@ -76,9 +80,17 @@ def take_recorded(repository: "Repository", path: Path) -> int:
     if key in repository.store.meta().get("recorded", []):
         return 0
     with repository.store.writing():
-        taken = import_lines(repository, text.splitlines(), path.name)
+        taken = import_lines(repository, _current(repository, text), path.name)
         repository.store.set_meta(recorded=[*repository.store.meta().get("recorded", []), key])
     return taken.total
+
+
+def _current(repository: "Repository", text: str) -> list[str]:
+    """The lines without results of policies that are neither here nor among them."""
+    lines = [(line, json.loads(line)) for line in text.splitlines() if line.strip()]
+    known = {word for each in repository.policies() for word in (each.id, each.name)}
+    known |= {plain["name"] for _, plain in lines if plain.get("kind") == "policy"}
+    return [line for line, plain in lines if plain.get("kind") != "result" or plain.get("policy") in known]
 
 
 def _keep_files(repository: "Repository") -> None:

@@ -239,7 +239,7 @@ def test_one_wrong_line_and_nothing_is_taken(repository, line, words):
     assert list(export_lines(repository)) == before
 
 
-def test_recorded_results_are_taken_in_once(repository, tmp_path):
+def test_recorded_results_are_taken_in_once_and_only_those_of_present_policies(repository, tmp_path):
     path = tmp_path / "some.jsonl"
     line = {
         "kind": "result",
@@ -248,7 +248,8 @@ def test_recorded_results_are_taken_in_once(repository, tmp_path):
         "outcome": "ok",
         "metrics": {"p99_request_us": 1},
     }
-    path.write_text(json.dumps(line) + "\n")
+    of_a_source_that_has_changed = {**line, "policy": "0123456789abcdef"}
+    path.write_text(f"{json.dumps(line)}\n{json.dumps(of_a_source_that_has_changed)}\n")
     assert take_recorded(repository, path) == 1
     assert take_recorded(repository, path) == 0
     assert repository.standings("fifo")[0].workload_class == "latency"

@@ -1,0 +1,26 @@
+"""``schedcp-gym repository measure``: what it measures is kept, and written as lines that another repository takes."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from schedcp_gym.cli import app
+from schedcp_gym.control.repository import Repository, import_lines
+
+pytestmark = pytest.mark.guest
+
+
+def test_measured_results_are_kept_and_can_be_handed_on(tmp_path):
+    out = tmp_path / "results.jsonl"
+    words = ["ljf", "-w", "longtail", "--seed", "1", "--out", str(out), "--store", str(tmp_path / "here")]
+    done = CliRunner().invoke(app, ["repository", "measure", *words])
+    assert done.exit_code == 0, done.output
+    (line,) = out.read_text().splitlines()
+    (kept,) = Repository(tmp_path / "here").results("ljf")
+    assert kept.metrics == json.loads(line)["metrics"]
+    assert kept.reward is not None
+
+    other = Repository(tmp_path / "there")
+    assert import_lines(other, [line]).results == 1
+    assert other.standings("ljf")[0].workload == "longtail"
