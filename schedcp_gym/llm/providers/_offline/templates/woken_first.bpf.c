@@ -2,8 +2,9 @@
 /*
  * $name: who runs shortly each time goes first when it wakes up; a favoured name does so at any length.
  *
- * A task's bursts are averaged. One whose burst is short joins the line as if it had come head_start_us earlier, less the
- * longer its burst; at long_us nothing is left of that. On wake-up it preempts whose bursts are longer by more than preempt_us.
+ * A task's bursts are averaged. One whose burst is short joins the line as if it had come head_start_us earlier; above
+ * long_us that becomes less, and at twice that nothing. On wake-up it preempts whose bursts are above long_us, and longer than
+ * its own by preempt_us.
  * A turn that is interrupted is gone on with in its old place, and waiting counts: nobody starves.
  *
  * Good for: interactive tasks and request handlers beside CPU hogs, servers whose short bursts wait behind long ones.
@@ -20,7 +21,7 @@ char _license[] SEC("license") = "GPL";
 TUNABLE_TEXT(favour, "Beginning of the process name of the tasks that go first, however long they run.");
 TUNABLE(u64, slice_us, $slice_us, "us", 500, 1000000, log, "Time a task may run before the next in line.");
 TUNABLE(u64, head_start_us, $head_start_us, "us", 500, 1000000, log, "How much earlier the shortest burst's place in line is.");
-TUNABLE(u64, long_us, $long_us, "us", 200, 100000, log, "Burst from which on there is no head start.");
+TUNABLE(u64, long_us, $long_us, "us", 200, 100000, log, "Burst up to which there is the whole head start.");
 TUNABLE(u64, preempt_us, 1000, "us", 0, 100000, linear, "How much longer the burst must be of who is preempted.");
 
 UEI_DEFINE(uei);
@@ -52,7 +53,9 @@ static u64 head_start_ns(const struct task_struct *p, const struct ${c}_task *t)
 
 	if (name_begins(p, favour))
 		return all;
-	return t->burst_ns < end ? all / 1024 * ((end - t->burst_ns) * 1024 / (end ?: 1)) : 0;
+	if (t->burst_ns <= end)
+		return all;
+	return t->burst_ns < 2 * end ? all / 1024 * ((2 * end - t->burst_ns) * 1024 / (end ?: 1)) : 0;
 }
 
 /* What is left of the task's turn, after a new one was begun if it was over. */
@@ -82,7 +85,7 @@ void BPF_STRUCT_OPS(${c}_enqueue, struct task_struct *p, u64 enq_flags)
 	left = left_ns(p, t);
 	scx_bpf_dsq_insert_vtime(p, dsq, left, t->turn.key, enq_flags);
 	if (!wake_idle_cpu(p) && enq_flags & SCX_ENQ_WAKEUP)
-		preempt_above(p, burst_of(p, t) + US_TO_NS(preempt_us));
+		preempt_above(p, max(burst_of(p, t) + US_TO_NS(preempt_us), US_TO_NS(long_us)));
 }
 
 void BPF_STRUCT_OPS(${c}_dispatch, s32 cpu, struct task_struct *prev)
