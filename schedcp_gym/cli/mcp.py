@@ -93,6 +93,8 @@ async def _serve(plane: "ControlPlane", log: "AuditLog", http: str | None) -> No
 
     server = build_server(plane, log)
     if http is None:
+        if sys.stdin.isatty():
+            print("speaking MCP on standard input and output; a client starts this (--help says how)", file=sys.stderr)
         await serving.serve_stdio(server, plane.close)
         return
     token, is_new = serving.http_token()

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import logging
 import os
 import re
 import threading
@@ -12,6 +13,8 @@ from typing import Any
 
 from schedcp_gym.llm.scrub import scrub
 from schedcp_gym.spec import BadInput
+
+log = logging.getLogger(__name__)
 
 #: Characters of a text that are kept whole; of a longer one, its size and digest. Items of a list or mapping.
 TEXT_CHARS, ITEMS, DEPTH = 200, 50, 6
@@ -80,8 +83,11 @@ class AuditLog:
             "guest_s": guest_s,
         }
         line = (json.dumps(entry) + "\n").encode()
-        with self._lock:
-            os.write(self._descriptor, line)
+        try:
+            with self._lock:
+                os.write(self._descriptor, line)
+        except OSError as error:  # what was done is done: the caller must get its answer
+            log.error("the audit log can't be written: %s", error.strerror)
 
     def close(self) -> None:
         """Closes the file."""

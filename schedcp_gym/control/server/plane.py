@@ -69,7 +69,7 @@ class ControlPlane:
         self.deployments = Deployments()
         self._names = sorted(catalogue.workload_names() if workloads is None else set(workloads))
         self._measured: set[str] = set()
-        self._tokens: dict[tuple[str, tuple[tuple[str, Value], ...]], str] = {}
+        self._tokens: dict[tuple[str, str, tuple[tuple[str, Value], ...]], str] = {}
         self._results: dict[str, tuple[Policy, ResultRecord]] = {}
         self._branches: weakref.WeakSet[Lab] = weakref.WeakSet()
         self._closed = False
@@ -179,19 +179,26 @@ class ControlPlane:
 
     # Deployment
 
-    def keep_token(self, policy: Policy, token: str) -> None:
-        """Keeps the verifier's token for a policy with its tunables."""
-        with self._lock:
-            self._tokens[policy.source, policy.tunables] = token
+    def keep_token(self, policy: Policy, token: str, session: str = "") -> None:
+        """Keeps the verifier's token for a policy with its tunables.
 
-    def token_of(self, policy: Policy) -> str:
-        """The token that was given for a policy with these tunables.
+        Args:
+            policy: What passed.
+            token: What it was given.
+            session: Who was given it; empty: whoever asks.
+        """
+        with self._lock:
+            self._tokens[session, policy.source, policy.tunables] = token
+
+    def token_of(self, policy: Policy, session: str = "") -> str:
+        """The token that a session was given for a policy with these tunables.
 
         Raises:
             BadInput: None was.
         """
         with self._lock:
-            token = self._tokens.get((policy.source, policy.tunables))
+            found = [self._tokens.get((each, policy.source, policy.tunables)) for each in (session, "")]
+        token = found[0] or found[1]
         if token is None:
             raise BadInput(f"{policy.name} with these tunables has no token: submit_policy with stages=full gives one")
         return token

@@ -154,6 +154,7 @@ def report_data(report: Report) -> dict[str, Any]:
         "passed": report.passed,
         "caught_at": report.caught_at.value if report.caught_at else None,
         "infra_fault": report.infra_fault,
+        "summary": report.stages[-1].summary if report.stages else "",
         "token": report.token,
         "tunables": dict(report.tunables),
         "stages": [

@@ -56,7 +56,7 @@ def deploy_policy(
     """
     plane = call.plane
     found, chosen = plane.workload(workload), plane.resolve(policy, source, tunables)
-    given = token if token is not None else plane.token_of(chosen)
+    given = token if token is not None else plane.token_of(chosen, call.session.id)
     call.step(f"the token for {chosen.name}")
     canary.admit(chosen, given, lab=call.lab, spec=plane.machine)
     deploy = functools.partial(_deploy, call, chosen, given, found)
@@ -125,7 +125,8 @@ def _answer(deployment: Deployment) -> Answer:
         "policy": deployment.policy.name,
         "tunables": dict(deployment.policy.tunables),
         "state": deployment.state,
-        "message": deployment.message or (report.reason if report else ""),
+        "deployed": deployment.state == "kept",
+        "why": deployment.message or (report.reason if report else ""),
     }
     head = f"{deployment.id}: {deployment.policy.name} on {deployment.workload}: "
     if report is None:

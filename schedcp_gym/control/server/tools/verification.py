@@ -81,8 +81,8 @@ def submit_policy(
     if report.infra_fault:
         fault = next(stage for stage in report.stages if stage.infra_fault)
         raise SchedcpError(f"the host failed in stage {fault.stage.value}: {fault.summary}; submit it again")
-    if report.token:
-        plane.keep_token(chosen, report.token)
+    if report.token and call.session.own:
+        plane.keep_token(chosen, report.token, call.session.id)
     verdict = "passed" if report.passed else f"caught at {report.caught_at}"
     text = f"{chosen.name}: {verdict}\n{telling.report_text(report)}"
     return Answer(text, {"policy": chosen.name, **telling.report_data(report)}, guest_s=report.guest_s)
@@ -122,6 +122,7 @@ def measure_policy(
     objective = find_objective(found, plane.objective)
     gained = reward(found, measured, baseline, objective)
     plane.note_measured(workload, chosen, measured, baseline)
+    against = _against(found, objective, measured, baseline)
     data: dict[str, Any] = {
         "workload": workload,
         "policy": chosen.name,
@@ -131,7 +132,9 @@ def measure_policy(
         "reward": gained,
         "improvement": math.exp(gained),
         "metrics": measured.metrics,
-        "against_eevdf": _against(found, objective, measured, baseline),
+        "metrics_vs_eevdf": {name: each["improvement"] for name, each in against.items()},
+        "eevdf": baseline.metrics,
+        "against_eevdf": against,
         "events": measured.events,
         "utilisation": measured.utilisation,
         "workload_seed": plane.seed,
