@@ -7,12 +7,13 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make run   set up, then let an agent try to beat EEVDF on schbench (minutes)"
+	@echo "make run   set up, then let sched_agent find better policies than EEVDF for a server and a batch (minutes)"
 	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels)"
 	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
 
 run: packages .venv/run image
-	$(PYTHON) -m schedcp_gym.run +agent=random_search workload=schbench budget.evaluations=12 seed=1
+	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=schbench seed=1
+	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=compression seed=1
 
 test: packages .venv/test image
 	$(PYTHON) -m pytest -n 2 -m "not kernels"
