@@ -93,10 +93,12 @@ def test_wrong_command_lines_end_with_one_message(words, text, tmp_path, capsys)
     assert not list(tmp_path.rglob("record.jsonl"))
 
 
-def test_a_run_folder_that_is_a_file(tmp_path, capsys):
-    (tmp_path / "run").touch()
-    assert main(["+agent=eevdf", f"run.dir={tmp_path / 'run'}"]) == 1
-    assert str(tmp_path / "run") in capsys.readouterr().err
+@pytest.mark.parametrize("folder", ["/dev/null", "/proc/no/run"])
+def test_a_run_folder_that_can_be_none(folder, capsys):
+    assert main(["+agent=eevdf", f"run.dir={folder}"]) == 1
+    told = capsys.readouterr().err
+    assert "can't be the run's folder" in told
+    assert told.endswith("use another run.dir\n")
 
 
 def test_settings_have_defaults_for_nothing_that_the_config_leaves_out():

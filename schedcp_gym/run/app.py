@@ -13,11 +13,13 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pydantic import ValidationError
 
 from schedcp_gym.baselines import agent_names, agent_summary
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.spec import BadInput, SchedcpError
+from schedcp_gym.spec.errors import first_fault
 
 COMMAND = "python -m schedcp_gym.run"
 INTERRUPTED = 130
@@ -41,8 +43,10 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except _Ended as ended:
         return _told(ended.problem)
-    except (SchedcpError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (SchedcpError, HydraException, OmegaConfBaseException) as error:
         return _told(error)
+    except OSError as error:  # Hydra's; a run's own come as _Ended
+        return _told(SchedcpError(f"{error.filename} can't be the run's folder: {error.strerror}; use another run.dir"))
     return 0
 
 
@@ -100,7 +104,9 @@ def _make_agent(config: DictConfig, name: str) -> Any:
     try:
         agent = hydra.utils.instantiate(config.agent)
     except InstantiationException as error:
-        raise BadInput(f"the agent {name} can't be made: {error.__cause__ or error}".split("\n")[0]) from None
+        cause = error.__cause__ or error
+        why = f"agent.{first_fault(cause)}" if isinstance(cause, ValidationError) else str(cause).split("\n")[0]
+        raise BadInput(f"the agent {name} can't be made: {why}") from None
     if not isinstance(agent, Agent):
         raise BadInput(f"{config.agent._target_} is not a subclass of schedcp_gym.baselines.agent.Agent")
     return agent
@@ -119,6 +125,8 @@ def _hydra_text(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return str(unknown(group, name, error.options))
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not set, and has no default: give {error.full_key}=VALUE"
     text = str(error)
     found = re.match(r"Could not (?:override|append to config) '?([\w.]+)", text)
     if isinstance(error, ConfigCompositionException) and found:

@@ -43,7 +43,7 @@ def test_the_budget_has_a_part_for_the_model():
     [
         (["llm=antropic"], "unknown llm 'antropic'; did you mean anthropic"),
         (["llm.model=gpt"], "llm.model: give provider/model"),
-        (["llm=server"], "llm.model"),
+        (["llm=server"], "give llm.model=VALUE"),
         (["llm.modl=x"], "did you mean llm.model"),
         (["llm.api_base=here"], "llm.api_base: give the server's URL"),
         (["+llm.api_key=sk-1"], "llm.api_key"),

@@ -128,7 +128,7 @@ def _load(path: Path) -> list[Rule]:
     if set(declared) != {"match"}:
         raise BadInput(f"{path}: must have `match:` with a list of rules, and nothing else")
     try:
-        rules = TypeAdapter(list[Rule]).validate_python(declared["match"])
+        rules = TypeAdapter(dict[str, list[Rule]]).validate_python(declared)["match"]
         for rule in rules:
             if rule.workload not in workload_names():
                 raise unknown("workload", rule.workload, workload_names())
@@ -136,7 +136,7 @@ def _load(path: Path) -> list[Rule]:
                 check_agent(rule.agent)
             check_overrides(rule.overrides)
     except ValidationError as error:
-        raise BadInput(f"{path}: match.{first_fault(error)}") from None
+        raise BadInput(f"{path}: {first_fault(error)}") from None
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
     return rules

@@ -106,8 +106,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         declared = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can't be read: {error}") from None
+    except OSError as error:
+        raise BadInput(f"{path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} can't be read: it is no text in UTF-8") from None
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(declared, dict):

@@ -70,6 +70,7 @@ def test_the_first_rule_that_fits_counts(tmp_path):
         ("match: [{process: x, workload: redis, agent: sched}]", "unknown agent 'sched'"),
         ("match: [{workload: redis}]", "it matches everything"),
         ("match: [{process: x, workload: redis, proces: y}]", "match.0.proces"),
+        ("match: {process: x}", "match: Input should be a valid list"),
         ("match: [{process: x, workload: redis, overrides: [seed]}]", "NAME=VALUE, not 'seed'"),
         ("match: [{process: x, workload: redis, overrides: ['run.dir=/']}]", "run.dir is set by the watcher"),
         ("match: [{process: x, workload: redis, once_per: day}]", "once_per"),
