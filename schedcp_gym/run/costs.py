@@ -165,6 +165,13 @@ def read_costs(folder: Path, prices: Prices | None = None) -> RunCosts:
         SchedcpError: A file in it is damaged.
     """
     config = _config(folder)
+    try:
+        return _costs(folder, config, prices)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise SchedcpError(f"{folder}: an entry of its record or of tools.jsonl is damaged: {error}") from None
+
+
+def _costs(folder: Path, config: dict[str, Any], prices: Prices | None) -> RunCosts:
     record, tools = read_lines(folder / "record.jsonl"), read_lines(folder / "tools.jsonl")
     evaluations = [entry for entry in record if entry["kind"] == "evaluation"]
     working = [entry for entry in evaluations if entry["outcome"] == "ok" and entry["policy"] != EEVDF]
@@ -232,7 +239,7 @@ def _verified(tools: Sequence[dict[str, Any]]) -> int | None:
     """Policies that were given a token."""
     submitted = [entry for entry in tools if entry["tool"] == "submit_policy"]
     passed = {
-        json.dumps([entry["data"].get("policy"), entry["arguments"].get("tunables")], sort_keys=True)
+        json.dumps([entry["data"].get("policy"), entry["data"].get("tunables")], sort_keys=True)
         for entry in submitted
         if entry["data"].get("passed") and entry["data"].get("token")
     }

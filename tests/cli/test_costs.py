@@ -129,6 +129,9 @@ def test_json_and_agents(sched, naive):
 def test_what_is_no_run(tmp_path, sched):
     with pytest.raises(BadInput, match="is not a run's folder"):
         read_costs(tmp_path)
+    append_line(sched / "record.jsonl", {"kind": "evaluation"})
+    with pytest.raises(SchedcpError, match="an entry of its record"):
+        read_costs(sched)
     (sched / "config.yaml").write_text("[1")
     with pytest.raises(SchedcpError, match="damaged"):
         read_costs(sched)
