@@ -110,14 +110,16 @@ def _workload_digest(declaration: Path, shared: list[Any]) -> str:
     return digest([own, *(file_digest(_shared_file(declaration, name)) for name in shared)]) if shared else own
 
 
-def find_objective(workload: Workload, name: str | None) -> Objective:
-    """A workload's objective of that name; its own if there is no name.
+def find_objective(workload: Workload, name: str | Objective | None) -> Objective:
+    """A workload's objective of that name; its own if there is no name. An objective is itself.
 
     Raises:
         BadInput: It declares no such objective.
     """
     if name is None:
         return workload.objective
+    if isinstance(name, Objective):
+        return name
     if name not in workload.objectives:
         raise unknown(f"objective of {workload.name}", name, workload.objectives)
     return workload.objectives[name]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from schedcp_gym.control.analysis.feedback import Run, feed_back
 from schedcp_gym.control.analysis.report import Analysis
 from schedcp_gym.lab import catalogue
-from schedcp_gym.spec import EEVDF, Outcome, Policy, SchedcpError, Workload
+from schedcp_gym.spec import EEVDF, Objective, Outcome, Policy, SchedcpError, Workload
 
 if TYPE_CHECKING:
     from schedcp_gym.control.analysis.engine import Analyzer
@@ -19,7 +19,7 @@ def feedback(
     policy: str | Policy,
     last: str | Policy | None = None,
     *,
-    objective: str | None = None,
+    objective: str | Objective | None = None,
     traced: bool = True,
 ) -> Analysis:
     """Tier 3: what a policy changes on a workload, against EEVDF and against the last policy.
@@ -29,7 +29,7 @@ def feedback(
         workload: The workload, or its name.
         policy: The policy, its name or the path of its source.
         last: The policy before it.
-        objective: Name of an objective that the workload declares; None: its own.
+        objective: One, or the name of one that the workload declares; None: its own.
         traced: Whether the policy and EEVDF are traced too (unless that is known already), for who waited.
 
     Raises:

@@ -10,7 +10,7 @@ from schedcp_gym.control.analysis.program import choose
 from schedcp_gym.control.analysis.report import Analysis
 from schedcp_gym.control.analysis.summary import summarise
 from schedcp_gym.lab import Lab, catalogue
-from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Policy, Scale, Trial, Workload
+from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Objective, Policy, Scale, Trial, Workload
 from schedcp_gym.spec.digest import digest
 
 #: A way to look at a trial: ``(lab, trial, **options) -> Analysis``; options are keywords that JSON has words for.
@@ -152,7 +152,7 @@ class Analyzer:
         policy: str | Policy,
         last: str | Policy | None = None,
         *,
-        objective: str | None = None,
+        objective: str | Objective | None = None,
         traced: bool = True,
     ) -> Analysis:
         """Tier 3: what a policy changes against EEVDF and the last policy, by metric and class of tasks; why it failed.
@@ -161,7 +161,7 @@ class Analyzer:
             workload: The workload, or its name.
             policy: The policy.
             last: The policy before it; None if it is the first.
-            objective: Name of an objective that the workload declares; None: its own.
+            objective: One, or the name of one that the workload declares; None: its own.
             traced: Whether the policy and EEVDF are traced too (unless that is known already), for who waited.
 
         Raises:

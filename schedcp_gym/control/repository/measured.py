@@ -5,7 +5,8 @@ from typing import Literal
 from schedcp_gym.control.repository.classes import class_of
 from schedcp_gym.control.repository.records import ResultRecord, machine_label
 from schedcp_gym.lab.catalogue import find_objective
-from schedcp_gym.spec import Measurement, Outcome, Trial, reward
+from schedcp_gym.spec import Measurement, Objective, Outcome, Trial, reward
+from schedcp_gym.spec.digest import digest
 
 
 def result_of(
@@ -14,7 +15,7 @@ def result_of(
     baseline: Measurement | None = None,
     *,
     policy: str | None = None,
-    objective: str | None = None,
+    objective: str | Objective | None = None,
     origin: Literal["trial", "deployment"] = "trial",
 ) -> ResultRecord:
     """What a trial gave, as the repository keeps it.
@@ -24,7 +25,8 @@ def result_of(
         measured: What it gave.
         baseline: EEVDF's measurement of the same workload, machine and seed; without one there is no reward.
         policy: The policy record's name or id; the trial's policy's name if not given.
-        objective: The name of the workload's objective to score by; its own if not given.
+        objective: What to score by: a name of the workload's, or one's own, which is kept by its digest; the
+            workload's if not given.
         origin: A trial, or a deployment.
 
     Raises:
@@ -36,7 +38,7 @@ def result_of(
         policy=policy or trial.policy.name,
         workload=trial.workload.name,
         workload_class=class_of(trial.workload, chosen),
-        objective=objective or "",
+        objective=f"own-{digest(objective)[:12]}" if isinstance(objective, Objective) else objective or "",
         scale=trial.scale,
         seed=trial.seed,
         values=dict(trial.policy.tunables),

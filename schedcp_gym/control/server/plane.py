@@ -13,7 +13,7 @@ from schedcp_gym.control.server.watching import Watch
 from schedcp_gym.control.verifier.canary import Verdict
 from schedcp_gym.control.verifier.verifier import Verifier
 from schedcp_gym.lab import Lab, catalogue
-from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Outcome, Policy, Scale, Trial, Workload
+from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Objective, Outcome, Policy, Scale, Trial, Workload
 from schedcp_gym.spec.policy import Value
 
 
@@ -29,7 +29,7 @@ class ControlPlane:
         deploy_scale: How long they run while a policy is deployed; None: as long as otherwise. With another length, a
             workload's processes may have other names, which a policy's tunables then do not fit.
         seed: Their seed.
-        objective: Name of the objective that policies are scored by; None: each workload's own.
+        objective: What policies are scored by: one, or its name; None: each workload's own.
         measured_only: Measurements are somebody else's, as in a run, where the environment makes them: measure_policy
             is refused, and feedback is given on those policies only that :meth:`note_measured` was told of.
         wait_for_deployments: A deployment is over when deploy_policy returns.
@@ -49,7 +49,7 @@ class ControlPlane:
         scale: Scale = Scale.SMOKE,
         deploy_scale: Scale | None = None,
         seed: int = 0,
-        objective: str | None = None,
+        objective: str | Objective | None = None,
         measured_only: bool = False,
         wait_for_deployments: bool = False,
         author: str = "agent",

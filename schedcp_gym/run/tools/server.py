@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 from schedcp_gym.baselines.toolbox import MEASURE, Toolbox, ToolResult
+from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.wrappers import BudgetSpent, Ledger
 from schedcp_gym.lab import Lab
 from schedcp_gym.llm import Tool
@@ -58,7 +59,8 @@ def open_tools(
     from schedcp_gym.control.server import ControlPlane
     from schedcp_gym.control.server.server import build_server
 
-    journal = Journal(folder)
+    journal, task = Journal(folder), env.unwrapped
+    assert isinstance(task, SchedEnv)
     tell("control plane: opens the policy repository")
     plane = ControlPlane(
         Lab(workers=settings.workers, cache=settings.cache, report=report),
@@ -66,7 +68,7 @@ def open_tools(
         workloads=[settings.workload.name],
         machine=settings.machine,
         scale=settings.scale,
-        objective=settings.objective if isinstance(settings.objective, str) else None,
+        objective=task.objective if isinstance(settings.objective, Mapping) else settings.objective,
         measured_only=True,
         wait_for_deployments=True,
         author=author,

@@ -6,7 +6,7 @@ import pytest
 
 from schedcp_gym.control.repository import machine_label, result_of
 from schedcp_gym.lab import catalogue
-from schedcp_gym.spec import Clock, MachineSpec, Measurement, Outcome, Trial
+from schedcp_gym.spec import Clock, MachineSpec, Measurement, Objective, Outcome, Trial
 
 
 def trial(policy="ljf", tunables=None, machine=None):
@@ -52,3 +52,11 @@ def test_real_clocks_repetitions_are_results_of_their_own(repository):
     for makespan_s in (5.0, 5.1):
         repository.record(result_of(one, measured(makespan_s), measured(10.0)))
     assert len(repository.results("ljf")) == 2
+
+
+def test_an_objective_of_ones_own_has_a_name_of_its_own():
+    objectives = [None, Objective({"makespan_s": 1}), Objective({"mean_completion_s": 1})]
+    results = [result_of(trial(), measured(5.0), measured(10.0), objective=each) for each in objectives]
+    assert [result.reward for result in results] == pytest.approx([math.log(2), math.log(2), 0])
+    assert len({result.objective for result in results}) == 3
+    assert results[0].objective == ""

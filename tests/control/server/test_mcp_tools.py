@@ -8,7 +8,7 @@ from schedcp_gym.control.server import ControlPlane
 from schedcp_gym.control.server.answer import page
 from schedcp_gym.control.server.tool import all_tools
 from schedcp_gym.lab import Lab, catalogue
-from schedcp_gym.spec import BadInput, Measurement, Outcome, Policy, Scale
+from schedcp_gym.spec import BadInput, Measurement, Objective, Outcome, Policy, Scale
 
 from .conftest import text_of
 
@@ -69,6 +69,10 @@ def test_a_plane_may_score_by_another_objective(library, serve):
     described = served.call("describe_workload", workload="redis")
     assert described.structured_content["objective"]["floors"]
     assert "Floor: batch_work_per_s must stay at" in text_of(described)
+    served = serve(
+        ControlPlane(Lab(), repository=library, workloads=["redis"], objective=Objective({"p50_request_us": 1}))
+    )
+    assert "Objective: 100 % p50_request_us." in text_of(served.call("describe_workload", workload="redis"))
     with pytest.raises(BadInput, match="unknown objective of redis"):
         ControlPlane(Lab(), repository=library, workloads=["redis"], objective="fare")
 
