@@ -64,12 +64,11 @@ class BestOfN(Agent):
         asked = barren = 0
         while asked != self.samples and barren < BARREN:
             # Their number changes nothing but time: no sample depends on a result, and the order stays.
-            batch, stop = self._batch(given, question, asked)
+            batch, barren, stop = self._batch(given, question, asked, barren)
             asked += len(batch)
             is_over = self._measure(given, [reply.answer for reply in batch if reply.answer is not None])
             if stop:
                 raise stop
-            barren = 0 if any(reply.ok for reply in batch) else barren + len(batch)
             if is_over:
                 given.env.reset()
                 question = self._question(given)
@@ -94,9 +93,12 @@ class BestOfN(Agent):
         return "\n".join(pages)
 
     def _batch(
-        self, given: Assignment, question: list[Message], asked: int
-    ) -> tuple[list[Reply[Sample]], LlmBudgetSpent | None]:
-        """As many samples as are measured at once; with them what stopped it, so that they are measured first."""
+        self, given: Assignment, question: list[Message], asked: int, barren: int
+    ) -> tuple[list[Reply[Sample]], int, LlmBudgetSpent | None]:
+        """As many samples as are measured at once, and how many in a row could not be read by now.
+
+        With them what stopped it, so that they are measured first. Where it stops does not depend on the batch's size.
+        """
         assert given.llm is not None
         task = task_of(given)
         left = float("inf") if self.samples is None else self.samples - asked
@@ -105,10 +107,14 @@ class BestOfN(Agent):
         for number in range(asked, asked + max(1, size)):
             given.tell(f"sampling: sample {number + 1}")
             try:
-                batch.append(given.llm.chat(ROLE, question, answer=Sample, sample=number))
+                reply = given.llm.chat(ROLE, question, answer=Sample, sample=number)
             except LlmBudgetSpent as stop:
-                return batch, stop
-        return batch, None
+                return batch, barren, stop
+            batch.append(reply)
+            barren = 0 if reply.ok else barren + 1
+            if barren >= BARREN:
+                break
+        return batch, barren, None
 
     def _measure(self, given: Assignment, samples: list[Sample]) -> bool:
         """Measures samples; returns whether the episode is over."""

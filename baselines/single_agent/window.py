@@ -37,7 +37,7 @@ class Window:
         rounds = _rounds(messages[self._head + bool(self._left_out) :])
         sizes = [tokens.count_request(one) for one in rounds]
         room = CUT_TO * self.limit - tokens.count_request(head)
-        gone = next((n for n in range(len(rounds)) if sum(sizes[n:]) <= room), len(rounds) - 1)
+        gone = next((n for n in range(len(rounds)) if sum(sizes[n:]) <= room), max(0, len(rounds) - 1))
         self._left_out += gone
         note = [self._note(self._left_out)] if self._left_out else []
         return [*head, *note, *(message for one in rounds[gone:] for message in one)]

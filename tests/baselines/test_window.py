@@ -48,3 +48,9 @@ def test_the_last_round_stays_however_long_it_is():
     assert kept == [*HEAD, user("1 rounds are left out"), *round_of(2, 3000)]
     alone = [*HEAD, *round_of(1, 3000)]
     assert window(1000).shorten(alone) == alone
+
+
+def test_where_the_task_alone_is_too_long_it_stays():
+    assert window(1).shorten(HEAD) == HEAD
+    talk = [*HEAD, *round_of(1), *round_of(2)]
+    assert [message.get("content") for message in window(1).shorten(talk)[2:3]] == ["1 rounds are left out"]
