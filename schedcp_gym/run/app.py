@@ -46,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     except (SchedcpError, HydraException, OmegaConfBaseException) as error:
         return _told(error)
     except OSError as error:  # Hydra's; a run's own come as _Ended
+        if error.filename is None:
+            return _told(error)
         return _told(SchedcpError(f"{error.filename} can't be the run's folder: {error.strerror}; use another run.dir"))
     return 0
 
