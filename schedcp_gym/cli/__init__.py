@@ -13,6 +13,7 @@ from schedcp_gym.cli import (
     image,
     listing,
     repository,
+    store,
     verify,
     verify_suite,
 )
@@ -25,7 +26,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (image, evaluate, bench, compare_clocks, analyze, verify, deploy, verify_suite, repository, listing):
+for module in (
+    image,
+    evaluate,
+    bench,
+    compare_clocks,
+    analyze,
+    verify,
+    deploy,
+    verify_suite,
+    repository,
+    store,
+    listing,
+):
     module.register(app)
 INTERRUPTED = 130
 

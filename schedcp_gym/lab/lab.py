@@ -6,13 +6,14 @@ import logging
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.attempts import run_job
-from schedcp_gym.lab.compiler import CompileError, compile_policy, find_clang
-from schedcp_gym.lab.store import MEASUREMENTS
+from schedcp_gym.lab.compiler import CompileError, compile_policy, find_clang, object_key
+from schedcp_gym.lab.store import TrialStore, shared_store
 from schedcp_gym.lab.trial_job import build_job, runner_digest, to_measurement
 from schedcp_gym.machine import Machine
 from schedcp_gym.machine.image import Image, ensure_image
@@ -31,19 +32,27 @@ class Lab:
     """
 
     def __init__(
-        self, *, workers: int | None = None, cache: bool = True, cold: bool = False, report: Report | None = None
+        self,
+        *,
+        workers: int | None = None,
+        cache: bool = True,
+        cold: bool = False,
+        keep: bool = True,
+        report: Report | None = None,
     ) -> None:
         """Prepares a lab; nothing is built or booted yet.
 
         Args:
             workers: Trials measured at once; the host's CPUs if None.
-            cache: Whether stored measurements may be used (new ones are stored in any case).
+            cache: Whether stored measurements may be used.
             cold: Boot for each trial instead of restoring a snapshot.
+            keep: Whether new measurements are stored.
             report: Told of the image's build: a step's text and the share done.
         """
         self.workers = workers or os.cpu_count() or 1
         self.cache = cache
         self.cold = cold
+        self.keep = keep
         self._report: Report = report or _silent
         self._machines: dict[str, Machine] = {}
         self._images: dict[str, Image] = {}
@@ -92,6 +101,19 @@ class Lab:
             "qemu": machine.qemu.text,
             "workload": trial.workload.digest,
         }
+
+    @property
+    def store(self) -> TrialStore:
+        """Where measurements are kept."""
+        return shared_store()
+
+    def key(self, trial: Trial) -> str:
+        """SHA-256 (hex) of all that a trial's measurement follows from.
+
+        Raises:
+            SchedcpError: QEMU, the image or the compiler is missing and can't be had.
+        """
+        return digest(self._all_digests(trial))
 
     def stop(self) -> None:
         """Ends all that runs, for good: for who breaks off."""
@@ -149,30 +171,57 @@ class Lab:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _measure(self, trial: Trial) -> Measurement:
-        began = time.monotonic()
-        machine = self.machine(trial.machine)
+        """Measures a trial, unless the store has it, or somebody is measuring it already: then their result is ours."""
+        key, store = self.key(trial), self.store
+        if trial.machine.clock is Clock.REAL or self.cold or not self.cache:
+            return self._kept(key, trial, self.run(trial))
+        if stored := store.read(key):
+            return stored
+        with store.claim(key) as claim:
+            machine = self.machine(trial.machine)
+            if claim.wait(unless=lambda: machine.stopped) and (stored := store.read(key)):
+                return stored
+            return self._kept(key, trial, self.run(trial))
+
+    def _kept(self, key: str, trial: Trial, measurement: Measurement) -> Measurement:
+        """Stores a measurement, if a second one would be the same or is a measurement of its own (real clock)."""
+        if not self.keep or not _is_repeatable(measurement):
+            return measurement
+        if trial.machine.clock is Clock.REAL:
+            key = digest([key, uuid.uuid4().hex])
+        elif not self.cache and (before := self.store.read(key)) and before.exact() != measurement.exact():
+            log.warning(
+                "%s on %s gave another measurement than the stored one, which it replaces (trial %s)",
+                *(trial.policy.name, trial.workload.name, trial.digest[:12]),
+            )
+        self.store.write(key, trial, measurement)
+        return measurement
+
+    def _all_digests(self, trial: Trial) -> dict[str, str]:
         digests = {**self.digests(trial), "runner": runner_digest()}
-        compiled = None
         if not trial.policy.is_eevdf:
             digests["policy"] = hashlib.sha256(trial.policy.source.encode()).hexdigest()
             digests["clang"] = find_clang().version
+            digests["compiling"] = object_key(trial.policy.source, self.machine(trial.machine).image)
+        return digests
+
+    def run(self, trial: Trial) -> Measurement:
+        """Runs a trial here and now, whatever the store has.
+
+        Raises:
+            SchedcpError: Image, QEMU or compiler is missing.
+        """
+        began = time.monotonic()
+        machine = self.machine(trial.machine)
+        digests = self._all_digests(trial)
+        digests.pop("compiling", None)
+        compiled = None
+        if not trial.policy.is_eevdf:
             try:
                 compiled = compile_policy(trial.policy.source, machine.image)
             except CompileError as error:
                 return self._rejected(trial, error, digests, began)
             digests["object"] = hashlib.sha256(compiled).hexdigest()
-        exact = trial.machine.clock is Clock.VIRTUAL
-        key = digest(digests)
-        if exact and self.cache and not self.cold and (stored := MEASUREMENTS.read(key)):
-            return stored
-        measurement = self._run(trial, machine, compiled, digests, began)
-        if exact and _is_repeatable(measurement):
-            MEASUREMENTS.write(key, measurement)
-        return measurement
-
-    def _run(
-        self, trial: Trial, machine: Machine, compiled: bytes | None, digests: dict[str, str], began: float
-    ) -> Measurement:
         result = run_job(machine, build_job(trial, compiled), cold=self.cold)
         measurement = to_measurement(trial, result, digests)
         timings = {**measurement.timings_s, "total": time.monotonic() - began}
@@ -197,4 +246,6 @@ def _is_repeatable(measurement: Measurement) -> bool:
     """Whether a second run would give the same: a limit of host time, or a host's fault, would not."""
     if measurement.outcome is Outcome.TIMEOUT:
         return measurement.job_s is not None
-    return measurement.outcome is not Outcome.INFRA_FAULT
+    # What the compiler refuses is told again at little cost, and may have been a limit of host time.
+    compiled = measurement.outcome is not Outcome.REJECTED or "object" in measurement.digests
+    return compiled and measurement.outcome is not Outcome.INFRA_FAULT
