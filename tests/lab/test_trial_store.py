@@ -130,7 +130,7 @@ def test_rows_go_into_segments_by_themselves_when_there_are_many(store, monkeypa
     for thread in threading.enumerate():
         if thread.name == "store":
             thread.join()
-    assert segments(store) == ["000001.parquet", "000002.parquet"]
+    assert len(segments(store)) == 2
     assert {key: store.read(key) for key in expected} == expected
 
 
@@ -237,7 +237,7 @@ def test_tidy_deletes_forgets_sources_and_puts_small_segments_together(store):
         moved(store)
     put(store, name="ljf", on="longtail")
     moved(store)
-    assert segments(store) == ["000004.parquet"] or len(segments(store)) == 1
+    assert len(segments(store)) == 1
     unwanted = upkeep.doomed(store, keep=2)
     assert [len(keys) for keys in unwanted.values()] == [0, 0, 2]
     upkeep.tidy(store, unwanted["size"])

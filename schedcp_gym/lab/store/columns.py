@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ SEGMENT_ROWS = 4096
 #: Columns of the trial's configuration that hold JSON.
 _JSON = ("tunables", "machine")
 _OTHER = "other_fields"
+#: An open file is read by one thread at a time.
+_reading = threading.RLock()
 
 
 def schema() -> "pa.Schema":
@@ -111,26 +114,44 @@ def read_row(path: Path, place: int) -> dict[str, Any]:
         OSError: There is no such file.
         ValueError: It is damaged.
     """
-    with _opened(path) as file:
-        group, within = divmod(place, GROUP_ROWS)
+    group, within = divmod(place, GROUP_ROWS)
+    with _reading:
+        file = _opened(path, *_state(path))
         if group >= file.num_row_groups:
             raise ValueError("it is too short")
-        rows = file.read_row_group(group).slice(within, 1).to_pylist(maps_as_pydicts="strict")
+        rows = file.read_row_group(group, use_threads=False).slice(within, 1).to_pylist(maps_as_pydicts="strict")
     if not rows:
         raise ValueError("it is too short")
     return dict(rows[0])
 
 
-@functools.lru_cache(maxsize=2)
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """All rows of a segment, for who wants many of them. A segment of one number never changes.
+    """All rows of a segment, for who wants many of them.
 
     Raises:
         OSError: There is no such file.
         ValueError: It is damaged.
     """
-    with _opened(path) as file:
-        return list(file.read().to_pylist(maps_as_pydicts="strict"))
+    return _all_rows(path, *_state(path))
+
+
+@functools.lru_cache(maxsize=2)
+def _all_rows(path: Path, *state: int) -> list[dict[str, Any]]:
+    with _reading:
+        return list(_opened(path, *state).read().to_pylist(maps_as_pydicts="strict"))
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=64)
+def _opened(path: Path, *_state: int) -> Any:
+    """An open segment. Arrow's errors about a file's content are ValueErrors or OSErrors."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 def count_rows(path: Path) -> int:
@@ -141,13 +162,6 @@ def count_rows(path: Path) -> int:
         return int(pq.read_metadata(path).num_rows)
     except (OSError, ValueError):
         return 0
-
-
-def _opened(path: Path) -> Any:
-    """An open segment. Arrow's errors about a file's content are ValueErrors or OSErrors."""
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
 
 
 def config_of(row: Mapping[str, Any]) -> Config:

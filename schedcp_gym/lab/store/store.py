@@ -98,7 +98,7 @@ class TrialStore:
 
     def _write(self, entry: Entry, source: str) -> None:
         try:
-            self.index.write(lambda connection: _insert(connection, entry, source))
+            self.index.write(lambda connection: put(connection, entry, source))
             loose = self.index.read(_loose)
         except (OSError, sqlite3.Error) as error:
             log.warning("the measurement %s can't be stored: %s", entry.key[:16], error)
@@ -177,7 +177,7 @@ class TrialStore:
 
     def segment(self, number: int) -> Path:
         """The file of a segment."""
-        return self.segments / f"{number:06}.parquet"
+        return self.segments / f"{number}.parquet"
 
     def _fields(self, key: str) -> dict[str, Any] | None:
         for _ in range(LOOKS):
@@ -217,7 +217,8 @@ def _loose(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM trials WHERE segment IS NULL").fetchone()[0])
 
 
-def _insert(connection: sqlite3.Connection, entry: Entry, source: str) -> None:
+def put(connection: sqlite3.Connection, entry: Entry, source: str) -> None:
+    """Puts a measurement and its policy's source into the index."""
     insert(connection, entry, None, None)
     body = pack(entry.measurement)
     connection.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (_key(entry.key), body))

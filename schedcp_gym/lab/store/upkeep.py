@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def move_loose(store: TrialStore, *, whole_only: bool = False) -> int:
 def _move(store: TrialStore, keys: Sequence[bytes]) -> int:
     """Writes a segment of measurements that are in the index or other segments, and points the index to it."""
     last = max((int(path.stem) for path in store.segments.glob("*.parquet")), default=0)
-    number = last + 1
+    number = max(last + 1, int(1000 * time.time()))  # never one that was used before
     read = [found for key in keys if (found := _row(store, key))]
     written = columns.write_segment(store.segment(number), [row for row, _ in read])
     places = {at: place for place, at in enumerate(written)}
