@@ -1,0 +1,129 @@
+"""The lab on Ray: a cluster of four nodes on this machine, by Ray's own utility."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import make_trial, process_field
+
+from schedcp_gym.lab import Lab
+from schedcp_gym.lab.cluster import Ray
+from schedcp_gym.lab.store import TrialStore, upkeep
+
+pytestmark = pytest.mark.guest
+
+NODES = 4
+TRIALS = [make_trial(policy, "schbench-4x2", seed=seed) for seed in (1, 2) for policy in ("eevdf", "fifo", "vtime")]
+DRIVER = """
+import json, sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_cluster_guest import TRIALS
+from schedcp_gym.lab import Lab
+from schedcp_gym.lab.cluster import Ray
+from schedcp_gym.lab.store import TrialStore
+Lab.store = TrialStore(Path({store!r}))
+lab = Lab(ray=Ray({address!r}))
+print(json.dumps([measured.exact() for measured in lab.measure(TRIALS)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(image, tmp_path_factory):
+    """Four nodes of one CPU each; a folder of Ray's that is gone afterwards."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    for _ in range(NODES - 1):
+        made.add_node(num_cpus=1)
+    yield made
+    from schedcp_gym.lab.cluster.session import disconnect
+
+    disconnect()
+    made.shutdown()
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch, image):
+    own = TrialStore(tmp_path / "store")
+    monkeypatch.setattr(Lab, "store", own)
+    return own
+
+
+@pytest.fixture(scope="module")
+def undisturbed(image):
+    """What the trials give in this process, one after the other."""
+    return [measured.exact() for measured in Lab(workers=1).measure(TRIALS)]
+
+
+def test_four_nodes_give_what_one_process_gives_in_the_same_order(cluster, store, undisturbed):
+    lab = Lab(ray=Ray(cluster.address))
+    told = {}
+    found = lab.measure(TRIALS, lambda index, measured: told.setdefault(index, measured))
+    assert lab.workers == NODES
+    assert [measured.exact() for measured in found] == undisturbed
+    assert [told[index] for index in range(len(TRIALS))] == found
+    assert not any(measured.cached for measured in found)
+    assert store.count() == len(TRIALS)
+    assert all(measured.cached for measured in lab.measure(TRIALS))
+
+
+def test_killed_workers_and_drivers_change_nothing(cluster, store, undisturbed, request):
+    random_, ends = random.Random(7), time.monotonic() + 55
+    paths = [str(request.path.parent), str(request.path.parents[1])]
+    text = DRIVER.format(paths=paths, store=str(store.folder), address=cluster.address)
+    kills = {"driver": 0, "worker": 0}
+    out = None
+    while out is None:
+        with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True) as driver:
+            while driver.poll() is None:
+                time.sleep(random_.uniform(0.2, 3.0))
+                if sum(kills.values()) >= 20 or time.monotonic() > ends:
+                    break
+                workers = measuring()
+                victim = random_.choice(["driver", "worker", "worker", "worker"]) if workers else "driver"
+                if victim == "driver" and (kills["driver"] >= 5 or driver.poll() is not None):
+                    continue
+                pid = driver.pid if victim == "driver" else random_.choice(workers)
+                if driver.poll() is None:
+                    os.kill(pid, signal.SIGKILL)
+                    kills[victim] += 1
+                if victim == "driver":
+                    break
+            answer, _ = driver.communicate()
+            if driver.returncode == 0:
+                out = json.loads(answer)
+                if sum(kills.values()) < 20 and time.monotonic() < ends:  # over too soon: again
+                    out = None
+                    upkeep.tidy(store, [bytes.fromhex(entry.key) for entry in store.find()])
+            else:
+                assert driver.returncode == -signal.SIGKILL
+    print(kills)
+    assert kills["worker"] >= 3
+    assert out == json.loads(json.dumps(undisturbed))
+
+
+def measuring():
+    """Process ids of Ray's workers that run QEMU."""
+    parents = set()
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().startswith("qemu-system"):
+                parents.add(int(process_field(comm.parent.name, "PPid") or 0))
+        except OSError:
+            continue
+    return sorted(pid for pid in parents if "ray::" in process_title(pid))
+
+
+def process_title(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
