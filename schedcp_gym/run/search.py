@@ -27,7 +27,7 @@ from schedcp_gym.run.summary import best_of, write_best, write_summary
 from schedcp_gym.spec import BadInput, Measurement, Policy
 
 #: Settings that may differ when a run goes on in its folder: they don't change what is measured first.
-MAY_CHANGE = ("budget", "heldout", "workers", "cache", "run")
+MAY_CHANGE = ("budget", "heldout", "workers", "cache", "ray", "run")
 #: Columns of the table where there is no terminal to ask.
 PLAIN_WIDTH = 120
 
@@ -48,7 +48,8 @@ class Run:
         self.record = Record(folder)
         self.ledger = Ledger(settings.budget)
         self.display = Display(self.title, self.ledger)
-        lab = Lab(workers=settings.workers, cache=settings.cache, report=self.display.image)
+        ray = settings.ray if settings.ray.address else None
+        lab = Lab(workers=settings.workers, cache=settings.cache, ray=ray, report=self.display.image)
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.envs.wrappers import Budget
+from schedcp_gym.lab.cluster import Ray
 from schedcp_gym.spec import BadInput, MachineSpec, Scale
 
 
@@ -40,6 +41,7 @@ class Settings:
     objective: dict[str, Any] | str | None = None
     workers: int | None = Field(default=None, ge=1)
     cache: bool = True
+    ray: Ray = Ray()
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,15 @@ from pathlib import Path
 import pytest
 from conftest import make_trial, process_field
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "machine"))
+from test_image_store import INPUTS, fill
+
 from schedcp_gym.lab import Lab
-from schedcp_gym.lab.cluster import Ray
+from schedcp_gym.lab.cluster import Ray, node
+from schedcp_gym.lab.cluster.pool import Pool
 from schedcp_gym.lab.store import TrialStore, upkeep
+from schedcp_gym.machine.image.store import images_root, load
+from schedcp_gym.spec import Outcome
 
 pytestmark = pytest.mark.guest
 
@@ -26,7 +33,8 @@ sys.path[:0] = {paths!r}
 from pathlib import Path
 from test_cluster_guest import TRIALS
 from schedcp_gym.lab import Lab
-from schedcp_gym.lab.cluster import Ray
+from schedcp_gym.lab.cluster import Ray, node
+from schedcp_gym.lab.cluster.pool import Pool
 from schedcp_gym.lab.store import TrialStore
 Lab.store = TrialStore(Path({store!r}))
 lab = Lab(ray=Ray({address!r}))
@@ -37,7 +45,7 @@ print(json.dumps([measured.exact() for measured in lab.measure(TRIALS)]))
 @pytest.fixture(scope="module")
 def cluster(image, tmp_path_factory):
     """Four nodes of one CPU each; a folder of Ray's that is gone afterwards."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
@@ -66,7 +74,7 @@ def undisturbed(image):
 def test_four_nodes_give_what_one_process_gives_in_the_same_order(cluster, store, undisturbed):
     lab = Lab(ray=Ray(cluster.address))
     told = {}
-    found = lab.measure(TRIALS, lambda index, measured: told.setdefault(index, measured))
+    found = lab.measure(TRIALS, told.setdefault)
     assert lab.workers == NODES
     assert [measured.exact() for measured in found] == undisturbed
     assert [told[index] for index in range(len(TRIALS))] == found
@@ -77,7 +85,8 @@ def test_four_nodes_give_what_one_process_gives_in_the_same_order(cluster, store
 
 def test_killed_workers_and_drivers_change_nothing(cluster, store, undisturbed, request):
     random_, ends = random.Random(7), time.monotonic() + 55
-    paths = [str(request.path.parent), str(request.path.parents[1])]
+    tests = request.path.parents[1]
+    paths = [str(tests), str(tests / "lab"), str(tests / "machine")]
     text = DRIVER.format(paths=paths, store=str(store.folder), address=cluster.address)
     kills = {"driver": 0, "worker": 0}
     out = None
@@ -127,3 +136,34 @@ def process_title(pid):
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def test_an_image_travels_whole_to_a_node_that_has_not_got_it(cluster, tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setenv("SCHEDCP_CACHE", str(tmp_path / "here"))
+    sent = fill(images_root() / INPUTS.key[:24])
+    pool = Pool(Lab(), Ray(cluster.address))
+    parcel = pool._pack(load(sent))
+    there = {"env_vars": {"SCHEDCP_CACHE": str(tmp_path / "there")}}
+    receive = ray.remote(node.receive).options(num_cpus=0, runtime_env=there)
+    assert ray.get([receive.remote(parcel) for _ in range(2)]) == ["", ""]
+    (folder,) = (path for path in (tmp_path / "there" / "images").iterdir() if path.is_dir())
+    assert load(folder).digest == load(sent).digest
+    parcel.files["vmlinux"] = parcel.files["initrd.cpio"]
+    shutil.rmtree(folder)
+    assert "damaged on its way" in ray.get(receive.remote(parcel))
+    assert not folder.exists()
+
+
+def test_faults_of_nodes_go_elsewhere_and_are_told(cluster, store, undisturbed, monkeypatch, caplog):
+    """The image that this process calls its own is unknown to the nodes' code: so each refuses, until none is left."""
+    lab = Lab(ray=Ray(cluster.address))
+    parts = Lab.parts
+    monkeypatch.setattr(Lab, "parts", lambda self, trial: parts(self, trial) | {"qemu": "another"})
+    (found,) = lab.measure(TRIALS[:1])
+    assert found.outcome is Outcome.INFRA_FAULT
+    assert "another qemu than the driver" in found.message
+    nodes = {record.getMessage().split("(")[0] for record in caplog.records if "fault of node" in record.getMessage()}
+    assert len(nodes) == NODES
+    assert store.count() == 0

@@ -43,6 +43,7 @@ def connect(address: str) -> Any:
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         if address == LOCAL:
+            os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own is 15: behind all else on the host
             ray.init(
                 address=LOCAL,
                 include_dashboard=False,
