@@ -57,6 +57,10 @@ class Parcel:
     files: dict[str, list[Any]] = field(default_factory=dict)
 
 
+#: Kernels whose image this process has seen.
+_kernels: set[str] = set()
+
+
 @functools.cache
 def _lab(cold: bool) -> Lab:
     return Lab(workers=1, cache=False, cold=cold, keep=False)
@@ -80,10 +84,14 @@ def measure(order: Order) -> Reply:
 
 
 def _has_image(kernel: str) -> bool:
-    try:
-        return find_image(catalogue.image_inputs(kernel)) is not None
-    except Damaged:
-        return False
+    if kernel not in _kernels:
+        try:
+            if find_image(catalogue.image_inputs(kernel)) is None:
+                return False
+        except Damaged:
+            return False
+        _kernels.add(kernel)
+    return True
 
 
 def _differences(lab: Lab, trial: Trial, parts: dict[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from schedcp_gym.lab.cluster import Ray, node
 from schedcp_gym.lab.cluster.node import Order, Parcel, Reply
 from schedcp_gym.lab.cluster.session import LOCAL, connect
 from schedcp_gym.machine.image import Image
-from schedcp_gym.spec import Clock, MachineSpec, Measurement, Outcome, Trial
+from schedcp_gym.spec import Clock, MachineSpec, Measurement, Outcome, SchedcpError, Trial
 
 if TYPE_CHECKING:
     from schedcp_gym.lab.lab import Lab
@@ -79,6 +79,9 @@ class Pool:
         Args:
             works: The groups; only as many are taken at a time as there is room for.
             done: Told of a group's number and measurements.
+
+        Raises:
+            SchedcpError: No node is large enough.
         """
         source = (Work(number, trials) for number, trials in enumerate(works))
         again: collections.deque[Work] = collections.deque()
@@ -149,14 +152,23 @@ class Pool:
         return True
 
     def _resources(self, work: Work) -> dict[str, Any]:
-        is_real = work.spec.clock is Clock.REAL
-        wanted: dict[str, Any] = {
-            "num_cpus": work.spec.cpus if is_real else self.cpus_per_trial,
-            "memory": (work.spec.memory_mib + BESIDE_MIB) << 20,
-            "max_retries": 0,  # ours to do, and to tell of
+        """What an order asks of a node.
+
+        Raises:
+            SchedcpError: No node has as much.
+        """
+        spec, nodes = work.spec, [one for one in self.ray.nodes() if one["Alive"]]
+        cpus = spec.cpus if spec.clock is Clock.REAL else self.cpus_per_trial
+        memory = (spec.memory_mib + BESIDE_MIB) << 20
+        able = {
+            one["NodeID"]
+            for one in nodes
+            if one["Resources"].get("CPU", 0) >= cpus and one["Resources"].get("memory", 0) >= memory
         }
-        others = {one["NodeID"] for one in self.ray.nodes() if one["Alive"]} - work.avoided if work.avoided else set()
-        if others:
+        if nodes and not able:
+            raise SchedcpError(f"no node of the Ray cluster has {cpus:g} CPUs and {memory >> 20} MiB for a trial")
+        wanted: dict[str, Any] = {"num_cpus": cpus, "memory": memory, "max_retries": 0}  # retries are ours, and told
+        if work.avoided and (others := able - work.avoided):
             wanted["label_selector"] = {"ray.io/node-id": f"in({','.join(sorted(others))})"}
         return wanted
 

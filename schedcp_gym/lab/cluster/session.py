@@ -53,7 +53,7 @@ def connect(address: str) -> Any:
             )
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001  Ray raises nothing better for a node that does not come up
         _remove_folder()
         reason = str(error).strip().split("\n")[0]
         raise SchedcpError(
