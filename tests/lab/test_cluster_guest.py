@@ -94,7 +94,7 @@ def test_four_nodes_give_what_one_process_gives_in_the_same_order(cluster, store
 
 
 def test_killed_workers_and_drivers_change_nothing(cluster, store, undisturbed, request):
-    random_, ends = random.Random(7), time.monotonic() + 55
+    random_, ends = random.Random(7), time.monotonic() + 45
     tests = request.path.parents[1]
     paths = [str(tests), str(tests / "lab"), str(tests / "machine")]
     text = DRIVER.format(paths=paths, store=str(store.folder), address=cluster.address)

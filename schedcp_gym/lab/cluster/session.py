@@ -60,7 +60,13 @@ def connect(address: str) -> Any:
             f"no Ray cluster at {address} ({reason}): start one with `ray start --head`, or use ray.address={LOCAL}"
         ) from None
     atexit.register(disconnect)
+    # Ray prints its nodes' messages on standard output, where results belong; faults are told in our own words.
+    ray._private.worker.print_to_stdstream = _quiet
     return ray
+
+
+def _quiet(*_: object, **__: object) -> None:
+    """Prints nothing."""
 
 
 def disconnect() -> None:
