@@ -20,6 +20,7 @@ from test_image_store import INPUTS, fill
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.cluster import Ray, node
 from schedcp_gym.lab.cluster.pool import Pool
+from schedcp_gym.lab.cluster.session import disconnect
 from schedcp_gym.lab.store import TrialStore, upkeep
 from schedcp_gym.machine.image.store import images_root, load
 from schedcp_gym.spec import Outcome
@@ -36,6 +37,7 @@ from test_cluster_guest import TRIALS
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.cluster import Ray, node
 from schedcp_gym.lab.cluster.pool import Pool
+from schedcp_gym.lab.cluster.session import disconnect
 from schedcp_gym.lab.store import TrialStore
 Lab.store = TrialStore(Path({store!r}))
 lab = Lab(ray=Ray({address!r}))
@@ -55,20 +57,20 @@ def patiently(start):
 
 @pytest.fixture(scope="module")
 def cluster(image, tmp_path_factory):
-    """Four nodes of one CPU each; a folder of Ray's that is gone afterwards."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-    from ray.cluster_utils import Cluster
-
+    """Four nodes of one CPU each; their folder is gone afterwards."""
     folder = tempfile.mkdtemp(prefix="r", dir="/tmp")  # short: a socket's path must not be long
-    head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": folder}
-    made = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
-    for _ in range(NODES - 1):
-        patiently(lambda: made.add_node(num_cpus=1))
-    yield made
-    from schedcp_gym.lab.cluster.session import disconnect
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"USAGE_STATS_ENABLED": "0", "worker_niceness": "0", "TMPDIR": folder}.items():
+            patch.setenv(f"RAY_{name}", value)
+        from ray.cluster_utils import Cluster
 
-    disconnect()
-    made.shutdown()
+        head = {"num_cpus": 1, "include_dashboard": False}
+        made = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        for _ in range(NODES - 1):
+            patiently(lambda: made.add_node(num_cpus=1))
+        yield made
+        disconnect()
+        made.shutdown()
     shutil.rmtree(folder)
 
 

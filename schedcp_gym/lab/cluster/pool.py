@@ -54,7 +54,7 @@ class Work:
 
 
 class Pool:
-    """Measures on the nodes of a cluster. One call at a time."""
+    """Measures on the nodes of a cluster. Safe to share between threads."""
 
     def __init__(self, lab: "Lab", settings: Ray) -> None:
         """Connects.
