@@ -110,6 +110,8 @@ def _in_pairs(lab: "Lab", trial: Trial, precision: float, budget_s: float, *, as
             f"{trial.policy.name} on {trial.workload.name}: {math.exp(found.reward):.3f}x EEVDF, 95 % interval "
             f"{low:.3f}x to {high:.3f}x · {counted} of {len(found.pairs)} pairs count · ended: {found.ended}"
         )
+    if found.reward is None:
+        print(f"none of {len(found.pairs)} pairs counts: the host was busy, or failed", file=sys.stderr)
     if found.reward is None or found.ended == "failed":
         raise typer.Exit(NOT_OK)
 
