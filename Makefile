@@ -8,7 +8,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make run   set up, then let sched_agent find better policies than EEVDF for a server and a batch (minutes)"
-	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels)"
+	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels; Ray: pytest -m cluster)"
 	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
 
 run: packages .venv/run image
@@ -16,7 +16,7 @@ run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=compression seed=1
 
 test: packages .venv/test image
-	$(PYTHON) -m pytest -n 2 -m "not kernels"
+	$(PYTHON) -m pytest -n 2 -m "not kernels and not cluster"
 
 unit: packages .venv/test
 	$(PYTHON) -m pytest -m "not guest"

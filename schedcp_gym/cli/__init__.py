@@ -16,6 +16,7 @@ from schedcp_gym.cli import (
     mcp,
     repository,
     repository_measure,
+    store,
     verify,
     verify_suite,
     watch,
@@ -43,6 +44,7 @@ for module in (
     repository_measure,
     mcp,
     watch,
+    store,
     listing,
 ):
     module.register(app)

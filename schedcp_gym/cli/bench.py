@@ -16,6 +16,7 @@ from schedcp_gym.cli.options import (
     CpusOption,
     JsonOption,
     KernelOption,
+    RayOption,
     ScaleOption,
     pairs,
 )
@@ -31,7 +32,8 @@ EPILOG = (
     "[bold]schedcp-gym bench vtime ljf -w 'schbench*' --seed 1[/bold] · "
     "[bold]schedcp-gym bench eevdf fifo --plot suite.html[/bold] · "
     "[bold]schedcp-gym bench ./mine.bpf.c --set slice_us=500 --csv mine.csv[/bold] · "
-    "[bold]schedcp-gym bench eevdf fifo -w schbench --clock real --repeats 5[/bold]"
+    "[bold]schedcp-gym bench eevdf fifo -w schbench --clock real --repeats 5[/bold] · "
+    "[bold]schedcp-gym bench eevdf fifo --ray 10.0.0.1:6379[/bold]"
 )
 WorkloadsOption = Annotated[
     list[str] | None,
@@ -74,6 +76,7 @@ def bench(
     cpus: CpusOption = 2,
     kernel: KernelOption = "debian",
     workers: WorkersOption = None,
+    ray: RayOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure even what is known.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results, a row for each trial.")] = None,
     plot: Annotated[
@@ -102,7 +105,7 @@ def bench(
         objective=objective,
         repeats=repeats or (3 if real else 1),
     )
-    results = run(Bench(suite, make_lab(suite, workers, cache=not no_cache)))
+    results = run(Bench(suite, make_lab(suite, workers, cache=not no_cache, ray=ray)))
     if csv:
         from schedcp_gym.bench.frame import frame_of
 
@@ -162,13 +165,15 @@ def find_workloads(wanted: Sequence[str], objective: str | None) -> tuple[Worklo
     return tuple(found.values())
 
 
-def make_lab(suite: "Suite", workers: int | None, *, cache: bool = True) -> "Lab":
+def make_lab(suite: "Suite", workers: int | None, *, cache: bool = True, ray: str | None = None) -> "Lab":
     """The lab for a suite, its image and snapshot there: building them is not part of a trial's time."""
     from schedcp_gym import ui
     from schedcp_gym.lab import Lab
+    from schedcp_gym.lab.cluster import Ray
 
+    workers = workers or (1 if suite.machine.clock is Clock.REAL else None)
     with ui.build_progress() as build:
-        lab = Lab(workers=workers or (1 if suite.machine.clock is Clock.REAL else None), cache=cache, report=build)
+        lab = Lab(workers=workers, cache=cache, ray=Ray(address=ray) if ray else None, report=build)
         machine = lab.machine(suite.machine)
         if suite.machine.clock is Clock.VIRTUAL:
             machine.ensure_snapshot()

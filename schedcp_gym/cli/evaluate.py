@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +19,14 @@ from schedcp_gym.cli.options import (
 )
 from schedcp_gym.spec import Clock, MachineSpec, Measurement, Scale, Trial, Workload
 
+if TYPE_CHECKING:
+    from schedcp_gym.lab import Lab
+
 EPILOG = (
     "Examples: [bold]schedcp-gym evaluate fifo schbench[/bold] · "
     "[bold]schedcp-gym evaluate ljf longtail --set favour=ember --seed 1[/bold] · "
-    "[bold]schedcp-gym evaluate ./mine.bpf.c schbench --json[/bold]"
+    "[bold]schedcp-gym evaluate ./mine.bpf.c schbench --json[/bold] · "
+    "[bold]schedcp-gym evaluate fifo schbench --clock real --precision 0.05[/bold]"
 )
 
 
@@ -47,6 +51,11 @@ def evaluate(
     max_host_s: Annotated[float | None, typer.Option(min=1, max=36000, help="Limit of host time.")] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Boot instead of restoring a snapshot; same result.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure even if the result is known.")] = False,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1, help="Real clock: pairs with EEVDF until the reward is known this well (0.02)."),
+    ] = None,
+    budget_s: Annotated[float, typer.Option(min=1, help="Of --precision: host seconds after which to stop.")] = 600.0,
     as_json: JsonOption = False,
 ) -> None:
     """Run one trial: a policy on a workload. Exits with 0 if its outcome is ok."""
@@ -61,6 +70,12 @@ def evaluate(
         scale=scale,
         seed=seed,
     )
+    if precision is not None:
+        with ui.build_progress() as report:
+            lab = Lab(workers=1, report=report)
+            lab.machine(machine)
+        _in_pairs(lab, trial, precision, budget_s, as_json=as_json)
+        return
     with ui.build_progress() as report:
         measurement = Lab(workers=1, cache=not no_cache, cold=cold, report=report).measure([trial])[0]
     if as_json:
@@ -69,6 +84,42 @@ def evaluate(
         _print_measurement(trial, measurement)
     if not measurement.ok:
         raise typer.Exit(NOT_OK)
+
+
+def _in_pairs(lab: "Lab", trial: Trial, precision: float, budget_s: float, *, as_json: bool) -> None:
+    """Measures in pairs with EEVDF, a line for each, and prints what they say."""
+    import math
+
+    from schedcp_gym.lab.pairs import Pair, Precision, measure_pairs
+    from schedcp_gym.ui import harmless
+
+    def tell(pair: Pair) -> None:
+        why = "disturbed by the host, does not count" if pair.contaminated else pair.measured.message or "host failed"
+        text = why if pair.reward is None or not pair.measured.ok else f"{math.exp(pair.reward):.3f}x"
+        print(f"pair: {harmless(text)} · {_host_text(pair.measured)}", file=sys.stderr)
+
+    found = measure_pairs(lab, trial, precision=Precision(half_width=precision, budget_s=budget_s), done=tell)
+    counted = sum(pair.reward is not None for pair in found.pairs)
+    known = math.isfinite(found.half_width)
+    if as_json:
+        plain = {"reward": found.reward, "half_width": found.half_width if known else None, "ended": found.ended}
+        print(json.dumps({**plain, "pairs": len(found.pairs), "counted": counted}, indent=1))
+    elif found.reward is not None:
+        low, high = (math.exp(found.reward + sign * found.half_width) if known else math.nan for sign in (-1, 1))
+        print(
+            f"{trial.policy.name} on {trial.workload.name}: {math.exp(found.reward):.3f}x EEVDF, 95 % interval "
+            f"{low:.3f}x to {high:.3f}x · {counted} of {len(found.pairs)} pairs count · ended: {found.ended}"
+        )
+    if found.reward is None:
+        print(f"none of {len(found.pairs)} pairs counts: the host was busy, or failed", file=sys.stderr)
+    if found.reward is None or found.ended == "failed":
+        raise typer.Exit(NOT_OK)
+
+
+def _host_text(measurement: Measurement) -> str:
+    host = measurement.host
+    shares = ", ".join(f"{name} {100 * host.get(f'{name}_share', 0):.1f} %" for name in ("steal", "others"))
+    return f"{shares}, load {host.get('load', 0):.1f}"
 
 
 def _print_json(measurement: Measurement) -> None:
@@ -90,6 +141,8 @@ def _print_measurement(trial: Trial, measurement: Measurement) -> None:
     timings = ", ".join(f"{name} {spent:.2f}" for name, spent in measurement.timings_s.items())
     named = f"{trial.policy.name} on {trial.workload.name} ({trial.scale.value}, seed {trial.seed})"
     print(f"{named}: ok · {source}: {timings}")
+    if measurement.host:
+        print(f"host: {_host_text(measurement)}" + (" · too much: measure again" if measurement.contaminated else ""))
     if measurement.events:
         print("events: " + ", ".join(f"{name} {count}" for name, count in measurement.events.items()))
 

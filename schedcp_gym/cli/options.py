@@ -15,6 +15,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Set a tunable; repeat.")]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")]
 CpusOption = Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")]
+RayOption = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="ADDRESS", help="Measure on a Ray cluster: host:port, auto, or local (a new one)."),
+]
 NOT_OK = 1
 
 

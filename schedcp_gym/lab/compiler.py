@@ -99,18 +99,25 @@ def compile_policy(source: str, image: Image) -> bytes:
         MissingTool: There is no compiler, or no jail to put it in.
     """
     check_text(source)
-    clang = find_clang()
-    headers = _headers_digest()
-    key = digest([source, clang.version, image.info["files"]["include/vmlinux.h"]["sha256"], headers, FLAGS])
-    cached = cache_root() / "objects" / f"{key[:32]}.o"
+    cached = cache_root() / "objects" / f"{object_key(source, image)[:32]}.o"
     if cached.exists() and (known := _without_checksum(cached)) is not None:
         return known
-    compiled = _compile(source, image, clang)
+    compiled = _compile(source, image, find_clang())
     cached.parent.mkdir(exist_ok=True)
     part = cached.with_name(f"{cached.name}.{os.getpid()}.{os.urandom(4).hex()}")
     part.write_bytes(hashlib.sha256(compiled).digest() + compiled)
     part.rename(cached)
     return compiled
+
+
+def object_key(source: str, image: Image) -> str:
+    """SHA-256 (hex) of all that a policy's object follows from: source, headers, compiler and its flags.
+
+    Raises:
+        MissingTool: There is no compiler.
+    """
+    headers = image.info["files"]["include/vmlinux.h"]["sha256"]
+    return digest([source, find_clang().version, headers, _headers_digest(), FLAGS])
 
 
 def check_text(source: str) -> None:

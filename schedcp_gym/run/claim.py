@@ -17,6 +17,7 @@ MAY_CHANGE = (
     "heldout",
     "workers",
     "cache",
+    "ray",
     "run",
     # How a model is reached, not what it is asked.
     *(f"llm.{name}" for name in ("api_base", "api_key_env", "timeout_s", "retries", "prices")),

@@ -52,7 +52,8 @@ class Run:
         self.record = Record(folder)
         self.ledger = Ledger(settings.budget)
         self.display = Display(self.title, self.ledger)
-        lab = Lab(workers=settings.workers, cache=settings.cache, report=self.display.image)
+        ray = settings.ray if settings.ray.address else None
+        lab = Lab(workers=settings.workers, cache=settings.cache, ray=ray, report=self.display.image)
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
         self._names: dict[tuple[str, str], str] = {}

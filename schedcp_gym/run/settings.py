@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.envs.wrappers import Budget
+from schedcp_gym.lab.cluster import Ray
 from schedcp_gym.llm import LlmBudget, LlmConfig
 from schedcp_gym.spec import BadInput, MachineSpec, Scale
 
@@ -69,6 +70,7 @@ class Settings:
     workers: int | None = Field(default=None, ge=1)
     cache: bool = True
     repository: str | None = None
+    ray: Ray = Ray()
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:

@@ -37,6 +37,9 @@ class Measurement:
         digests: What is needed to repeat it: image, kernel, qemu, policy, object, workload.
         message: Why it is not ``ok``, in one or two lines.
         log: The evidence: compiler lines, the kernel verifier's log, or the guest's console.
+        host: Real clock: shares of the cores' time that the hypervisor and other processes took (``steal_share``,
+            ``others_share``), and the host's ``load`` before.
+        contaminated: Real clock: whether that was too much for the metrics to count.
         cached: Whether it was read from the store instead of run.
     """
 
@@ -52,6 +55,8 @@ class Measurement:
     digests: dict[str, str] = Field(default_factory=dict)
     message: str = ""
     log: str = ""
+    host: dict[str, float] = Field(default_factory=dict)
+    contaminated: bool = False
     cached: bool = False
 
     @property

@@ -4,12 +4,12 @@ import functools
 
 from schedcp_gym.control.analysis.report import Analysis
 from schedcp_gym.lab.compiler import find_clang
-from schedcp_gym.lab.store import Store
+from schedcp_gym.lab.json_store import JsonStore
 from schedcp_gym.machine.image.inputs import file_digest, folder_digest
 from schedcp_gym.paths import PACKAGE, POLICIES, cache_root
 from schedcp_gym.spec.digest import digest
 
-ANALYSES = Store(Analysis, lambda: cache_root() / "analyses", version=1)
+ANALYSES = JsonStore(Analysis, lambda: cache_root() / "analyses", version=1)
 
 
 @functools.cache

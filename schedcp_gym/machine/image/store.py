@@ -1,5 +1,6 @@
 """Images in the cache: found by key, checked, built when missing, by one process at a time."""
 
+import contextlib
 import json
 import logging
 import shutil
@@ -191,6 +192,15 @@ def _check_content(folder: Path, files: dict[str, Any]) -> None:
     for name in files:
         if file_digest(folder / name) != files[name]["sha256"]:
             raise Damaged(f"{name} differs from what was built")
+
+
+def digests_there() -> set[str]:
+    """The digests of all cached images, as far as they can be read."""
+    found = set()
+    for path in images_root().glob("*/info.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.add(str(json.loads(path.read_text())["digest"]))
+    return found
 
 
 def remove_others(keep: Image) -> int:

@@ -1,4 +1,4 @@
-"""Measurements kept by content."""
+"""Values kept by content, a file each."""
 
 import dataclasses
 import json
@@ -6,10 +6,12 @@ import threading
 
 import pytest
 
-from schedcp_gym.lab.store import MEASUREMENTS
+from schedcp_gym.lab.json_store import JsonStore
+from schedcp_gym.paths import cache_root
 from schedcp_gym.spec import Measurement, Outcome
 
 KEY = "ab" * 32
+MEASUREMENTS = JsonStore(Measurement, lambda: cache_root() / "things", version=1)
 MEASUREMENT = Measurement(
     trial="t" * 64,
     outcome=Outcome.OK,

@@ -1,4 +1,4 @@
-"""What is kept by content: the same trial on the same image is never run twice."""
+"""Values kept by content, a file of JSON each: for what is few and small."""
 
 import dataclasses
 import json
@@ -10,15 +10,12 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from schedcp_gym.paths import cache_root
-from schedcp_gym.spec import Measurement
-
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
 
-class Store(Generic[Value]):
+class JsonStore(Generic[Value]):
     """Values of one kind by key, one file each. The kind is a dataclass with a field ``cached``."""
 
     def __init__(self, kind: type[Value], folder: Callable[[], Path], version: int) -> None:
@@ -61,6 +58,3 @@ class Store(Generic[Value]):
 
     def _path(self, key: str) -> Path:
         return self.folder() / key[:2] / f"{key}.json"
-
-
-MEASUREMENTS = Store(Measurement, lambda: cache_root() / "trials", version=1)

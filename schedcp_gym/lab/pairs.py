@@ -1,0 +1,145 @@
+"""Measuring on the real clock: a policy and EEVDF in pairs, until the reward is known well enough."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked
+
+from schedcp_gym.lab.lab import Lab
+from schedcp_gym.spec import EEVDF, BadInput, Clock, Measurement, Objective, Outcome, Policy, Trial, reward
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Precision:
+    """When to stop.
+
+    Attributes:
+        half_width: Half the width of the reward's confidence interval that is narrow enough (0.02 is 2 %).
+        confidence: Of that interval.
+        least: Pairs that count, at least.
+        most: Pairs that are measured, at most; those that don't count included.
+        budget_s: Host seconds after which no pair is begun.
+    """
+
+    half_width: float = Field(default=0.02, gt=0)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    least: int = Field(default=3, ge=2)
+    most: int = Field(default=20, ge=2)
+    budget_s: float = Field(default=600.0, gt=0)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A policy and EEVDF, measured one right after the other on the same cores.
+
+    Attributes:
+        measured: The policy's measurement.
+        baseline: EEVDF's.
+        reward: The objective's; None if the pair does not count.
+    """
+
+    measured: Measurement
+    baseline: Measurement
+    reward: float | None
+
+    @property
+    def contaminated(self) -> bool:
+        """Whether the host disturbed it too much to count."""
+        return self.measured.contaminated or self.baseline.contaminated
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What the pairs say.
+
+    Attributes:
+        pairs: All, in the order they were measured.
+        reward: Mean over those that count; None if none does.
+        half_width: Of the reward's confidence interval; infinite for fewer than two.
+        ended: ``precise``, ``most`` or ``budget``: why no more were measured; ``failed``: the policy does not run.
+    """
+
+    pairs: tuple[Pair, ...]
+    reward: float | None
+    half_width: float
+    ended: str
+
+
+def measure_pairs(
+    lab: Lab,
+    trial: Trial,
+    objective: Objective | None = None,
+    precision: Precision | None = None,
+    *,
+    seed: int = 0,
+    done: Callable[[Pair], None] | None = None,
+) -> Paired:
+    """Measures a trial of the real clock against EEVDF, in pairs whose order is drawn by chance.
+
+    Pairs that were disturbed (time stolen by the hypervisor, other load on the cores) are kept, marked, and measured
+    again; so are those the host failed. A policy's own failure is measured once: another try would not change it.
+
+    Args:
+        lab: Where; on Ray several pairs run at once, each on cores of its own.
+        trial: What.
+        objective: Replaces the workload's own.
+        precision: When to stop.
+        seed: Of the order within pairs.
+        done: Told of each pair.
+
+    Raises:
+        BadInput: The trial is of the virtual clock.
+        SchedcpError: Image, QEMU or compiler is missing.
+    """
+    if trial.machine.clock is not Clock.REAL:
+        raise BadInput("on the virtual clock one measurement is exact: pairs are for the real clock")
+    precision = precision or Precision()
+    baseline = Trial(Policy(EEVDF), trial.workload, trial.machine, trial.scale, trial.seed)
+    chance, pairs, spent_s = random.Random(seed), list[Pair](), 0.0
+    at_once = max(1, lab.workers // trial.machine.cpus) if lab.ray else 1
+    while True:
+        ended = _ended(pairs, precision, spent_s)
+        if ended:
+            rewards = [pair.reward for pair in pairs if pair.reward is not None]
+            mean = sum(rewards) / len(rewards) if rewards else None
+            return Paired(tuple(pairs), mean, half_width(rewards, precision.confidence), ended)
+        number = min(at_once, precision.most - len(pairs))
+        swapped = [chance.random() < 0.5 for _ in range(number)]
+        groups = [(baseline, trial) if swap else (trial, baseline) for swap in swapped]
+        for swap, group in zip(swapped, lab.measure_in_turn(groups), strict=True):
+            pairs.append(_pair(trial, objective, *(reversed(group) if swap else group)))
+            spent_s += sum(one.timings_s.get("total", 0.0) for one in group) / number
+            if done:
+                done(pairs[-1])
+
+
+def _pair(trial: Trial, objective: Objective | None, measured: Measurement, baseline: Measurement) -> Pair:
+    failed = Outcome.INFRA_FAULT in (measured.outcome, baseline.outcome) or not baseline.ok
+    counts = not (failed or measured.contaminated or baseline.contaminated)
+    return Pair(measured, baseline, reward(trial.workload, measured, baseline, objective) if counts else None)
+
+
+def _ended(pairs: Sequence[Pair], precision: Precision, spent_s: float) -> str:
+    rewards = [pair.reward for pair in pairs if pair.reward is not None]
+    own_failure = any(not (p.measured.ok or p.measured.outcome is Outcome.INFRA_FAULT) for p in pairs)
+    if own_failure:
+        return "failed"
+    if len(rewards) >= precision.least and half_width(rewards, precision.confidence) <= precision.half_width:
+        return "precise"
+    if len(pairs) >= precision.most:
+        return "most"
+    return "budget" if spent_s >= precision.budget_s else ""
+
+
+def half_width(values: Sequence[float], confidence: float) -> float:
+    """Half the width of the mean's confidence interval (Student's t)."""
+    from scipy import stats
+
+    if len(values) < 2:
+        return math.inf
+    mean = sum(values) / len(values)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))

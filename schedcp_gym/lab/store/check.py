@@ -1,0 +1,122 @@
+"""Whether stored measurements are what they claim to be: trials are run again and compared for equality."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schedcp_gym.lab import catalogue
+from schedcp_gym.lab.lab import Lab
+from schedcp_gym.lab.store.entry import Entry
+from schedcp_gym.lab.store.store import Filter, TrialStore
+from schedcp_gym.spec import BadInput, Clock, Measurement, Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of a measurement that is not what it was; None where there is none."""
+
+    figure: str
+    stored: object
+    now: object
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A stored measurement and what it is today.
+
+    Attributes:
+        entry: What is stored.
+        differences: What differs; empty when all is equal.
+        hindrance: Why it could not be run again; empty when it was.
+    """
+
+    entry: Entry
+    differences: tuple[Difference, ...] = ()
+    hindrance: str = ""
+
+
+def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Entry]:
+    """Stored measurements of the virtual clock, drawn by chance; all if there is no number."""
+    entries = [entry for entry in store.each(which) if entry.config.clock == Clock.VIRTUAL]
+    if sample is None or sample >= len(entries):
+        return entries
+    return random.Random(seed).sample(entries, sample)
+
+
+def check(
+    store: TrialStore, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] | None = None
+) -> list[Checked]:
+    """Runs trials again and compares; the order is kept.
+
+    Args:
+        store: Where they are from.
+        entries: Which.
+        lab: Must use and keep nothing of the store (``Lab(cache=False, keep=False)``).
+        done: Told of each as it is there, from the thread that measured.
+
+    Raises:
+        SchedcpError: Image, QEMU or compiler is missing.
+    """
+    found: dict[int, Checked] = {}
+    trials: dict[int, Trial] = {}
+
+    def note(at: int, checked: Checked) -> None:
+        found[at] = checked
+        if done:
+            done(checked)
+
+    for at, entry in enumerate(entries):
+        again = _trial(store, entry, lab)
+        if isinstance(again, Trial):
+            trials[at] = again
+        else:
+            note(at, Checked(entry, hindrance=again))
+    places = list(trials)
+
+    def measured(at: int, measurement: Measurement) -> None:
+        entry = entries[places[at]]
+        fault = measurement.message if measurement.outcome is Outcome.INFRA_FAULT else ""
+        note(
+            places[at],
+            Checked(entry, hindrance=f"fault of the host: {fault}")
+            if fault
+            else Checked(entry, compare(entry.measurement, measurement)),
+        )
+
+    lab.measure([trials[at] for at in places], measured)
+    return [found[at] for at in range(len(entries))]
+
+
+def _trial(store: TrialStore, entry: Entry, lab: Lab) -> Trial | str:
+    """The trial again, or why it can't be had."""
+    source = store.source(entry.config.source)
+    if source is None:
+        return "the policy's source is not kept any more"
+    try:
+        trial = entry.config.trial(source, catalogue.load_workload(entry.config.workload))
+        if trial.digest != entry.measurement.trial:
+            return f"the workload {entry.config.workload} has changed"
+        now = lab.digests(trial)
+    except (BadInput, KeyError, ValueError) as error:
+        return str(error).split("\n")[0]
+    for name in ("image", "qemu", "machine"):
+        if entry.measurement.digests.get(name) != now[name]:
+            return f"it was measured with another {name}"
+    return trial
+
+
+def compare(stored: Measurement, now: Measurement) -> tuple[Difference, ...]:
+    """What of two measurements of one trial differs that must not, figure by figure."""
+    before, after = _flat(stored.exact()), _flat(now.exact())
+    names = dict.fromkeys([*before, *after])
+    return tuple(
+        Difference(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+    )
+
+
+def _flat(exact: dict[str, Any]) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    for name, value in exact.items():
+        figures |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+    return figures
