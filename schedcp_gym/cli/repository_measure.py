@@ -76,7 +76,7 @@ def _records(repository: "Repository", names: list[str]) -> "list[PolicyRecord]"
     from schedcp_gym.control.repository import Status
 
     if names:
-        return [repository.get(name) for name in dict.fromkeys(names)]
+        return list({each.id: each for each in map(repository.get, names)}.values())
     found = repository.policies(status=Status.LIBRARY)
     if not found:
         raise BadInput("the repository holds no library: name the policies")
