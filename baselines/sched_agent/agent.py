@@ -60,7 +60,14 @@ class SchedAgent(Agent):
         _check_roles(roles, "roles", all_needed=True)
         _check_roles(merge or (), "merge", all_needed=False)
         self._roles = dict(roles)
-        self._limits = Limits(rounds, candidates, patience, full_verifications, repairs, least_gain)
+        self._limits = Limits(
+            rounds=rounds,
+            candidates=candidates,
+            patience=patience,
+            full_verifications=full_verifications,
+            repairs=repairs,
+            least_gain=least_gain,
+        )
         self._ablation = Ablation(repository, analysis, verifier_feedback, learning)
         self._merge = tuple(merge or ())
 

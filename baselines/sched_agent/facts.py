@@ -17,6 +17,7 @@ class Facts:
         """Nothing is known yet."""
         self.tried: list[Tried] = []
         self.deployed: Tried | None = None
+        self._asked: list[dict[str, Value]] = []
         self._evaluations: list[int] = []
         self._seeds: list[int] = []
         self._round = 0
@@ -30,8 +31,12 @@ class Facts:
         return tuple(one for one in self.tried if one.round == number)
 
     def find(self, policy: str, tunables: Mapping[str, Value]) -> Tried | None:
-        """A policy that was measured with exactly these values."""
-        return next((one for one in self.tried if one.policy == policy and one.tunables == dict(tunables)), None)
+        """A policy that was measured with exactly these values, said or meant: what is left out has its default."""
+        values = dict(tunables)
+        for one, asked in zip(self.tried, self._asked, strict=True):
+            if one.policy == policy and values in (one.tunables, asked):
+                return one
+        return None
 
     def evaluation(self, one: Tried) -> int:
         """The number of its evaluation in the run's record."""
@@ -59,11 +64,12 @@ class Facts:
         found = [one for one in of_seed if one.verified == "no" and one.outcome == "ok" and one.improvement > least]
         return tuple(sorted(found, key=lambda one: -one.improvement))
 
-    def measured(self, policy: str, data: Mapping[str, Any]) -> Tried:
+    def measured(self, policy: str, asked: Mapping[str, Value], data: Mapping[str, Any]) -> Tried:
         """Writes down a measurement.
 
         Args:
             policy: What the tools know it by.
+            asked: The values that the call has set; a policy kept with values of its own has more.
             data: The answer of ``measure_policy``.
         """
         against = data.get("metrics_vs_eevdf") or {}
@@ -77,6 +83,7 @@ class Facts:
             metrics={name: round(float(times), 3) for name, times in against.items()},
             message=str(data.get("message") or ""),
         )
+        self._asked.append(dict(asked))
         self._evaluations.append(int(data["evaluation"]))
         self._seeds.append(int(data["workload_seed"]))
         self.tried.append(one)
@@ -104,11 +111,13 @@ class Facts:
             self._change(one.policy, one.tunables, candidate=_candidate_of(one, plan, report))
 
     def _change(self, policy: str, tunables: Mapping[str, Value], **fields: Any) -> None:
-        for place, one in enumerate(self.tried):
-            if one.policy == policy and one.tunables == dict(tunables):
-                self.tried[place] = dataclasses.replace(one, **fields)
-                if self.deployed is one:
-                    self.deployed = self.tried[place]
+        one = self.find(policy, tunables)
+        if one is None:
+            return
+        place = self.tried.index(one)
+        self.tried[place] = dataclasses.replace(one, **fields)
+        if self.deployed is one:
+            self.deployed = self.tried[place]
 
 
 def _candidate_of(one: Tried, plan: Plan, report: ExecutionReport | None) -> str:

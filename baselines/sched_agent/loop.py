@@ -24,6 +24,7 @@ from schedcp_gym.baselines.sched_agent.role import Context, Role, plain
 from schedcp_gym.baselines.sched_agent.target import target_of
 from schedcp_gym.baselines.sched_agent.workbench import DEPLOY, SUBMIT, Workbench
 from schedcp_gym.envs.base import SchedEnv
+from schedcp_gym.envs.wrappers import BudgetSpent
 from schedcp_gym.llm import LlmBudgetSpent
 
 #: Candidates of a round where neither the configuration nor the budget says how many.
@@ -100,6 +101,9 @@ class Loop:
             why = self._search()
         except LlmBudgetSpent as spent:
             self._finish(str(spent))
+            raise
+        except BudgetSpent:  # also for tools: nothing can be made up for
+            self._note_found("the budget's guest seconds are spent")
             raise
         self._finish(why)
 
@@ -217,7 +221,7 @@ class Loop:
         return self._roles[name].ask(self._contexts[name], task)
 
     def _finish(self, why: str) -> None:
-        """Deploys what the roles have left undone, and notes what the run has found."""
+        """Verifies and deploys what the roles have left undone, and notes what the run has found."""
         for one in self._facts.unverified(self._limits.least_gain):
             if not self._bench.verifications_left:
                 break
@@ -227,6 +231,10 @@ class Loop:
             if verdict.data.get("passed"):
                 self._bench.call(DEPLOY, {**what, "workload": self._target.workload, "token": verdict.data["token"]})
                 break
+        self._note_found(why)
+
+    def _note_found(self, why: str) -> None:
+        """Notes what the run has found, and why it ended."""
         found = self._facts.chosen
         rounds = sorted({one.round for one in self._facts.tried})
         first = self._facts.tried[0].improvement if self._facts.tried else None

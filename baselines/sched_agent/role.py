@@ -70,7 +70,14 @@ class Role(abc.ABC, Generic[TaskT, AnswerT]):
             max_rounds: Answers with tool calls; after these it must answer with what it knows.
             max_calls: Tool calls in all.
             result_tokens: Tokens of a tool's result that it sees; longer ones lose their middle.
+
+        Raises:
+            BadInput: A number is none, or below 1.
         """
+        numbers = {"max_rounds": max_rounds, "max_calls": max_calls, "result_tokens": result_tokens}
+        for setting, number in numbers.items():
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise BadInput(f"agent.roles.{self.name}.{setting} takes a whole number from 1, not {number!r}")
         self.llm = {"model": llm} if isinstance(llm, str) else dict(llm or {})
         self.max_rounds = max_rounds
         self.max_calls = max_calls

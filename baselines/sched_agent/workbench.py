@@ -77,7 +77,7 @@ class Workbench:
             if result.data.get("state") == "kept":
                 self._facts.deploy(*what)
             else:
-                self._facts.reverted(*what, str(result.data.get("message") or result.data.get("state")))
+                self._facts.reverted(*what, str(result.data.get("why") or result.data.get("state")))
         return result
 
     def _measure(self, arguments: Mapping[str, Any]) -> ToolResult:
@@ -93,7 +93,8 @@ class Workbench:
             return result
         self._round_left -= 1
         self._measured_before[key] = result.text
-        one = self._facts.measured(str(arguments.get("policy") or result.data["policy"]), result.data)
+        policy, asked = str(arguments.get("policy") or result.data["policy"]), arguments.get("tunables") or {}
+        one = self._facts.measured(policy, asked, result.data)
         if not self._reports and one.outcome != "ok":
             return ToolResult(f"outcome: {one.outcome}", result.data)
         return result

@@ -258,3 +258,9 @@ def test_wrong_settings_are_told():
 
     with pytest.raises(BadInput, match=r"agent\.roles\.planning\.llm\.model"):
         agent._roles["planning"].client(Client(LlmConfig("openai/x"), __import__("pathlib").Path("/tmp/none")))
+
+
+@pytest.mark.parametrize("number", ["x", -1, True])
+def test_numbers_of_roles_are_checked(number):
+    with pytest.raises(Exception, match=r"agent\.roles\.planning\.max_rounds takes a whole number from 1"):
+        make(roles={"planning": {"max_rounds": number}})
