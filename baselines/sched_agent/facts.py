@@ -49,9 +49,14 @@ class Facts:
 
     @property
     def chosen(self) -> Tried | None:
-        """What the run has found: what is deployed, or else the best that passed all stages of the verifier."""
+        """What the run has found: what is deployed, or else the best that passed all stages of the verifier.
+
+        None where that is no better than EEVDF.
+        """
+        if self.deployed and self.deployed.improvement > 1:
+            return self.deployed
         passed = [one for one in self.tried if one.verified == "passed" and one.improvement > 1]
-        return self.deployed or max(passed, key=lambda one: one.improvement, default=None)
+        return max(passed, key=lambda one: one.improvement, default=None)
 
     def unverified(self, least_gain: float) -> tuple[Tried, ...]:
         """What is better than what is deployed by that share, and not verified; the best first.

@@ -108,6 +108,8 @@ class Workbench:
             return _refused(
                 "all stages are for what was measured: measure_policy first, then the same policy and tunables"
             )
+        if one.outcome != "ok" or one.improvement <= 1:
+            return _refused(f"{policy} is no better than EEVDF ({one.improvement:g} times): there is nothing to deploy")
         if self.verifications_left <= 0:
             return _refused("no full verification is left in this run: report what you have")
         self.verifications_left -= 1

@@ -25,3 +25,11 @@ def test_what_is_verified_and_deployed_by_what_was_asked_is_what_is_chosen():
     assert facts.chosen is not None
     assert (facts.chosen.policy, facts.chosen.deployed) == ("ljf-ember", True)
     assert facts.evaluation(facts.chosen) == 2
+
+
+def test_what_is_no_better_than_eevdf_is_never_chosen():
+    facts = Facts()
+    measured(facts, "fifo", {}, {}, 1, improvement=0.2)
+    facts.verified("fifo", {}, True, "")
+    facts.deploy("fifo", {})
+    assert facts.chosen is None
