@@ -3,7 +3,6 @@
 import abc
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -26,6 +25,7 @@ from schedcp_gym.spec import (
     SchedcpError,
     Trial,
     reward,
+    source_sha256,
 )
 
 #: Workload seeds an episode may draw lie below this; those from here on are for held-out tests.
@@ -254,7 +254,7 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
             "workload_seed": workload_seed,
             "policy": policy.name,
             "tunables": dict(policy.tunables),
-            "source_sha256": source_sha256(policy),
+            "source_sha256": source_sha256(policy.source),
             "outcome": measured.outcome.value,
             "message": measured.message,
             "reward_parts": log_improvements(self.workload, measured, baseline),
@@ -275,11 +275,6 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         except ValueError as error:
             raise BadInput(f"{self.workload.name}: {error}") from None
         return objective
-
-
-def source_sha256(policy: Policy) -> str:
-    """The digest of a policy's source; empty for the kernel's own scheduler."""
-    return "" if policy.is_eevdf else hashlib.sha256(policy.source.encode()).hexdigest()
 
 
 def repeatable(measured: Measurement) -> dict[str, Any]:

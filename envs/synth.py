@@ -6,9 +6,9 @@ from typing import Any
 
 from gymnasium import spaces
 
-from schedcp_gym.envs.base import SchedEnv, source_sha256
+from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.lab import catalogue
-from schedcp_gym.spec import BadInput, Policy, check_tunables
+from schedcp_gym.spec import BadInput, Policy, check_tunables, source_sha256
 
 SOURCE_MAX = 65536
 TUNABLES_MAX = 4096
@@ -81,7 +81,7 @@ def decode_synth(action: Any) -> Policy:
     if "\0" in source or not _is_encodable(source):
         raise BadInput("the source holds characters that are not text (a NUL, or half of a surrogate pair)")
     values = _tunables(action.get("tunables", "{}"))
-    name = f"synth-{source_sha256(Policy('', source))[:8]}"
+    name = f"synth-{source_sha256(source)[:8]}"
     return Policy(name, source, check_tunables(catalogue.tunables_of(source), values))
 
 

@@ -20,7 +20,7 @@ from schedcp_gym.lab.store import TrialStore, shared_store
 from schedcp_gym.lab.trial_job import build_job, runner_digest, to_measurement
 from schedcp_gym.machine import Machine
 from schedcp_gym.machine.image import Image, ensure_image
-from schedcp_gym.spec import Clock, MachineSpec, Measurement, Outcome, Trial
+from schedcp_gym.spec import Clock, MachineSpec, Measurement, Outcome, Trial, source_sha256
 from schedcp_gym.spec.digest import digest
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class Lab:
 
     def branch(self) -> "Lab":
         """A lab of the same settings and images beside this one: what runs in it can be stopped by itself."""
-        beside = Lab(workers=self.workers, cache=self.cache, cold=self.cold, report=self._report)
+        beside = Lab(
+            workers=self._workers, cache=self.cache, cold=self.cold, keep=self.keep, ray=self.ray, report=self._report
+        )
         beside._images = self._images
         beside._image_lock = self._image_lock
         return beside
@@ -306,7 +308,7 @@ class Lab:
         """
         digests = {**self.digests(trial), "runner": runner_digest()}
         if not trial.policy.is_eevdf:
-            digests["policy"] = hashlib.sha256(trial.policy.source.encode()).hexdigest()
+            digests["policy"] = source_sha256(trial.policy.source)
             digests["clang"] = find_clang().version
             digests["compiling"] = object_key(trial.policy.source, self.machine(trial.machine).image)
         return digests

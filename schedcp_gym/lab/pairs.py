@@ -1,6 +1,5 @@
 """Measuring on the real clock: a policy and EEVDF in pairs, until the reward is known well enough."""
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from schedcp_gym.lab.lab import Lab
 from schedcp_gym.spec import EEVDF, BadInput, Clock, Measurement, Objective, Outcome, Policy, Trial, reward
+from schedcp_gym.spec.interval import half_width
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
@@ -132,14 +132,3 @@ def _ended(pairs: Sequence[Pair], precision: Precision, spent_s: float) -> str:
     if len(pairs) >= precision.most:
         return "most"
     return "budget" if spent_s >= precision.budget_s else ""
-
-
-def half_width(values: Sequence[float], confidence: float) -> float:
-    """Half the width of the mean's confidence interval (Student's t)."""
-    from scipy import stats
-
-    if len(values) < 2:
-        return math.inf
-    mean = sum(values) / len(values)
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))

@@ -136,3 +136,26 @@ def schema_of(model: type[Any]) -> dict[str, Any]:
     """The JSON schema of a pydantic model or dataclass, without what only people read."""
     schema = TypeAdapter(model).json_schema()
     return {key: value for key, value in schema.items() if key not in ("title", "$schema")}
+
+
+#: Where a schema holds values and no further schemas.
+_VALUES = ("default", "examples", "const", "enum")
+
+
+def without_titles(schema: Any, *, strictness: bool = True) -> Any:
+    """A JSON schema without the titles that pydantic makes of names: a model pays for each of them.
+
+    Args:
+        schema: The schema, or a part of it.
+        strictness: Whether objects still say that they take no other properties.
+    """
+    if isinstance(schema, list):
+        return [without_titles(item, strictness=strictness) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key in _VALUES else without_titles(value, strictness=strictness)
+        for key, value in schema.items()
+        if not (key == "title" and isinstance(value, str))
+        and (strictness or key != "additionalProperties" or value is not False)
+    }

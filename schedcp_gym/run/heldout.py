@@ -13,6 +13,7 @@ from schedcp_gym.envs.wrappers import record_entry
 from schedcp_gym.lab import catalogue
 from schedcp_gym.run.settings import HeldOut
 from schedcp_gym.spec import EEVDF, Measurement, Outcome, Policy, SchedcpError, TunableType, check_tunables, reward
+from schedcp_gym.spec.interval import half_width
 
 Tell = Callable[[dict[str, Any], Policy], None]
 
@@ -39,11 +40,7 @@ class Interval:
 
 def interval(values: Sequence[float], confidence: float) -> Interval:
     """The mean of values and Student's t-interval around it; the values are taken for independent."""
-    from scipy import stats  # takes most of a second
-
-    mean = math.fsum(values) / len(values)
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * spread
+    mean, half = math.fsum(values) / len(values), half_width(values, confidence)
     return Interval(mean, mean - half, mean + half)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schedcp_gym.envs.base import Measures, source_sha256
+from schedcp_gym.envs.base import Measures
 from schedcp_gym.llm.lines import append_line, read_lines
-from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial
+from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial, source_sha256
 
 _ADAPTER = TypeAdapter(Measurement)
 #: What all measurements of a run have in common; a run does not go on where these have changed.
@@ -53,7 +53,7 @@ class Record:
             SchedcpError: The record says otherwise at this place.
         """
         if policy is not None:
-            self.policies[source_sha256(policy)] = policy
+            self.policies[source_sha256(policy.source)] = policy
         entry = json.loads(json.dumps(entry, allow_nan=False))
         if entry["kind"] == "heldout" and _exact(entry) in self._old_heldout:
             self.entries.append(entry)
@@ -74,7 +74,7 @@ class Record:
         self.entries.append(entry)
 
     def _save_source(self, policy: Policy) -> None:
-        path = self.folder / "sources" / f"{source_sha256(policy)}.bpf.c"
+        path = self.folder / "sources" / f"{source_sha256(policy.source)}.bpf.c"
         if not policy.is_eevdf and not path.exists():
             path.parent.mkdir(exist_ok=True)
             write_whole(path, policy.source)

@@ -12,7 +12,7 @@ from rich.console import Console
 import schedcp_gym.envs  # noqa: F401 (registers the environments)
 from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.envs import env_id
-from schedcp_gym.envs.base import Measures, SchedEnv, source_sha256
+from schedcp_gym.envs.base import Measures, SchedEnv
 from schedcp_gym.envs.observation import nameable
 from schedcp_gym.envs.registration import KINDS
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
@@ -26,7 +26,7 @@ from schedcp_gym.run.settings import Settings
 from schedcp_gym.run.show import Display, cost_table, result_table
 from schedcp_gym.run.summary import best_of, write_best, write_summary
 from schedcp_gym.run.tools import open_tools
-from schedcp_gym.spec import BadInput, Measurement, Policy
+from schedcp_gym.spec import BadInput, Measurement, Policy, source_sha256
 
 #: Columns of the table where there is no terminal to ask.
 PLAIN_WIDTH = 120
@@ -78,12 +78,13 @@ class Run:
         console = Console(highlight=False)
         if not console.is_terminal:
             console.width = PLAIN_WIDTH
+        course = self._course()
         if best is None:
             console.print(f"{self.title}: no policy ran to its end, see {self.record.path}", soft_wrap=True)
         else:
-            console.print(result_table(self.task, self.settings, self.title, best, self._course(), pairs))
-        if cost := read_cost(self.folder):
-            console.print(cost_table(cost, self._course()))
+            console.print(result_table(self.task, self.settings, self.title, best, course, pairs))
+        if course.cost:
+            console.print(cost_table(course.cost, course))
         console.print(f"record, summary and best policy: {self.folder}", soft_wrap=True)
 
     def _make_task(self) -> SchedEnv:
@@ -152,7 +153,7 @@ class Run:
 
     def _named(self, policy: Policy) -> None:
         """Takes note of the name that a source is known by, before it is measured."""
-        self._names[_identity(source_sha256(policy), dict(policy.tunables))] = policy.name
+        self._names[_identity(source_sha256(policy.source), dict(policy.tunables))] = policy.name
 
     def _measured(self, entry: dict[str, Any], policy: Policy) -> None:
         known = self._names.get(_identity(entry["source_sha256"], entry["tunables"]))

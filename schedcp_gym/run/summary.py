@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from schedcp_gym.lab.store.export import with_kinds
 from schedcp_gym.run.heldout import Interval, Pair
 from schedcp_gym.run.record import Record, write_whole
 
@@ -40,13 +41,7 @@ def write_summary(record: Record) -> None:
     # Tunables that only a later policy has stand with the others all the same.
     groups = [[name for name in names if name.startswith(prefix)] for prefix in ("config.", "result.")]
     head = [name for name in names if "." not in name]
-    table = pd.DataFrame(rows, columns=[*head, *sorted(groups[0]), *groups[1]])
-    for name in table.columns:
-        # One tunable name may be a number in one policy and a text in another.
-        kinds = {type(value) for value in table[name].dropna()}
-        if len(kinds) > 1 and not kinds <= {int, float}:
-            table[name] = table[name].map(lambda value: None if pd.isna(value) else str(value))
-    table = table.convert_dtypes()
+    table = with_kinds(pd.DataFrame(rows, columns=[*head, *sorted(groups[0]), *groups[1]]))
     write_whole(record.folder / "summary.csv", table.to_csv(index=False))
     part = record.folder / ".summary.parquet.part"
     table.to_parquet(part, index=False)

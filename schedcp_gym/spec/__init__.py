@@ -4,7 +4,7 @@ from schedcp_gym.spec.errors import BadInput, MissingTool, SchedcpError
 from schedcp_gym.spec.machine import Clock, MachineSpec
 from schedcp_gym.spec.measurement import Measurement, Outcome
 from schedcp_gym.spec.objective import REWARD_LIMIT, improvement, reward, share_of_possible
-from schedcp_gym.spec.policy import EEVDF, Policy, Tunable, TunableType, check_tunables
+from schedcp_gym.spec.policy import EEVDF, Policy, Tunable, TunableType, check_tunables, source_sha256
 from schedcp_gym.spec.trial import Trial
 from schedcp_gym.spec.workload import Direction, Metric, Objective, Scale, Workload
 
@@ -31,4 +31,5 @@ __all__ = [
     "improvement",
     "reward",
     "share_of_possible",
+    "source_sha256",
 ]

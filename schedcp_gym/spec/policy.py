@@ -1,6 +1,7 @@
 """Policies and their tunables."""
 
 import enum
+import hashlib
 import math
 import operator
 import re
@@ -125,6 +126,11 @@ class Policy:
     def is_eevdf(self) -> bool:
         """Whether this is the kernel's own scheduler."""
         return not self.source
+
+
+def source_sha256(source: str) -> str:
+    """SHA-256 (hex) of a policy's source; empty for EEVDF, which has none."""
+    return hashlib.sha256(source.encode()).hexdigest() if source else ""
 
 
 def check_tunables(declared: tuple[Tunable, ...], values: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:

@@ -6,8 +6,9 @@ import math
 import pytest
 from store_examples import policy, workload
 
-from schedcp_gym.lab.pairs import Precision, half_width, measure_pairs
+from schedcp_gym.lab.pairs import Precision, measure_pairs
 from schedcp_gym.spec import BadInput, Clock, MachineSpec, Measurement, Outcome, Trial
+from schedcp_gym.spec.interval import half_width
 
 TRIAL = Trial(policy("fifo"), workload("longtail"), MachineSpec(clock=Clock.REAL))
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from schedcp_gym.baselines.toolbox import Toolbox
 from schedcp_gym.llm import ToolCall
-from schedcp_gym.run.tools.session import Session, without_titles
+from schedcp_gym.run.tools.session import Session
 from schedcp_gym.spec import BadInput, SchedcpError
 
 
@@ -150,8 +150,3 @@ def test_a_toolbox_offers_and_calls(session):
     box.prepare(calls)
     assert prepared == [("add", {"first": 1, "second": 2}), ("fail", {"title": "x"})]
     assert [box.execute(call).startswith("error: ") for call in calls] == [False, True]
-
-
-def test_only_titles_of_schemas_are_left_out():
-    schema = {"title": "A", "properties": {"title": {"title": "Title", "type": "string", "examples": [{"title": "x"}]}}}
-    assert without_titles(schema) == {"properties": {"title": {"type": "string", "examples": [{"title": "x"}]}}}

@@ -1,6 +1,7 @@
 """What the repository keeps, as frozen values; each is one line of an export."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal, Self
 
@@ -101,7 +102,12 @@ class PolicyRecord:
     @property
     def id(self) -> str:
         """Follows from source and values: the same policy has the same."""
-        return digest([self.source, self.values])[:_ID_LENGTH]
+        return policy_id(self.source, self.values)
+
+
+def policy_id(source: str, values: Mapping[str, Value]) -> str:
+    """The id of a policy of that source and values."""
+    return digest([source, dict(values)])[:_ID_LENGTH]
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)

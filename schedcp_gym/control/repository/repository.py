@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import difflib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from schedcp_gym.control.repository.records import (
     ResultRecord,
     Searchable,
     Status,
+    Value,
+    policy_id,
 )
 from schedcp_gym.control.repository.search import Hit, search
 from schedcp_gym.control.repository.standing import Standing, standings
@@ -80,6 +82,11 @@ class Repository:
         hint = f"did you mean {' or '.join(near)}?" if near else "`schedcp-gym repository list` names them"
         raise BadInput(f"there is no policy {name_or_id[:80]!r} in the repository; {hint}")
 
+    def find(self, source: str, values: Mapping[str, Value]) -> PolicyRecord | None:
+        """The policy of that source, kept with exactly those values; None if there is none."""
+        where = f"kind = 'policy' AND id = {quoted([policy_id(source, values)])}"
+        return next((self._record(row) for row in self.store.rows(ENTRIES, where)), None)
+
     def policies(self, *, status: Status | None = None, workload_class: str | None = None) -> list[PolicyRecord]:
         """All policies, in order of name.
 
@@ -133,8 +140,8 @@ class Repository:
         """
         self._check(record)
         with self.store.writing():
-            for row in self.store.rows(ENTRIES, f"kind = 'policy' AND id = '{record.id}'"):
-                return self._record(row)  # type: ignore[no-any-return]
+            if there := self.find(record.source, record.values):
+                return there
             if self.store.rows(ENTRIES, f"kind = 'policy' AND name = {quoted([record.name])}"):
                 free = self.free_name(record.name)
                 raise BadInput(f"there is another policy named {record.name!r}; {free!r} is free")

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.repository.records import ResultRecord, Value
 from schedcp_gym.spec import Outcome, Scale
+from schedcp_gym.spec.interval import half_width
 
 _RULE = Path(__file__).with_name("promotion.yaml")
 
@@ -151,8 +152,5 @@ def figure(by_seed: Iterable[tuple[int, float]], confidence: float) -> Figure | 
     mean = math.fsum(means) / count
     if count < 2:
         return Figure(mean=mean, low=None, high=None, seeds=count)
-    from scipy.stats import t  # takes long to load
-
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in means) / (count - 1))
-    half = float(t.ppf((1 + confidence) / 2, count - 1)) * deviation / math.sqrt(count)
+    half = half_width(means, confidence)
     return Figure(mean=mean, low=mean - half, high=mean + half, seeds=count)

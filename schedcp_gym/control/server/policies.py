@@ -88,10 +88,8 @@ class Policies:
         """The record that a policy's results belong to: of the same source and values, else of the same source."""
         if policy.is_eevdf:
             return None
-        alike = [each for each in self.repository.policies() if each.source == policy.source]
-        values = dict(policy.tunables)
-        exact = next((each for each in alike if each.values == values), None)
-        return exact or next((each for each in alike if not each.values), None)
+        find = self.repository.find
+        return find(policy.source, dict(policy.tunables)) or find(policy.source, {})
 
     def remember(self, source: str) -> str:
         """Keeps a source as a draft; returns the id that stands for it from now on.

@@ -17,7 +17,7 @@ from schedcp_gym.control.verifier.canary import CanaryReport
 from schedcp_gym.control.verifier.report import Report, Severity, StageReport
 from schedcp_gym.lab import catalogue
 from schedcp_gym.llm import tokens
-from schedcp_gym.spec import Measurement, Objective, Tunable, Workload
+from schedcp_gym.spec import Measurement, Objective, Policy, Tunable, Workload
 
 #: Standings and lessons shown of a policy, findings and figures of a stage.
 STANDINGS, LESSONS, FINDINGS = 6, 5, 6
@@ -168,6 +168,39 @@ def report_data(report: Report) -> dict[str, Any]:
             }
             for stage in report.stages
         ],
+    }
+
+
+def named(policy: Policy) -> str:
+    """A policy with its values, in a line."""
+    return " ".join([policy.name, *(f"{name}={value}" for name, value in policy.tunables)])
+
+
+def measured_data(
+    workload: Workload,
+    objective: Objective,
+    policy: Policy,
+    measured: Measurement,
+    baseline: Measurement,
+    reward: float,
+    seed: int,
+) -> dict[str, Any]:
+    """A measurement against EEVDF's as plain values; ``seed`` is the workload's."""
+    changes = metric_changes(workload, objective, measured, baseline, None) if measured.ok else []
+    return {
+        "workload": workload.name,
+        "policy": policy.name,
+        "tunables": dict(policy.tunables),
+        "outcome": measured.outcome.value,
+        "message": measured.message,
+        "reward": reward,
+        "improvement": math.exp(reward),
+        "metrics": measured.metrics,
+        "metrics_vs_eevdf": {change.name: change.ratio for change in changes},
+        "eevdf": baseline.metrics,
+        "events": measured.events,
+        "utilisation": measured.utilisation,
+        "workload_seed": seed,
     }
 
 

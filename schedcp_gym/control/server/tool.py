@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from schedcp_gym.control.server import tools as package
 from schedcp_gym.control.server.answer import Answer
 from schedcp_gym.lab.catalogue import unknown
+from schedcp_gym.llm.chat import without_titles
 from schedcp_gym.spec import BadInput
 
 Function = Callable[..., Answer]
@@ -45,7 +46,7 @@ class Tool:
     @functools.cached_property
     def schema(self) -> dict[str, Any]:
         """The arguments' JSON schema, without what says nothing."""
-        found: dict[str, Any] = _tidy(self.arguments.model_json_schema())
+        found: dict[str, Any] = without_titles(self.arguments.model_json_schema(), strictness=False)
         return {**found, "additionalProperties": False}
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,16 +107,3 @@ def all_tools() -> dict[str, Tool]:
         group = importlib.import_module(f"{package.__name__}.{module}")
         found |= {each.name: each for each in vars(group).values() if isinstance(each, Tool)}
     return found
-
-
-def _tidy(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {
-            key: _tidy(value)
-            for key, value in schema.items()
-            if not (key == "title" and isinstance(value, str))
-            and not (key == "additionalProperties" and value is False)
-        }
-    if isinstance(schema, list):
-        return [_tidy(item) for item in schema]
-    return schema

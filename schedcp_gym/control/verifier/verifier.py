@@ -11,7 +11,7 @@ from schedcp_gym.control.verifier.performance import check_performance
 from schedcp_gym.control.verifier.report import Report, Stage, StageReport
 from schedcp_gym.control.verifier.source import check_source
 from schedcp_gym.lab import Lab
-from schedcp_gym.spec import BadInput, MachineSpec, Policy
+from schedcp_gym.spec import BadInput, MachineSpec, Policy, source_sha256
 
 ALL = tuple(Stage)
 
@@ -72,7 +72,7 @@ class Verifier:
                 if stage in stages and not passes(check(compiled)):
                     break
         digests = {
-            "policy": hashlib.sha256(policy.source.encode()).hexdigest(),
+            "policy": source_sha256(policy.source),
             "image": machine.image.digest,
             "kernel": machine.image.kernel,
             "machine": machine.digest,

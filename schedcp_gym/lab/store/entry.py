@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
 import zlib
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schedcp_gym.spec import MachineSpec, Measurement, Policy, Scale, Trial, Workload
+from schedcp_gym.spec import MachineSpec, Measurement, Policy, Scale, Trial, Workload, source_sha256
 from schedcp_gym.spec.policy import Value
 
 
@@ -81,11 +80,6 @@ class Entry:
     made: float
     config: Config
     measurement: Measurement
-
-
-def source_sha256(source: str) -> str:
-    """SHA-256 (hex) of a policy's source; empty for EEVDF, which has none."""
-    return hashlib.sha256(source.encode()).hexdigest() if source else ""
 
 
 @functools.cache

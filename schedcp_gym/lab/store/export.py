@@ -39,8 +39,17 @@ def frame_of(store: TrialStore, which: Filter | None = None) -> "pd.DataFrame":
     groups = [[name for name in names if name.startswith(f"{prefix}.")] for prefix in ("config", "result", "digest")]
     head = [name for name in names if "." not in name]
     table = pd.DataFrame(rows, columns=[*head, *groups[0], *groups[1], *groups[2]])
-    for name in groups[0]:
-        # One tunable's name may be a number in one policy and a text in another.
+    return with_kinds(table)
+
+
+def with_kinds(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with one kind of value in each column.
+
+    A tunable's name may be a number in one policy and a text in another.
+    """
+    import pandas as pd
+
+    for name in table.columns:
         kinds = {type(value) for value in table[name].dropna()}
         if len(kinds) > 1 and not kinds <= {int, float}:
             table[name] = table[name].map(lambda value: None if pd.isna(value) else str(value))

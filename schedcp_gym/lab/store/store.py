@@ -16,10 +16,10 @@ from typing import Any
 
 from schedcp_gym.lab.store import columns
 from schedcp_gym.lab.store.claim import Claim
-from schedcp_gym.lab.store.entry import Config, Entry, measurement_of, pack, source_sha256, unpack
+from schedcp_gym.lab.store.entry import Config, Entry, measurement_of, pack, unpack
 from schedcp_gym.lab.store.index import FORMAT, Index
 from schedcp_gym.paths import cache_root
-from schedcp_gym.spec import Measurement, Trial
+from schedcp_gym.spec import Measurement, Trial, source_sha256
 
 log = logging.getLogger(__name__)
 

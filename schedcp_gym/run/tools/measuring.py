@@ -11,7 +11,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.baselines.toolbox import MEASURE, ToolResult
-from schedcp_gym.control.analysis.differences import metric_changes
 from schedcp_gym.control.server import telling
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.wrappers import Ledger
@@ -117,29 +116,16 @@ class Measuring:
         assert measured is not None
         assert baseline is not None
         left = None if math.isinf(ledger.evaluations_left) else int(ledger.evaluations_left)
-        changes = metric_changes(task.workload, task.objective, measured, baseline, None) if measured.ok else []
+        told = (task.workload, task.objective)
         data = {
-            "workload": task.workload.name,
-            "policy": policy.name,
-            "tunables": dict(policy.tunables),
+            **telling.measured_data(*told, policy, measured, baseline, reward, task.workload_seed),
             "source_sha256": info["source_sha256"],
-            "outcome": measured.outcome.value,
-            "message": measured.message,
-            "reward": reward,
-            "improvement": math.exp(reward),
-            "metrics": measured.metrics,
-            "metrics_vs_eevdf": {change.name: change.ratio for change in changes},
-            "eevdf": baseline.metrics,
-            "events": measured.events,
-            "utilisation": measured.utilisation,
-            "workload_seed": task.workload_seed,
             "evaluation": ledger.evaluations,
             "evaluations_left": left,
             "episode_over": is_over,
             "guest_s": measured.job_s or 0.0,
         }
-        named = " ".join([policy.name, *(f"{name}={value}" for name, value in policy.tunables)])
-        lines = [telling.measured_text(task.workload, task.objective, named, measured, baseline, reward)]
+        lines = [telling.measured_text(*told, telling.named(policy), measured, baseline, reward)]
         lines += [] if left is None else [f"evaluations left: {left}"]
         if is_over:
             lines.append("This workload seed's episode is over: the next measurement is on another, under other names.")

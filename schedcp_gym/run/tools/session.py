@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from schedcp_gym.baselines.toolbox import ToolResult
 from schedcp_gym.llm import Tool
+from schedcp_gym.llm.chat import without_titles
 from schedcp_gym.spec import SchedcpError
 
 Tell = Callable[[str], None]
@@ -108,17 +109,3 @@ class Session:
             return future.result()
         finally:
             future.cancel()  # interrupted here: the server is told to break off
-
-
-def without_titles(schema: Any) -> Any:
-    """A JSON schema without the titles that pydantic makes of names: a model pays for each of them."""
-    if isinstance(schema, list):
-        return [without_titles(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = ("default", "examples", "const", "enum")
-    return {
-        key: value if key in plain else without_titles(value)
-        for key, value in schema.items()
-        if key != "title" or not isinstance(value, str)
-    }

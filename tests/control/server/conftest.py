@@ -6,28 +6,16 @@ import json
 
 import pytest
 from mcp import Client
+from repository.conftest import library, repository  # noqa: F401 (fixtures)
 
-from schedcp_gym.control.repository import LocalEmbedder, Repository
 from schedcp_gym.control.server import ControlPlane
 from schedcp_gym.control.server.audit import AuditLog
 from schedcp_gym.control.server.server import build_server
 from schedcp_gym.lab import Lab
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    """A repository with the library. Not to be written to."""
-    return Repository(tmp_path_factory.mktemp("library"), LocalEmbedder())
-
-
 @pytest.fixture
-def repository(tmp_path):
-    """A repository of the test's own."""
-    return Repository(tmp_path / "repository", LocalEmbedder())
-
-
-@pytest.fixture
-def plane(library):
+def plane(library):  # noqa: F811
     """A plane over all workloads; its calls are stopped at the end."""
     made = ControlPlane(Lab(workers=2), repository=library)
     yield made

@@ -1,6 +1,5 @@
 """Having a policy verified, and measured."""
 
-import math
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
@@ -122,24 +121,9 @@ def measure_policy(
     objective = find_objective(found, plane.objective)
     gained = reward(found, measured, baseline, objective)
     plane.note_measured(workload, chosen, measured, baseline)
-    against = _against(found, objective, measured, baseline)
-    data: dict[str, Any] = {
-        "workload": workload,
-        "policy": chosen.name,
-        "tunables": dict(chosen.tunables),
-        "outcome": measured.outcome.value,
-        "message": measured.message,
-        "reward": gained,
-        "improvement": math.exp(gained),
-        "metrics": measured.metrics,
-        "metrics_vs_eevdf": {name: each["improvement"] for name, each in against.items()},
-        "eevdf": baseline.metrics,
-        "against_eevdf": against,
-        "events": measured.events,
-        "utilisation": measured.utilisation,
-        "workload_seed": plane.seed,
-    }
-    text = telling.measured_text(found, objective, _named(chosen), measured, baseline, gained)
+    data = telling.measured_data(found, objective, chosen, measured, baseline, gained, plane.seed)
+    data["against_eevdf"] = _against(found, objective, measured, baseline)
+    text = telling.measured_text(found, objective, telling.named(chosen), measured, baseline, gained)
     return Answer(text, data, guest_s=measured.job_s or 0.0, cached=measured.cached and baseline.cached)
 
 
@@ -154,10 +138,6 @@ def _edited(call: Call, policy: str | None, source: str | None, tunables: dict[s
     declared = {each.name for each in call.plane.policies.tunables(text)}
     kept = {name: value for name, value in base.tunables if name in declared}
     return call.plane.resolve(None, text, {**kept, **tunables})
-
-
-def _named(policy: Policy) -> str:
-    return " ".join([policy.name, *(f"{name}={value}" for name, value in policy.tunables)])
 
 
 def _against(workload: Any, objective: Any, measured: Measurement, baseline: Measurement) -> dict[str, Any]:
