@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from qemu.qmp import EventListener, QMPClient, QMPError, Runstate
 
+from schedcp_gym.machine.orphans import dying_with_parent
 from schedcp_gym.spec import MissingTool
 
 # It logs what it also raises, and a QEMU that ends takes its connection with it by design.
@@ -153,12 +154,12 @@ def wrapper(address_space_bytes: int, group: int | None) -> list[str]:
         if not shutil.which(tool):
             raise MissingTool(f"{tool} is not installed: `sudo apt-get install util-linux`")
     command = ["prlimit", f"--fsize={FILE_LIMIT}", "--core=0", f"--as={address_space_bytes}", "--"]
-    command += ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"]
+    privileges = ["--no-new-privs"]
     if os.geteuid() == 0:
         nobody = pwd.getpwnam(NOBODY)
-        command += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--bounding-set=-all", "--inh-caps=-all"]
-        command += ["--clear-groups" if group is None else f"--groups={group}"]
-    return command
+        privileges += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--bounding-set=-all", "--inh-caps=-all"]
+        privileges += ["--clear-groups" if group is None else f"--groups={group}"]
+    return [*command, *dying_with_parent("KILL", *privileges)]
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from schedcp_gym.machine.orphans import dying_with_parent
 from schedcp_gym.spec import MissingTool
 
 COMMAND = "schedcp_gym.run"
@@ -142,7 +143,7 @@ async def _first(ended: asyncio.Future[int], event: asyncio.Event) -> None:
 async def _start(order: Order) -> asyncio.subprocess.Process:
     order.folder.mkdir(parents=True, exist_ok=True)
     # A watcher that is killed interrupts its runs, also where SIGINT was ignored (nohup); the same command goes on.
-    wrapper = ["env", "--default-signal=INT", "setpriv", "--pdeathsig", "INT", "--"]
+    wrapper = ["env", "--default-signal=INT", *dying_with_parent("INT")]
     with (order.folder / OUTPUT).open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *wrapper,
