@@ -2,13 +2,19 @@
 
 import pytest
 
-from schedcp_gym.control.repository import LocalEmbedder, Repository, ResultRecord
+from schedcp_gym.control.repository import LocalEmbedder, Repository, ResultRecord, seed
 
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
-    """The library alone. Not to be written to."""
+    """The library with its recorded results, as users have it. Not to be written to."""
     return Repository(tmp_path_factory.mktemp("library"), LocalEmbedder())
+
+
+@pytest.fixture(autouse=True)
+def unrecorded(monkeypatch, tmp_path):
+    """The test's own repositories begin without results: those that are there, the test has put in."""
+    monkeypatch.setattr(seed, "RECORDED", tmp_path / "no-recorded-results")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from schedcp_gym.control.repository import (
     promotion_rule,
 )
 from schedcp_gym.control.repository.classes import class_of
-from schedcp_gym.control.repository.seed import take_recorded
+from schedcp_gym.control.repository.seed import RECORDED, take_recorded
 from schedcp_gym.control.repository.standing import figure
 from schedcp_gym.lab import catalogue
 from schedcp_gym.spec import BadInput
@@ -253,6 +253,18 @@ def test_recorded_results_are_taken_in_once_and_only_those_of_present_policies(r
     assert take_recorded(repository, path) == 1
     assert take_recorded(repository, path) == 0
     assert repository.standings("fifo")[0].workload_class == "latency"
+
+
+def test_every_result_that_ships_is_of_a_policy_that_is_here(repository):
+    for path in sorted(RECORDED.glob("*.jsonl")):
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        assert take_recorded(repository, path) == len(lines) > 0, f"measure again: {path.name}"
+
+
+def test_every_class_of_workloads_begins_with_results(library):
+    results = library.results()
+    assert {each.policy for each in results} == {each.id for each in library.policies(status=Status.LIBRARY)}
+    assert {"batch", "latency"} <= {each.workload_class for each in results}
 
 
 def test_replaced_library_policy_keeps_its_results(tmp_path, monkeypatch, result):

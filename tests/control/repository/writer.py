@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from schedcp_gym.control.repository import LocalEmbedder, PolicyRecord, Repository, ResultRecord
+from schedcp_gym.control.repository import LocalEmbedder, PolicyRecord, Repository, ResultRecord, seed
 
 
 def main(folder, name, count):
+    seed.RECORDED = Path(folder) / "no-recorded-results"
     repository = Repository(Path(folder), LocalEmbedder())
     print("open", flush=True)
     sys.stdin.readline()  # all begin at once

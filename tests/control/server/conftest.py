@@ -6,7 +6,7 @@ import json
 
 import pytest
 from mcp import Client
-from repository.conftest import library, repository  # noqa: F401 (fixtures)
+from repository.conftest import library, repository, unrecorded  # noqa: F401 (fixtures)
 
 from schedcp_gym.control.server import ControlPlane
 from schedcp_gym.control.server.audit import AuditLog
