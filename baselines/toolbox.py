@@ -97,3 +97,26 @@ class Toolbox:
         """
         with self._lock:
             self._server.prepare([(call.name, plain_arguments(call)) for call in calls])
+
+
+def policy_source(tools: Toolbox, policy: str, setting: str) -> str:
+    """The whole source of a policy of the repository; the tool gives it page by page.
+
+    Args:
+        tools: The agent's.
+        policy: Its name.
+        setting: The agent's setting that names it, for the error.
+
+    Raises:
+        BadInput: There is no such policy.
+    """
+    pages: list[str] = []
+    line: int | None = 1
+    while line is not None:
+        found = tools.call("get_policy", {"policy": policy, "first_line": line})
+        if found.is_error:
+            raise BadInput(f"{setting}: {found.text}")
+        page = found.data["source"]
+        pages.append(page["text"])
+        line = page["next_line"]
+    return "\n".join(pages)

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.baselines.briefing import task_of, task_text, writing_text
+from schedcp_gym.baselines.toolbox import policy_source
 from schedcp_gym.llm import LlmBudgetSpent, Message, Reply, prompt, system, user
 from schedcp_gym.spec import BadInput
 
@@ -74,23 +75,12 @@ class BestOfN(Agent):
                 question = self._question(given)
 
     def _question(self, given: Assignment) -> list[Message]:
-        shown = "" if self.example is None else prompt("example", PROMPTS, example=self._source(given, self.example))
+        shown = ""
+        if self.example is not None:
+            assert given.tools is not None
+            shown = prompt("example", PROMPTS, example=policy_source(given.tools, self.example, "agent.example"))
         task = prompt("task", PROMPTS, task=task_text(given, budget=False), example=shown)
         return [system(prompt("system", PROMPTS, writing=writing_text())), user(task.strip())]
-
-    def _source(self, given: Assignment, policy: str) -> str:
-        """The whole source of a policy; the tool gives it page by page."""
-        assert given.tools is not None
-        pages: list[str] = []
-        line: int | None = 1
-        while line is not None:
-            found = given.tools.call("get_policy", {"policy": policy, "first_line": line})
-            if found.is_error:
-                raise BadInput(f"agent.example: {found.text}")
-            page = found.data["source"]
-            pages.append(page["text"])
-            line = page["next_line"]
-        return "\n".join(pages)
 
     def _batch(
         self, given: Assignment, question: list[Message], asked: int, barren: int

@@ -64,7 +64,7 @@ def run(name, folder):
 
 
 def test_the_first_agents_are_there():
-    assert {"eevdf", "random_search", "naive_agent", "best_of_n", "single_agent"} <= set(agent_names())
+    assert {"eevdf", "random_search", "naive_agent", "best_of_n", "single_agent", "evolution"} <= set(agent_names())
 
 
 @pytest.mark.parametrize("name", agent_names())

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from schedcp_gym.llm.providers import Answer, Prompt
-from schedcp_gym.llm.providers._offline import alone, execution, learning, observation, planning, profile, writing
+from schedcp_gym.llm.providers._offline import (
+    alone,
+    execution,
+    learning,
+    mutation,
+    observation,
+    planning,
+    profile,
+    writing,
+)
 from schedcp_gym.llm.providers._offline.conversation import Conversation, read
 from schedcp_gym.llm.providers._offline.fitting import fit
 
@@ -18,6 +27,7 @@ _KINDS: tuple[tuple[frozenset[str], Callable[[Conversation], Any]], ...] = (
     (frozenset({"candidates"}), planning.turn),
     (frozenset({"attempts"}), execution.turn),
     (frozenset({"lessons"}), learning.turn),
+    (frozenset({"source", "change"}), mutation.turn),
     (frozenset({"source"}), writing.turn),
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from schedcp_gym.llm.providers._offline import profile, propose, repair, ruleset
 from schedcp_gym.llm.providers._offline.conversation import Conversation, code_blocks
+from schedcp_gym.llm.providers._offline.facts import Facts
 from schedcp_gym.llm.providers._offline.library import tunables_of
 from schedcp_gym.llm.providers._offline.write import compose
 
@@ -30,12 +31,18 @@ def text(talk: Conversation) -> str:
     return f"{written['reason']}\n\n```c\n{written['source']}```"
 
 
+def told_ideas(facts: Facts, talk: Conversation) -> list[propose.Proposal]:
+    """Policies by template that use nothing but what the prompt tells of.
+
+    Headers of the house are known from there or not at all.
+    """
+    return [one for one in propose.written(facts) if _is_told(one.writes, talk)]
+
+
 def _fresh(talk: Conversation, *, other: bool) -> dict[str, Any]:
     """A policy by template. Samples differ: in the idea where there are several, then in its values."""
     facts = profile.facts_of(talk)
-    # What the prompt does not tell of is not used: headers of the house are known from there or not at all.
-    ideas = [one for one in propose.written(facts) if _is_told(one.writes, talk)]
-    ideas = ideas or [one for one in propose.written(facts) if one.writes == "line_in_one_go"]
+    ideas = told_ideas(facts, talk) or [one for one in propose.written(facts) if one.writes == "line_in_one_go"]
     turn = talk.draw + (len(talk.said) if other else 0)
     idea = ideas[turn % len(ideas)]
     factor = SPREAD[turn // len(ideas) % len(SPREAD)]
