@@ -1,0 +1,96 @@
+"""What to measure next: the library's defaults, then what a sampler asks for."""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from schedcp_gym.baselines.points import Arm, Point
+from schedcp_gym.baselines.tuners.space import Space
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class MakesSampler(Protocol):
+    """A class of ``optuna.samplers``, with all settings but the seed."""
+
+    def __call__(self, *, seed: int) -> "optuna.samplers.BaseSampler":
+        """Makes the sampler."""
+
+
+class TunerSearch:
+    """A study that is asked for points and told their rewards, batch by batch.
+
+    What it asks follows from its arguments and what it was told. First come policies at their defaults, in an
+    order that the seed decides; what they gave is where the study starts from.
+    """
+
+    def __init__(
+        self,
+        arms: Sequence[Arm],
+        make_sampler: MakesSampler,
+        space: type[Space],
+        seed: int,
+        *,
+        at_defaults: int | None = None,
+        shortlist: int | None = None,
+    ) -> None:
+        """Prepares a search; the study is made when the defaults are measured.
+
+        Args:
+            arms: Policies that may be chosen.
+            make_sampler: Makes Optuna's sampler.
+            space: How policies and tunables are parameters.
+            seed: All randomness comes from it.
+            at_defaults: How many policies are first measured at their defaults; None: all.
+            shortlist: How many policies are then searched, those whose defaults were best; None: all.
+        """
+        order = np.random.default_rng(seed).permutation(len(arms))[:at_defaults]
+        self._arms = arms
+        self._sampler = make_sampler
+        self._space = space
+        self._seed = seed
+        self._shortlist = shortlist
+        self._first = [arms[index].at_defaults for index in order]
+        self._rewards: list[float] = []
+        self._study: optuna.Study | None = None
+        self._asked: list[optuna.Trial] = []
+
+    def ask(self, size: int) -> list[Point]:
+        """The points to measure next: ``size``, or fewer where the defaults end."""
+        waiting = self._first[len(self._rewards) :][:size]
+        if waiting:
+            return waiting
+        if self._study is None:
+            self._searched, self._study = self._begin()
+        asked = [self._searched.ask(self._study) for _ in range(size)]
+        self._asked = [trial for trial, _ in asked]
+        return [point for _, point in asked]
+
+    def tell(self, rewards: Sequence[float]) -> None:
+        """Takes the rewards of the points asked for last, in order."""
+        if self._study is None:
+            self._rewards += rewards
+            return
+        for trial, reward in zip(self._asked, rewards, strict=True):
+            self._study.tell(trial, reward)
+
+    def _begin(self) -> tuple[Space, "optuna.Study"]:
+        """The space that is searched, and a study that knows what the defaults gave."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        gave = {point.policy: reward for point, reward in zip(self._first, self._rewards, strict=True)}
+        # Best first: so that a policy's place, where a space makes a number of it, has a direction.
+        ranked = sorted(self._arms, key=lambda arm: -gave.get(arm.policy, -np.inf))
+        space = self._space(ranked[: self._shortlist])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = self._sampler(seed=self._seed)
+        study = optuna.create_study(direction="maximize", sampler=sampler)  # in memory
+        for point in self._first:
+            if point.policy in space.arms:
+                study.add_trial(space.known(point, gave[point.policy]))
+        return space, study
