@@ -40,6 +40,13 @@ class Arm:
         """The policy as the catalogue has it."""
         return Point(self.policy, tuple((axis.name, axis.default) for axis in self.axes))
 
+    @property
+    def named(self) -> tuple["Point", ...]:
+        """The policy with one text at a time naming the process with most CPU time, the rest at its default."""
+        defaults = dict(self.at_defaults.numbers)
+        texts = [axis.name for axis in self.axes if axis.is_rank and axis.high > 0]
+        return tuple(Point(self.policy, tuple((defaults | {text: 1}).items())) for text in texts)
+
 
 @dataclass(frozen=True)
 class Point:

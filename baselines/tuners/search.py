@@ -1,8 +1,9 @@
 """What to measure next: the library's defaults, then what a sampler asks for."""
 
+import inspect
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class MakesSampler(Protocol):
-    """A class of ``optuna.samplers``, with all settings but the seed."""
+    """A class of ``optuna.samplers``, with all settings but the seed, and where it begins if it takes that."""
 
-    def __call__(self, *, seed: int) -> "optuna.samplers.BaseSampler":
+    def __call__(self, *, seed: int, **more: Any) -> "optuna.samplers.BaseSampler":
         """Makes the sampler."""
 
 
@@ -24,7 +25,8 @@ class TunerSearch:
     """A study that is asked for points and told their rewards, batch by batch.
 
     What it asks follows from its arguments and what it was told. First come policies at their defaults, in an
-    order that the seed decides; what they gave is where the study starts from.
+    order that the seed decides, then those of them that can name a process with the one that has most CPU time; what
+    they gave is where the study starts from. A sampler that takes a point to begin at (``x0``) gets the best of them.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class TunerSearch:
         self._seed = seed
         self._shortlist = shortlist
         self._first = [arms[index].at_defaults for index in order]
+        self._first += [point for index in order for point in arms[index].named]
         self._rewards: list[float] = []
         self._study: optuna.Study | None = None
         self._asked: list[optuna.Trial] = []
@@ -82,15 +85,25 @@ class TunerSearch:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        gave = {point.policy: reward for point, reward in zip(self._first, self._rewards, strict=True)}
+        gave = list(zip(self._first, self._rewards, strict=True))
+        best = {point.policy: reward for point, reward in sorted(gave, key=lambda one: one[1])}
         # Best first: so that a policy's place, where a space makes a number of it, has a direction.
-        ranked = sorted(self._arms, key=lambda arm: -gave.get(arm.policy, -np.inf))
+        ranked = sorted(self._arms, key=lambda arm: -best.get(arm.policy, -np.inf))
         space = self._space(ranked[: self._shortlist])
+        known = [space.known(point, reward) for point, reward in gave if point.policy in space.arms]
+        study = optuna.create_study(direction="maximize", sampler=self._make_sampler(known))  # in memory
+        study.add_trials(known)
+        return space, study
+
+    def _make_sampler(self, known: Sequence["optuna.trial.FrozenTrial"]) -> "optuna.samplers.BaseSampler":
+        import optuna
+
+        takes_start = "x0" in inspect.signature(self._sampler).parameters
+        start = (
+            {"x0": max(known, key=lambda trial: trial.value if trial.value is not None else -np.inf).params}
+            if takes_start and known
+            else {}
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = self._sampler(seed=self._seed)
-        study = optuna.create_study(direction="maximize", sampler=sampler)  # in memory
-        for point in self._first:
-            if point.policy in space.arms:
-                study.add_trial(space.known(point, gave[point.policy]))
-        return space, study
+            return self._sampler(seed=self._seed, **start)
