@@ -68,7 +68,7 @@ def test_machines_are_whole():
     [
         ([], "random_search  Draws policies"),
         (["+agent="], "random_search  Draws policies"),
-        (["+agent=rndom_search"], "unknown agent 'rndom_search'; did you mean random_search?"),
+        (["+agent=rndom_search"], "unknown agent 'rndom_search'; did you mean random_search"),
         (["agent=random_search", "workload=schbnch"], "unknown workload 'schbnch'; did you mean schbench"),
         (["+agent=random_search", "machine=imaginary"], "unknown machine 'imaginary'; there are: real, virtual"),
         (["+agent=random_search", "budget.evaluation=3"], "did you mean budget.evaluations"),

@@ -47,7 +47,7 @@ def costs(
     """
     from schedcp_gym.run.costs import by_agent, read_costs
 
-    same = None if prices is None else _prices(prices)
+    same = None if prices is None else read_prices(prices)
     found = [read_costs(folder, same) for folder in runs]
     found = by_agent(found) if agents else found
     if as_json:
@@ -58,7 +58,12 @@ def costs(
     print_costs(found)
 
 
-def _prices(text: str) -> "Prices":
+def read_prices(text: str) -> "Prices":
+    """Prices as ``--prices`` takes them.
+
+    Raises:
+        BadInput: They are not two numbers of 0 or more.
+    """
     from pydantic import ValidationError
 
     from schedcp_gym.llm import Prices

@@ -31,11 +31,13 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     # "agent=x" is what one types who does not know that Hydra wants a plus for what has no default.
     words = [re.sub(r"^agent=", "+agent=", word) for word in arguments]
+    words = [re.sub(r"^\++suite=", "suite=", word) for word in words]
     # Hydra would print its errors itself, at length, and end the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         if not any(re.match(r"\++(agent|experiment)=.", word) or word.split("=")[0] in _SHOWS for word in words):
             raise BadInput(_agents_text())
+        _check_suite(words)
         sys.argv = [COMMAND, *words]
         _hydra_main()
     except KeyboardInterrupt as interrupt:
@@ -50,6 +52,18 @@ def main(arguments: Sequence[str]) -> int:
             return _told(error)
         return _told(SchedcpError(f"{error.filename} can't be the run's folder: {error.strerror}; use another run.dir"))
     return 0
+
+
+def _check_suite(words: Sequence[str]) -> None:
+    """A suite is many runs: without -m it would be one of them, on a task that nobody has chosen."""
+    suite = next((word for word in words if re.match(r"suite=(?!null$).", word)), None)
+    chosen = any(word.startswith("workload=") for word in words)
+    if (
+        suite
+        and not chosen
+        and not {"-m", "--multirun", *_SHOWS, "--cfg", "-c"} & {word.split("=")[0] for word in words}
+    ):
+        raise BadInput(f"{suite} is many runs: add -m, or choose one of its tasks by workload=NAME")
 
 
 class _Ended(BaseException):
@@ -140,8 +154,10 @@ def _setting_names() -> list[str]:
     names = []
     paths = [CONFIGS / "config.yaml", *CONFIGS.glob("*/*.yaml")]
     for path in paths:
-        group = "" if path.parent == CONFIGS else f"{path.parent.name}."
-        for key, value in (yaml.safe_load(path.read_text()) or {}).items():
+        text = path.read_text()
+        is_global = path.parent == CONFIGS or text.startswith("# @package _global_")
+        group = "" if is_global else f"{path.parent.name}."
+        for key, value in (yaml.safe_load(text) or {}).items():
             inner = [f".{name}" for name in value] if isinstance(value, dict) else [""]
             names += [f"{group}{key}{name}" for name in inner]
     return [name for name in set(names) if not name.startswith(("hydra", "defaults"))]

@@ -58,10 +58,10 @@ def claimed(folder: Path, config: Mapping[str, Any], *, plans_with_budget: bool 
 
 def _check_same(path: Path, config: Mapping[str, Any], may_change: list[str]) -> None:
     try:
-        before = _flat(yaml.safe_load(path.read_text()))
+        before = flat(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, AttributeError):
         raise BadInput(f"{path} is damaged; use another run.dir") from None
-    now = _flat(config)
+    now = flat(config)
     for key in sorted(before.keys() | now.keys()):
         if any(f"{key}.".startswith(f"{name}.") for name in may_change) or before.get(key) == now.get(key):
             continue
@@ -71,8 +71,9 @@ def _check_same(path: Path, config: Mapping[str, Any], may_change: list[str]) ->
         )
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A configuration's values by their keys, with dots between those of inner mappings."""
     found: dict[str, Any] = {}
     for key, value in config.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return found

@@ -1,8 +1,10 @@
 """The best policy against EEVDF on workload seeds that the search never saw."""
 
+import copy
+import dataclasses
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,18 @@ from schedcp_gym.envs.observation import log_improvements, nameable
 from schedcp_gym.envs.wrappers import record_entry
 from schedcp_gym.lab import catalogue
 from schedcp_gym.run.settings import HeldOut
-from schedcp_gym.spec import EEVDF, Measurement, Outcome, Policy, SchedcpError, TunableType, check_tunables, reward
+from schedcp_gym.spec import (
+    EEVDF,
+    BadInput,
+    Measurement,
+    Outcome,
+    Policy,
+    SchedcpError,
+    TunableType,
+    Workload,
+    check_tunables,
+    reward,
+)
 from schedcp_gym.spec.interval import half_width
 
 Tell = Callable[[dict[str, Any], Policy], None]
@@ -45,39 +58,74 @@ def interval(values: Sequence[float], confidence: float) -> Interval:
 
 
 def compare(
-    task: SchedEnv, lab: Measures, policy: Policy, names: Sequence[str], settings: HeldOut, tell: Tell
+    task: SchedEnv, lab: Measures, policy: Policy, names: Sequence[str], settings: HeldOut, tell: Tell, *, seeds: int
 ) -> list[Pair]:
     """Measures a policy and EEVDF on the held-out seeds: the same seeds in every run, for every agent.
 
     Args:
-        task: The task the policy was found on.
+        task: The task the policy was found on, or a variant of it.
         lab: Measures.
         policy: The policy.
         names: The process names seen where it was found, in order of CPU time.
-        settings: How many seeds; whether names are bound anew.
+        settings: Whether names are bound anew.
         tell: Told of each measurement, in order.
+        seeds: How many.
 
     Raises:
         SchedcpError: EEVDF can't be measured on a seed, or the host failed.
     """
-    seeds = [HELD_OUT_SEEDS + place for place in range(settings.seeds)]
+    held_out = held_out_seeds(seeds)
     eevdf = Policy(EEVDF)
 
     def measure(policies: Sequence[Policy], baselines: Sequence[Measurement] | None) -> list[Measurement]:
         def told(place: int, measured: Measurement) -> None:
             baseline = baselines[place] if baselines else measured
-            tell(_entry(task, seeds[place], policies[place], measured, baseline), policies[place])
+            tell(_entry(task, held_out[place], policies[place], measured, baseline), policies[place])
 
-        trials = [task.trial(policy, seed) for policy, seed in zip(policies, seeds, strict=True)]
+        trials = [task.trial(policy, seed) for policy, seed in zip(policies, held_out, strict=True)]
         return lab.measure(trials, _in_order(told))
 
-    baselines = measure([eevdf] * len(seeds), None)
+    baselines = measure([eevdf] * seeds, None)
     bound = [rebind(policy, names, nameable(one)) if settings.rebind_names else policy for one in baselines]
     measured = measure(bound, baselines)
     return [
         Pair(seed, own, baseline, one, reward(task.workload, one, baseline, task.objective))
-        for seed, own, baseline, one in zip(seeds, bound, baselines, measured, strict=True)
+        for seed, own, baseline, one in zip(held_out, bound, baselines, measured, strict=True)
     ]
+
+
+def held_out_seeds(count: int) -> list[int]:
+    """The workload seeds of a held-out test: the same in every run."""
+    return [HELD_OUT_SEEDS + place for place in range(count)]
+
+
+def variant_workloads(workload: Workload, settings: HeldOut) -> list[Workload]:
+    """The held-out variants of a workload: other parameters at every scale, in no catalogue, so no agent sees them.
+
+    Raises:
+        BadInput: A variant has a parameter that the workload does not know, or is called like a workload.
+    """
+    return [_variant(workload, name, given) for name, given in settings.variants.get(workload.name, {}).items()]
+
+
+def _variant(workload: Workload, name: str, parameters: Mapping[str, int | float | str]) -> Workload:
+    full_name = f"{workload.name}-{name}"
+    if full_name in catalogue.workload_names():
+        raise BadInput(f"heldout.variants: {full_name} is a workload that agents can see: call the variant otherwise")
+    known = set.union(*(set(own) for own in workload.scales.values()))
+    if wrong := sorted(parameters.keys() - known):
+        raise catalogue.unknown(f"parameter of {workload.name} in heldout.variants", wrong[0], known)
+    scales = {scale: {**own, **parameters} for scale, own in workload.scales.items()}
+    return dataclasses.replace(workload, name=full_name, scales=scales)
+
+
+def variant_tasks(task: SchedEnv, settings: HeldOut) -> list[SchedEnv]:
+    """The task on each held-out variant of its workload: for measuring and scoring, not for episodes."""
+    tasks = []
+    for workload in variant_workloads(task.workload, settings):
+        tasks.append(copy.copy(task))
+        tasks[-1].workload = workload
+    return tasks
 
 
 def rebind(policy: Policy, names: Sequence[str], new_names: Sequence[str]) -> Policy:

@@ -19,7 +19,7 @@ from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.llm import LlmBudgetSpent
 from schedcp_gym.run.course import Course, course_of, write_course
-from schedcp_gym.run.heldout import Pair, compare, interval
+from schedcp_gym.run.heldout import Pair, compare, variant_tasks
 from schedcp_gym.run.model import open_client, read_cost, shown_as, spent_text
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
@@ -56,6 +56,7 @@ class Run:
         lab = Lab(workers=settings.workers, cache=settings.cache, ray=ray, report=self.display.image)
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
+        variant_tasks(self.task, settings.heldout)  # a wrong one is better told before the search
         self._names: dict[tuple[str, str], str] = {}
         self.ended_by = "interrupted"
 
@@ -66,7 +67,8 @@ class Run:
             KeyboardInterrupt: The run was interrupted; record and summary hold what was measured.
             SchedcpError: Something is missing, or the host failed; the same holds.
         """
-        best, pairs = None, []
+        best = None
+        pairs: dict[str, list[Pair]] = {}
         try:
             with self.display:
                 self.search()
@@ -165,22 +167,29 @@ class Run:
     def _course(self) -> Course:
         return course_of(self.record.entries, self.ledger.virtual_s, self.ended_by, read_cost(self.folder))
 
-    def _hold_out(self, best: dict[str, Any]) -> list[Pair]:
+    def _hold_out(self, best: dict[str, Any]) -> dict[str, list[Pair]]:
+        """By workload: the run's own, then its held-out variants."""
         policy = Policy(
             best["policy"],
             self.record.policies[best["source_sha256"]].source,
             tuple(best["tunables"].items()),
         )
-        done = 0
+        heldout = self.settings.heldout
+        tests = [(self.task, heldout.seeds)]
+        tests += [(task, heldout.variant_seeds) for task in variant_tasks(self.task, heldout)]
+        done, total = 0, 2 * sum(seeds for _task, seeds in tests)
 
         def tell(entry: dict[str, Any], measured: Policy) -> None:
             nonlocal done
             done += 1
             self.record.add(entry, measured)
-            self.display.heldout(done, 2 * self.settings.heldout.seeds)
+            self.display.heldout(done, total)
 
         names = self._names_seen(best["workload_seed"])
-        return compare(self.task, self.lab, policy, names, self.settings.heldout, tell)
+        return {
+            task.workload.name: compare(task, self.lab, policy, names, heldout, tell, seeds=seeds)
+            for task, seeds in tests
+        }
 
     def _names_seen(self, workload_seed: int) -> list[str]:
         """Process names in the search's baseline on a workload seed, in order of CPU time."""
@@ -189,7 +198,7 @@ class Run:
                 return nameable(Measurement(**entry["measurement"]))
         return []
 
-    def _sum_up(self, pairs: list[Pair]) -> None:
+    def _sum_up(self, pairs: dict[str, list[Pair]]) -> None:
         if not self.record.evaluations:
             return
         write_summary(self.record)
@@ -207,9 +216,7 @@ class Run:
         )
         best = best_of(self.record.entries)
         if best:
-            confidence = self.settings.heldout.confidence
-            gained = interval([pair.reward for pair in pairs], confidence) if pairs else None
-            write_best(self.folder, best, self.settings.seed, pairs, gained)
+            write_best(self.folder, best, self.settings.seed, pairs, self.settings.heldout.confidence)
 
 
 def _identity(sha256: str, tunables: dict[str, Any]) -> tuple[str, str]:

@@ -38,13 +38,26 @@ class RunBudget(Budget):
         return LlmBudget(**{limit: getattr(self, name) for limit, name in LLM_LIMITS.items()})
 
 
+Variants = dict[str, dict[str, int | float | str]]
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class HeldOut:
-    """The test on workload seeds that the search never saw."""
+    """The test on workload seeds that the search never saw, and on variants of the workload that no agent sees.
+
+    Attributes:
+        seeds: How many.
+        confidence: Of the intervals.
+        rebind_names: Whether process names are bound to each seed's own.
+        variant_seeds: How many for each variant.
+        variants: Workload → variant's name → parameters that it has in place of the scale's.
+    """
 
     seeds: int = Field(default=5, ge=3, le=1000)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     rebind_names: bool = True
+    variant_seeds: int = Field(default=3, ge=3, le=1000)
+    variants: dict[str, Variants] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -120,9 +121,15 @@ class Display:
 
 
 def result_table(
-    task: SchedEnv, settings: Settings, title: str, best: dict[str, Any], course: Course, pairs: list[Pair]
+    task: SchedEnv,
+    settings: Settings,
+    title: str,
+    best: dict[str, Any],
+    course: Course,
+    by_workload: Mapping[str, list[Pair]],
 ) -> Table:
     """The table at the end of a run: EEVDF against the best policy on the held-out seeds."""
+    pairs = by_workload[task.workload.name]
     percent = f"{100 * settings.heldout.confidence:g} %"
     words = best["policy"] + (f" with {tunables_text(list(best['tunables'].items()))}" if best["tunables"] else "")
     table = Table(
@@ -144,9 +151,13 @@ def result_table(
         figures = [_mean([getattr(pair, side).metrics[name] for pair in done]) for side in ("baseline", "measured")]
         style = "bold" if name in task.objective.weights else ""
         table.add_row(name, *figures, times_text(gained.mean), _interval_text(gained), style=style)
-    rewards = interval([pair.reward for pair in pairs], settings.heldout.confidence)
     table.add_section()
-    table.add_row("objective", "", "", times_text(rewards.mean), _interval_text(rewards), style="bold")
+    for name, mine in by_workload.items():
+        rewards = interval([pair.reward for pair in mine], settings.heldout.confidence)
+        is_own = mine is pairs
+        words = "objective" if is_own else f"held-out variant {escape(name)}"
+        style = "bold" if is_own else ""
+        table.add_row(words, "", "", times_text(rewards.mean), _interval_text(rewards), style=style)
     return table
 
 

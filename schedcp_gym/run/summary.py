@@ -2,12 +2,12 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from schedcp_gym.lab.store.export import with_kinds
-from schedcp_gym.run.heldout import Interval, Pair
+from schedcp_gym.run.heldout import Pair, interval
 from schedcp_gym.run.record import Record, write_whole
 
 #: Columns of the summary that come from an entry's head.
@@ -36,7 +36,7 @@ def write_summary(record: Record) -> None:
     """Writes the table: one row for each evaluation, ``config.*`` what was tried and ``result.*`` what it gave."""
     import pandas as pd
 
-    rows = [_row(place, entry) for place, entry in enumerate(record.evaluations)]
+    rows = [row_of(place, entry) for place, entry in enumerate(record.evaluations)]
     names = {name: None for row in rows for name in row}
     # Tunables that only a later policy has stand with the others all the same.
     groups = [[name for name in names if name.startswith(prefix)] for prefix in ("config.", "result.")]
@@ -48,7 +48,8 @@ def write_summary(record: Record) -> None:
     part.rename(record.folder / "summary.parquet")
 
 
-def _row(place: int, entry: dict[str, Any]) -> dict[str, Any]:
+def row_of(place: int, entry: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation as a row of the table."""
     measured = entry["measurement"]
     row = {"evaluation": place, **{name: entry[name] for name in _HEAD}, "config.policy": entry["policy"]}
     row |= {f"config.{name}": value for name, value in entry["tunables"].items()}
@@ -59,20 +60,22 @@ def _row(place: int, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_best(
-    folder: Path,
-    best: dict[str, Any],
-    run_seed: int,
-    pairs: Sequence[Pair] = (),
-    gained: Interval | None = None,
+    folder: Path, best: dict[str, Any], run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float
 ) -> None:
-    """Writes what is needed to use the best policy, or to measure it again.
+    """Writes what is needed to use the best policy, or to measure it again: ``best.json``."""
+    write_whole(folder / "best.json", json.dumps(best_fields(best, run_seed, pairs, confidence), indent=2) + "\n")
+
+
+def best_fields(
+    best: dict[str, Any], run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float
+) -> dict[str, Any]:
+    """What ``best.json`` holds.
 
     Args:
-        folder: The run's.
         best: The evaluation's entry.
         run_seed: The seed of the run.
-        pairs: What the held-out seeds gave.
-        gained: The held-out reward's interval.
+        pairs: What the held-out seeds gave, by workload: the run's own, and its held-out variants.
+        confidence: Of the intervals.
     """
     names = ("policy", "tunables", "source_sha256", "workload", "scale", "workload_seed", "reward")
     found: dict[str, Any] = {name: best[name] for name in names}
@@ -82,12 +85,21 @@ def write_best(
     found |= {"metrics": best["measurement"]["metrics"], "digests": best["measurement"]["digests"]}
     if best["source_sha256"]:
         found["source"] = f"sources/{best['source_sha256']}.bpf.c"
-    if gained:
-        found["heldout"] = {
-            "workload_seeds": [pair.seed for pair in pairs],
-            "rewards": [pair.reward for pair in pairs],
-            "tunables": [dict(pair.policy.tunables) for pair in pairs],
-            "reward": {"mean": gained.mean, "low": gained.low, "high": gained.high},
-            "improvement": {name: math.exp(getattr(gained, name)) for name in ("mean", "low", "high")},
-        }
-    write_whole(folder / "best.json", json.dumps(found, indent=2) + "\n")
+    own = best["workload"]
+    if pairs.get(own):
+        found["heldout"] = _heldout_fields(pairs[own], confidence)
+        variants = {name: _heldout_fields(theirs, confidence) for name, theirs in pairs.items() if name != own}
+        if variants:
+            found["heldout"]["variants"] = variants
+    return found
+
+
+def _heldout_fields(pairs: Sequence[Pair], confidence: float) -> dict[str, Any]:
+    gained = interval([pair.reward for pair in pairs], confidence)
+    return {
+        "workload_seeds": [pair.seed for pair in pairs],
+        "rewards": [pair.reward for pair in pairs],
+        "tunables": [dict(pair.policy.tunables) for pair in pairs],
+        "reward": {"mean": gained.mean, "low": gained.low, "high": gained.high},
+        "improvement": {name: math.exp(getattr(gained, name)) for name in ("mean", "low", "high")},
+    }

@@ -1,0 +1,125 @@
+"""What the scores of several runs on several tasks come to, with how well it is known.
+
+After Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021). Scores are
+one sequence for each task, a figure for each run in it; the number of runs may differ between tasks.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = Sequence[Sequence[float]]
+Array = NDArray[np.float64]
+#: Share that is cut from each end before the mean: the middle half is left.
+CUT = 0.25
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its confidence interval; the ends are NaN where a task has fewer than two runs."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interquartile_mean(scores: Scores) -> float:
+    """The mean of the middle half of all runs' scores, all tasks together."""
+    return float(_interquartile_mean(*_checked(scores)))
+
+
+def optimality_gap(scores: Scores, goal: float) -> float:
+    """How far scores fall short of a goal (an oracle's score, the bound) in the mean; above it is no credit."""
+    pooled = np.concatenate(_checked(scores))
+    return float(np.mean(np.maximum(goal - pooled, 0.0)))
+
+
+def performance_profile(scores: Scores, thresholds: Sequence[float]) -> Array:
+    """The share of runs, all tasks together, that score above each threshold."""
+    pooled = np.concatenate(_checked(scores))
+    share: Array = np.mean(pooled[None, :] > np.asarray(thresholds, dtype=float)[:, None], axis=1)
+    return share
+
+
+def probability_of_improvement(scores: Scores, others: Scores) -> float:
+    """How likely a run scores above one of another agent on the same task, in the mean over tasks; a tie is half.
+
+    Raises:
+        ValueError: The two have not the same number of tasks.
+    """
+    return float(_improvement(_checked(scores), _checked(others)))
+
+
+def stratified_interval(
+    scores: Scores,
+    statistic: Callable[..., Any] | None = None,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """The percentile bootstrap interval of a figure, runs being drawn anew within each task.
+
+    Args:
+        scores: By task.
+        statistic: Takes a sample for each task, and ``axis``; the interquartile mean if not given.
+        confidence: Of the interval, 0 to 1.
+        resamples: How often runs are drawn.
+        seed: Of the drawing: the same scores always give the same interval.
+    """
+    from scipy.stats import bootstrap
+
+    samples, figure = _checked(scores), statistic or _interquartile_mean
+    value = float(figure(*samples, axis=-1))
+    if min(map(len, samples)) < 2:
+        return Estimate(value, math.nan, math.nan)
+    found = bootstrap(
+        samples,
+        figure,
+        n_resamples=resamples,
+        vectorized=True,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Estimate(value, float(found.low), float(found.high))
+
+
+def share_above_zero(*samples: Array, axis: int = -1) -> Any:
+    """How likely a run scores above 0, which is EEVDF, in the mean over tasks; a tie is half."""
+    return np.mean([np.mean((task > 0) + 0.5 * (task == 0), axis=axis) for task in samples], axis=0)
+
+
+def pooled_mean(*samples: Array, axis: int = -1) -> Any:
+    """The mean of all runs, all tasks together."""
+    return np.mean(np.concatenate(samples, axis=axis), axis=axis)
+
+
+def _interquartile_mean(*samples: Array, axis: int = -1) -> Any:
+    from scipy.stats import trim_mean
+
+    return trim_mean(np.concatenate(samples, axis=axis), CUT, axis=axis)
+
+
+def _improvement(samples: Sequence[Array], others: Sequence[Array]) -> float:
+    from scipy.stats import mannwhitneyu
+
+    # U counts the pairs in which the first is above; half of those that are equal.
+    shares = [
+        mannwhitneyu(mine, theirs, method="asymptotic").statistic / (len(mine) * len(theirs))
+        for mine, theirs in zip(samples, others, strict=True)
+    ]
+    return float(np.mean(shares))
+
+
+def _checked(scores: Scores) -> tuple[Array, ...]:
+    samples = tuple(np.asarray(task, dtype=float) for task in scores)
+    if not samples or any(task.size == 0 for task in samples):
+        raise ValueError("each task needs a score")
+    if any(not np.isfinite(task).all() for task in samples):
+        raise ValueError("a score is not a finite number: give a failure the lowest score, don't leave it out")
+    return samples

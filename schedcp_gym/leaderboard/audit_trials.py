@@ -1,0 +1,120 @@
+"""Each line of a record by itself: is it of the trial it says, and do its figures follow from its measurement?"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from schedcp_gym.envs.base import HELD_OUT_SEEDS
+from schedcp_gym.envs.observation import log_improvements
+from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun, Entry, is_trial
+from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.run.record import COMMON_DIGESTS
+from schedcp_gym.run.scores import measurement_of
+from schedcp_gym.spec import Measurement, reward, source_sha256
+
+
+def audit_trials(run: ClaimedRun) -> Iterator[Refusal]:
+    """Policies, trials, seeds, figures and digests of a run's record."""
+    yield from _sources(run)
+    yield from _trials(run)
+    yield from _digests(run)
+    yield from _seeds(run)
+    yield from _numbers(run)
+
+
+def _sources(run: ClaimedRun) -> Iterator[Refusal]:
+    for sha256, path in sorted(run.sources.items()):
+        if source_sha256(path.read_text()) != sha256:
+            yield Refusal(Kind.POLICY, run.file(f"sources/{path.name}"), "the source is not the one that was measured")
+    for name, entry in run.lines:
+        sha256 = entry["source_sha256"]
+        if sha256 and sha256 not in run.sources:
+            yield Refusal(Kind.MISSING, name, f"its policy's source is not there: sources/{sha256}.bpf.c")
+
+
+def _trials(run: ClaimedRun) -> Iterator[Refusal]:
+    wrong = []
+    trials = [(name, entry) for name, entry in run.lines if is_trial(entry)]
+    for name, entry in trials:
+        try:
+            if run.trial_of(entry).digest != entry["measurement"]["trial"]:
+                wrong.append(name)
+        except KeyError:
+            continue  # told elsewhere
+    if wrong and len(wrong) == len(trials):
+        why = "no trial of its record is of this configuration: workload, scale or machine is another"
+        yield Refusal(Kind.CONFIG, run.file(CONFIG), why)
+        return
+    for name in wrong:
+        yield Refusal(
+            Kind.TRIAL, name, "the measurement is of another trial: policy, tunables, workload or seed differ"
+        )
+
+
+def _digests(run: ClaimedRun) -> Iterator[Refusal]:
+    """All of a run was measured with the same; which is the same as here is asked before trials are run again."""
+    for digest in (*COMMON_DIGESTS, "kernel"):
+        found = [(name, entry["measurement"]["digests"].get(digest)) for name, entry in run.lines]
+        known = [(name, value) for name, value in found if value is not None]
+        usual = Counter(value for _name, value in known).most_common(1)
+        for name, value in known:
+            if value != usual[0][0]:
+                yield Refusal(Kind.IMAGE, name, f"measured with another {digest} than the rest of the run")
+    for name, entry in run.lines:
+        measured = entry["measurement"]["digests"]
+        if not is_trial(entry):
+            continue
+        if measured.get("trial", entry["measurement"]["trial"]) != entry["measurement"]["trial"]:
+            yield Refusal(Kind.TRIAL, name, "its digests are of another trial")
+        if measured.get("policy", entry["source_sha256"]) != entry["source_sha256"]:
+            yield Refusal(Kind.POLICY, name, "its digests are of another policy")
+        missing = [digest for digest in ("image", "machine", "qemu", "workload", "runner") if digest not in measured]
+        if missing:
+            yield Refusal(Kind.MISSING, name, f"it does not say with which {', '.join(missing)} it was measured")
+
+
+def _seeds(run: ClaimedRun) -> Iterator[Refusal]:
+    for name, entry in run.lines:
+        if entry["scale"] != run.settings.scale.value:
+            yield Refusal(Kind.TRIAL, name, f"its scale is {entry['scale']}, the run's is {run.settings.scale}")
+        if entry["kind"] == "heldout":
+            if entry["workload"] not in {run.workload.name, *run.variants}:
+                yield Refusal(Kind.HELDOUT, name, f"{entry['workload']} is not among the run's held-out variants")
+            continue
+        if entry["workload"] in run.variants:
+            yield Refusal(Kind.HELDOUT, name, f"the search has seen the held-out variant {entry['workload']}")
+        elif entry["workload"] != run.workload.name:
+            yield Refusal(Kind.TRIAL, name, f"it is on {entry['workload']}, the run is on {run.workload.name}")
+        if entry["workload_seed"] >= HELD_OUT_SEEDS:
+            yield Refusal(Kind.HELDOUT, name, f"the search has used the held-out seed {entry['workload_seed']}")
+
+
+def _numbers(run: ClaimedRun) -> Iterator[Refusal]:
+    baselines: dict[tuple[str, str, int], Measurement] = {}
+    for name, entry in run.lines:
+        measured = measurement_of(entry)
+        place = ("heldout" if entry["kind"] == "heldout" else "search", entry["workload"], entry["workload_seed"])
+        is_baseline = entry["kind"] == "baseline" or (entry["kind"] == "heldout" and place not in baselines)
+        if is_baseline:
+            baselines[place] = measured
+            if entry["source_sha256"] or not measured.ok:
+                yield Refusal(Kind.MISSING, name, "EEVDF on this seed, which all is compared with, is not there")
+        baseline = baselines.get(place)
+        if baseline is None or not baseline.ok:
+            continue  # that it is missing is told by the order
+        yield from (Refusal(Kind.NUMBER, name, reason) for reason in _wrong(run, entry, measured, baseline))
+
+
+def _wrong(run: ClaimedRun, entry: Entry, measured: Measurement, baseline: Measurement) -> Iterator[str]:
+    if entry["outcome"] != measured.outcome.value:
+        yield f"outcome is {entry['outcome']}, the measurement's is {measured.outcome}"
+    if missing := [metric for metric in run.workload.metrics if measured.ok and metric not in measured.metrics]:
+        yield f"{', '.join(missing)} missing in the measurement"
+        return
+    expected = reward(run.workload, measured, baseline, run.objective)
+    if entry["reward"] != expected:
+        yield f"reward is {entry['reward']}, by the measurement it is {expected}"
+    parts = log_improvements(run.workload, measured, baseline)
+    for metric in sorted(parts.keys() | entry["reward_parts"].keys()):
+        if entry["reward_parts"].get(metric) != parts.get(metric):
+            told, found = entry["reward_parts"].get(metric), parts.get(metric)
+            yield f"reward_parts.{metric} is {told}, by the measurement it is {found}"

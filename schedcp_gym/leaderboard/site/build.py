@@ -1,0 +1,155 @@
+"""Writes the pages: an index of all entries, and a page for each."""
+
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schedcp_gym.leaderboard.check import audit
+from schedcp_gym.leaderboard.claim import ClaimedRun
+from schedcp_gym.leaderboard.entry import read_manifest
+from schedcp_gym.leaderboard.refusal import Refusal
+from schedcp_gym.leaderboard.site.chart import Curve, curve_of
+from schedcp_gym.run.summary import best_of
+
+if TYPE_CHECKING:
+    import jinja2
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+STATIC = HERE / "static"
+ENTRIES = "entries"
+CLOCKS = {"virtual": "Virtual clock", "real": "Real clock"}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy that a run has chosen.
+
+    Attributes:
+        name: As the run called it.
+        sha256: Of its source; empty for EEVDF.
+        source: Its source.
+        runs: The runs that chose it, with the tunables of each.
+    """
+
+    name: str
+    sha256: str
+    source: str
+    runs: list[tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page of an entry shows.
+
+    Attributes:
+        name: The entry's folder.
+        manifest: What its ``entry.json`` says.
+        policies: Those that its runs chose.
+        curves: How each run's search went.
+    """
+
+    name: str
+    manifest: dict[str, Any]
+    policies: list[Policy]
+    curves: list[Curve]
+
+
+def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, list[Refusal]]]:
+    """Writes the pages of all entries that pass what can be checked without a machine.
+
+    Args:
+        entries: Folders of entries.
+        into: Where the pages go: ``index.html``, ``entries/``, a stylesheet and a script.
+
+    Returns:
+        The entries that are in it, and the refused ones with the reasons.
+    """
+    pages: dict[Path, Page] = {}
+    refused: dict[Path, list[Refusal]] = {}
+    for entry in entries:
+        refusals, runs = audit(entry)
+        if refusals:
+            refused[entry] = refusals
+        else:
+            pages[entry] = _page(entry, runs)
+    write_pages(list(pages.values()), into)
+    return list(pages), refused
+
+
+def write_pages(pages: Sequence[Page], into: Path) -> None:
+    """Writes the index and a page for each entry; pages of entries that are gone go.
+
+    Args:
+        pages: What they show.
+        into: Where they go.
+    """
+    environment = _environment()
+    (into / ENTRIES).mkdir(parents=True, exist_ok=True)
+    for stale in (into / ENTRIES).glob("*.html"):
+        stale.unlink()
+    for file in sorted(STATIC.iterdir()):
+        shutil.copyfile(file, into / file.name)
+    shown = sorted(pages, key=lambda page: -page.manifest["score"]["iqm"])
+    tables = [(title, mine) for clock, title in CLOCKS.items() if (mine := _of_clock(shown, clock))]
+    facets = {name: _values(shown, name) for name in ("suite", "family", "model", "budget")}
+    (into / "index.html").write_text(environment.get_template("index.html").render(tables=tables, facets=facets))
+    template = environment.get_template("entry.html")
+    for page in shown:
+        (into / ENTRIES / f"{page.name}.html").write_text(template.render(page=page, entry=page.manifest))
+
+
+def facet(page: Page, name: str) -> str:
+    """A word by which entries are filtered."""
+    manifest = page.manifest
+    if name == "budget":
+        return budget_text(manifest["budget"])
+    found = manifest["agent"]["family"] if name == "family" else manifest[name]
+    return str(found or "none")
+
+
+def budget_text(budget: dict[str, float]) -> str:
+    """A budget in words."""
+    return ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in budget.items()) or "none"
+
+
+def _values(pages: Iterable[Page], name: str) -> list[str]:
+    return sorted({facet(page, name) for page in pages})
+
+
+def _of_clock(pages: Iterable[Page], clock: str) -> list[Page]:
+    return [page for page in pages if page.manifest["clock"] == clock]
+
+
+def _page(entry: Path, runs: Sequence[ClaimedRun]) -> Page:
+    policies: dict[str, Policy] = {}
+    for run in runs:
+        best = best_of(run.entries)
+        if best:
+            sha256 = best["source_sha256"]
+            found = policies.setdefault(sha256, Policy(best["policy"], sha256, run.policy_of(best).source, []))
+            found.runs.append((f"{run.workload.name}, seed {run.settings.seed}", best["tunables"]))
+    return Page(entry.name, read_manifest(entry), list(policies.values()), [curve_of(run) for run in runs])
+
+
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,  # sources and names are anybody's text
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "times": lambda score: "–" if score is None else f"{math.exp(score):.3f}×",
+        "count": lambda value: "–" if value is None else f"{value:,.0f}",
+        "usd": lambda value: "unknown" if value is None else f"{value:,.4f}",
+        "budget": budget_text,
+    }
+    environment.globals |= {"facet": facet}
+    return environment

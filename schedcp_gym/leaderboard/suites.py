@@ -1,0 +1,93 @@
+"""Whether an entry's runs are those of the suite it stands for."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from schedcp_gym.lab import catalogue
+from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun
+from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.claim import flat
+
+#: Settings that a suite lays down; a budget may be another, and is told with the entry.
+FIXED = ("scale", "heldout", "objective", "episode_steps")
+ALL = "glob(*)"
+
+
+def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
+    """All tasks and seeds of the suite, each once, with the suite's settings; one agent, model, budget and machine."""
+    yield from _same(runs)
+    tasks = Counter((run.workload.name, run.settings.seed) for run in runs)
+    for run in runs:
+        task = (run.workload.name, run.settings.seed)
+        if tasks[task] > 1:
+            yield Refusal(Kind.DUPLICATE, run.where, f"there is another run on {task[0]} with seed {task[1]}")
+            tasks[task] = 0
+    suite = runs[0].suite
+    if suite is None:
+        return
+    if suite not in suite_names():
+        yield Refusal(Kind.CONFIG, runs[0].file(CONFIG), f"there is no suite {suite}")
+        return
+    config = suite_config(suite)
+    for workload, seed in suite_tasks(config):
+        if (workload, seed) not in tasks:
+            yield Refusal(Kind.MISSING, "runs", f"lacks the run on {workload} with seed {seed} of the suite {suite}")
+    wanted = set(suite_tasks(config))
+    for run in runs:
+        if (run.workload.name, run.settings.seed) not in wanted:
+            why = f"{run.workload.name} with seed {run.settings.seed} is not in the suite {suite}"
+            yield Refusal(Kind.CONFIG, run.where, why)
+        for key in _other(config, run.config):
+            why = f"{key} is not as the suite {suite} has it"
+            yield Refusal(Kind.CONFIG, run.file(CONFIG), why)
+
+
+def suite_names() -> list[str]:
+    """Names of all suites, sorted."""
+    return sorted(path.stem for path in (CONFIGS / "suite").glob("*.yaml"))
+
+
+def suite_config(name: str) -> dict[str, Any]:
+    """A suite's configuration, Hydra's part included."""
+    with initialize_config_dir(str(CONFIGS.resolve()), version_base="1.3"):
+        config = compose("config", [f"suite={name}"], return_hydra_config=True)
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(config, list(FIXED)))  # type: ignore[assignment]
+    return {**plain, "params": dict(config.hydra.sweeper.params)}
+
+
+def suite_tasks(config: dict[str, Any]) -> list[tuple[str, int]]:
+    """A suite's workloads and seeds."""
+    words, params = str(config["params"]["workload"]), config["params"]
+    names = catalogue.workload_names() if words == ALL else words.split(",")
+    seeds = [int(word) for word in str(params["seed"]).split(",")]
+    return [(name, seed) for name in names for seed in seeds]
+
+
+def _same(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
+    def facts(run: ClaimedRun) -> dict[str, Any]:
+        agent = {key: value for key, value in flat(run.config["agent"]).items() if key != "_target_"}
+        return {
+            "run.agent": run.agent,
+            "agent._target_": run.target,
+            "run.suite": run.suite,
+            "agent": agent,
+            "llm.model": run.settings.llm.model,
+            **{name: run.config[name] for name in ("budget", "machine", *FIXED)},
+        }
+
+    first = facts(runs[0])
+    for run in runs[1:]:
+        for key, value in facts(run).items():
+            if value != first[key]:
+                kind = Kind.AGENT if key.startswith(("run.agent", "agent")) else Kind.CONFIG
+                yield Refusal(kind, run.file(CONFIG), f"{key} is another than in {runs[0].where}")
+
+
+def _other(suite: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    before, now = (flat({key: each[key] for key in FIXED}) for each in (suite, config))
+    return [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
