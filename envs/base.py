@@ -155,10 +155,10 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         """
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(HELD_OUT_SEEDS))
-        self.workload_seed = _seed_option(options or {}, drawn)
+        self.workload_seed = self._seed_of(options or {}, drawn)
         self._known.clear()
         self._steps = []
-        baseline = self.lab.measure([self.trial(Policy(EEVDF))])[0]
+        baseline = self._measure_baseline()
         if not baseline.ok:
             raise SchedcpError(
                 f"{self.workload.name} can't be measured under the kernel's own scheduler: "
@@ -225,9 +225,20 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
             policy = self.decode(action)
         except BadInput as error:
             return Policy("-"), Measurement(trial="", outcome=Outcome.REJECTED, message=str(error))
+        return self._answer(policy)
+
+    def _seed_of(self, options: Mapping[str, Any], drawn: int) -> int:
+        """The workload seed of an episode: the option's, else the one that was drawn."""
+        return seed_option(options, drawn)
+
+    def _measure_baseline(self) -> Measurement:
+        """EEVDF's measurement on the episode's workload seed."""
+        return self.lab.measure([self.trial(Policy(EEVDF))])[0]
+
+    def _answer(self, policy: Policy) -> tuple[Policy, Measurement]:
+        """What a policy that was asked for gives, and the policy that this was measured of."""
         trial = self.trial(policy)
-        measured = self._known.get(trial.digest) or self.lab.measure([trial])[0]
-        return policy, measured
+        return policy, self._known.get(trial.digest) or self.lab.measure([trial])[0]
 
     def _keep(self, trial: Trial, measured: Measurement) -> None:
         if measured.outcome is not Outcome.INFRA_FAULT:
@@ -295,7 +306,12 @@ def _valid(what: str, kind: Any, value: Any) -> Any:
         raise BadInput(f"{where}: {first['msg']}, not {first['input']!r}") from None
 
 
-def _seed_option(options: Mapping[str, Any], drawn: int) -> int:
+def seed_option(options: Mapping[str, Any], drawn: int) -> int:
+    """The workload seed that a reset's options fix, else the one that was drawn.
+
+    Raises:
+        BadInput: An option does not exist, or is not allowed.
+    """
     unknown = set(options) - {"workload_seed"}
     if unknown:
         raise BadInput(f"unknown reset option {min(unknown)!r}; there is: workload_seed")

@@ -52,6 +52,19 @@ def value_at(tunable: Tunable, share: float) -> Value:
     return min(max(round(number), tunable.low), tunable.high)
 
 
+def share_of(tunable: Tunable, value: Value) -> float:
+    """The share (0 to 1) of its range at which a number or bool has a value; the inverse of :func:`value_at`."""
+    if tunable.type is TunableType.BOOL:
+        return float(bool(value))
+    low = max(tunable.low, 1) if tunable.log else tunable.low
+    number = max(int(value), low)
+    if tunable.high <= low:
+        return 0.0
+    if tunable.log:
+        return math.log(number / low) / math.log(tunable.high / low)
+    return (number - low) / (tunable.high - low)
+
+
 def tune_space(choices: Sequence[Choice]) -> spaces.Dict:
     """The space of :class:`~schedcp_gym.envs.tune.TuneEnv`: a policy's number, and values for all tunables of all."""
     tunables: dict[str, spaces.Space[Any]] = {
@@ -117,6 +130,11 @@ def _element(tunable: Tunable, value: Value | None) -> Any:
 def flat_size(choices: Sequence[Choice]) -> int:
     """Entries of a flat action: the policy, then every tunable of every policy."""
     return 1 + sum(len(choice.tunables) for choice in choices)
+
+
+def flat_space(choices: Sequence[Choice]) -> spaces.Box:
+    """The space of :class:`~schedcp_gym.envs.tune_flat.TuneFlatEnv`."""
+    return spaces.Box(-1, 1, shape=(flat_size(choices),), dtype=np.float32)
 
 
 def decode_flat(choices: Sequence[Choice], action: Any, names: Sequence[str]) -> Policy:

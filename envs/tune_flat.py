@@ -2,11 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-from gymnasium import spaces
-
 from schedcp_gym.envs.base import SchedEnv
-from schedcp_gym.envs.choice import decode_flat, flat_size, load_choices
+from schedcp_gym.envs.choice import decode_flat, flat_space, load_choices
 from schedcp_gym.envs.observation import nameable
 from schedcp_gym.spec import Policy
 
@@ -51,7 +48,7 @@ class TuneFlatEnv(SchedEnv):
         """See :class:`~schedcp_gym.envs.base.SchedEnv`."""
         super().__init__(workload, **options)
         self.choices = load_choices()
-        self.action_space = spaces.Box(-1, 1, shape=(flat_size(self.choices),), dtype=np.float32)
+        self.action_space = flat_space(self.choices)
 
     def decode(self, action: Any) -> Policy:
         """The policy that an action stands for."""

@@ -17,6 +17,8 @@ BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
 
 #: How the name of a variant's declaration ends.
 VARIANT = ".variant.yaml"
+#: How the name of a table of recorded measurements ends.
+TABLE = ".parquet"
 
 
 def workload_declarations(folder: Path = WORKLOADS) -> dict[str, Path]:
@@ -26,6 +28,21 @@ def workload_declarations(folder: Path = WORKLOADS) -> dict[str, Path]:
         if path.parent.name in found:
             found[f"{path.parent.name}-{path.name.removesuffix(VARIANT)}"] = path
     return found
+
+
+def tables_folder() -> Path:
+    """Where recorded tables are: ``$SCHEDCP_TABLES``, else those that are shipped (``results/tables``)."""
+    return Path(os.environ.get("SCHEDCP_TABLES") or PACKAGE / "tables")
+
+
+def table_path(workload: str) -> Path:
+    """Where a workload's table is, or would be."""
+    return tables_folder().resolve() / f"{workload}{TABLE}"
+
+
+def table_files() -> dict[str, Path]:
+    """The file of each workload's table, by workload: looks at names of files only."""
+    return {path.name.removesuffix(TABLE): path for path in sorted(tables_folder().glob(f"[!.]*{TABLE}"))}
 
 
 def cache_root() -> Path:

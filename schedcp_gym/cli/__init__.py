@@ -19,6 +19,7 @@ from schedcp_gym.cli import (
     repository,
     repository_measure,
     store,
+    table,
     verify,
     verify_suite,
     watch,
@@ -49,6 +50,7 @@ for module in (
     mcp,
     watch,
     store,
+    table,
     listing,
 ):
     module.register(app)

@@ -14,7 +14,7 @@ from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.envs import env_id
 from schedcp_gym.envs.base import Measures, SchedEnv
 from schedcp_gym.envs.observation import nameable
-from schedcp_gym.envs.registration import KINDS
+from schedcp_gym.envs.registration import kinds
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.llm import LlmBudgetSpent
@@ -92,8 +92,8 @@ class Run:
     def _make_task(self) -> SchedEnv:
         settings = self.settings
         catalogue.load_workload(settings.workload.name)  # an unknown name is better told before Gymnasium sees it
-        if self.agent.action not in KINDS:
-            raise catalogue.unknown("kind of action", self.agent.action, KINDS)
+        if self.agent.action not in (known := kinds(settings.workload.name)):
+            raise catalogue.unknown("kind of action", self.agent.action, known)
         task = gym.make(
             env_id(settings.workload.name, self.agent.action),
             disable_env_checker=True,

@@ -3,13 +3,20 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.lab import Lab
 from schedcp_gym.lab.store.entry import Entry
 from schedcp_gym.lab.store.store import Filter, TrialStore
 from schedcp_gym.spec import BadInput, Clock, Measurement, Outcome, Trial
+
+
+class Sources(Protocol):
+    """Where the sources of what was measured are."""
+
+    def source(self, sha256: str) -> str | None:
+        """A policy's source by its SHA-256 (hex); None if it is not there any more."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,12 @@ def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> l
 
 
 def check(
-    store: TrialStore, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] | None = None
+    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] | None = None
 ) -> list[Checked]:
     """Runs trials again and compares; the order is kept.
 
     Args:
-        store: Where they are from.
+        sources: Of their policies.
         entries: Which.
         lab: Must use and keep nothing of the store (``Lab(cache=False, keep=False)``).
         done: Told of each as it is there, from the thread that measured.
@@ -67,7 +74,7 @@ def check(
             done(checked)
 
     for at, entry in enumerate(entries):
-        again = _trial(store, entry, lab)
+        again = _trial(sources, entry, lab)
         if isinstance(again, Trial):
             trials[at] = again
         else:
@@ -88,9 +95,9 @@ def check(
     return [found[at] for at in range(len(entries))]
 
 
-def _trial(store: TrialStore, entry: Entry, lab: Lab) -> Trial | str:
+def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
     """The trial again, or why it can't be had."""
-    source = store.source(entry.config.source)
+    source = sources.source(entry.config.source)
     if source is None:
         return "the policy's source is not kept any more"
     try:
