@@ -3,12 +3,13 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test unit lint packages image clean
+.PHONY: run test test-rl unit lint packages image clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run   set up, then let sched_agent find better policies than EEVDF for a server and a batch (minutes)"
 	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels; Ray: pytest -m cluster)"
+	@echo "make test-rl  set up with PyTorch and RLlib (the extra rl), then the tests of reinforcement learning"
 	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
 
 run: packages .venv/run image
@@ -17,6 +18,9 @@ run: packages .venv/run image
 
 test: packages .venv/test image
 	$(PYTHON) -m pytest -n 2 -m "not kernels and not cluster"
+
+test-rl: packages .venv/rl image
+	$(PYTHON) -m pytest tests/baselines -k "rllib or ppo or sac"
 
 unit: packages .venv/test
 	$(PYTHON) -m pytest -m "not guest"
@@ -42,6 +46,10 @@ image: .venv/run
 
 .venv/test: .venv/run
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+.venv/rl: .venv/test
+	$(PIP) --editable '.[dev,rl]'
 	@touch $@
 
 clean:

@@ -58,6 +58,8 @@ class Agent(abc.ABC):
     uses_llm: bool = False
     #: Whether it is given the control plane's tools; its actions are then sources ("Synth").
     uses_tools: bool = False
+    #: Packages that it imports and that only an extra of ``pyproject.toml`` installs, by import name.
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def run(self, given: Assignment) -> None:

@@ -210,8 +210,8 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         except BadInput:
             return True
 
-    def render(self) -> str | None:
-        """The table of the episode; in mode ``human`` it is printed by ``step``, and by this."""
+    def render(self) -> Any:  # Gymnasium 1.2's type for it holds no str, 1.4's does
+        """The table of the episode as text, or None; in mode ``human`` it is printed by ``step``, and by this."""
         if self.render_mode is None:
             gym.logger.warn("render() was called without a render mode: gymnasium.make(id, render_mode='ansi')")
         if self.render_mode == "ansi":

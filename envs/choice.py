@@ -146,9 +146,12 @@ def decode_flat(choices: Sequence[Choice], action: Any, names: Sequence[str]) ->
         names: The process names a text tunable chooses from, after the empty one. A cgroup tunable stays empty.
 
     Raises:
-        BadInput: The action has the wrong length, or holds a NaN.
+        BadInput: The action is no vector of numbers, has the wrong length, or holds a NaN.
     """
-    numbers = np.asarray(action, dtype=np.float64).ravel()
+    try:
+        numbers = np.asarray(action, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"an action is a vector of numbers: {error}") from None
     if numbers.shape != (flat_size(choices),) or not np.isfinite(numbers).all():
         raise BadInput(f"the action must be {flat_size(choices)} finite numbers")
     shares = [float(share) for share in (np.clip(numbers, -1, 1) + 1) / 2]

@@ -20,6 +20,7 @@ from schedcp_gym.cli import (
     repository_measure,
     store,
     table,
+    train,
     verify,
     verify_suite,
     watch,
@@ -51,6 +52,7 @@ for module in (
     watch,
     store,
     table,
+    train,
     listing,
 ):
     module.register(app)

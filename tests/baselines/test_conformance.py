@@ -97,6 +97,8 @@ def test_an_agent_sees_nothing_behind_the_environment(path):
 @pytest.mark.guest
 @pytest.mark.parametrize("name", agent_names())
 def test_an_agent_is_a_function_of_its_seed_and_survives_a_rejected_policy(name, tmp_path, first_action_is_broken):
+    for package in make(name).packages:
+        pytest.importorskip(package, reason=f"{name} needs {package}, which an extra installs: make test-rl")
     first, again = run(name, tmp_path / "first"), run(name, tmp_path / "again")
     assert first == again
     evaluations = [entry for entry in first if entry["kind"] == "evaluation"]
