@@ -38,6 +38,7 @@ class TunerSearch:
         *,
         at_defaults: int | None = None,
         shortlist: int | None = None,
+        known: Sequence[tuple[Point, float]] = (),
     ) -> None:
         """Prepares a search; the study is made when the defaults are measured.
 
@@ -48,6 +49,7 @@ class TunerSearch:
             seed: All randomness comes from it.
             at_defaults: How many policies are first measured at their defaults; None: all.
             shortlist: How many policies are then searched, those whose defaults were best; None: all.
+            known: Points with their rewards, which are not measured first and which the study knows.
         """
         order = np.random.default_rng(seed).permutation(len(arms))[:at_defaults]
         self._arms = arms
@@ -55,8 +57,10 @@ class TunerSearch:
         self._space = space
         self._seed = seed
         self._shortlist = shortlist
-        self._first = [arms[index].at_defaults for index in order]
-        self._first += [point for index in order for point in arms[index].named]
+        self._known = list(known)
+        first = [arms[index].at_defaults for index in order]
+        first += [point for index in order for point in arms[index].named]
+        self._first = [point for point in first if point not in dict(self._known)]
         self._rewards: list[float] = []
         self._study: optuna.Study | None = None
         self._asked: list[optuna.Trial] = []
@@ -85,7 +89,7 @@ class TunerSearch:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        gave = list(zip(self._first, self._rewards, strict=True))
+        gave = [*self._known, *zip(self._first, self._rewards, strict=True)]
         best = {point.policy: reward for point, reward in sorted(gave, key=lambda one: one[1])}
         # Best first: so that a policy's place, where a space makes a number of it, has a direction.
         ranked = sorted(self._arms, key=lambda arm: -best.get(arm.policy, -np.inf))
@@ -106,4 +110,5 @@ class TunerSearch:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", FutureWarning)  # x0 goes in Optuna 6; pyproject.toml keeps to 5
             return self._sampler(seed=self._seed, **start)

@@ -1,13 +1,17 @@
 """One agent for all of Optuna's samplers."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.baselines.briefing import task_of
-from schedcp_gym.baselines.points import arms_of, choices_of, measure
+from schedcp_gym.baselines.points import Arm, Point, arms_of, choices_of, measure
 from schedcp_gym.baselines.tuners.search import MakesSampler, TunerSearch
 from schedcp_gym.baselines.tuners.space import SPACES
+from schedcp_gym.baselines.tuners.warm import known_points, read_results
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.digest import digest
 
 
 class Tuner(Agent):
@@ -17,8 +21,9 @@ class Tuner(Agent):
     episode ends, so what is asked follows from the seed and the results, not from the number of workers. A failed
     policy is told with its reward, the lowest there is.
 
-    All points are of the task's own scale: cheaper scales are other tasks, which the budget knows nothing of. Nor
-    does it start from results of earlier runs: an agent that acts in numbers is given no repository.
+    All points are of the task's own scale: an environment has one, and its budget counts evaluations, whatever their
+    scale, so a cheap look first, at ``smoke``, would either be free or cost as much as a whole one. ``warm_start``
+    gives it results of earlier measurements, by which it must not be compared with agents that have none.
     """
 
     def __init__(
@@ -30,6 +35,7 @@ class Tuner(Agent):
         shortlist: int | None = None,
         names: int = 8,
         batch: int = 4,
+        warm_start: str | None = None,
     ) -> None:
         """Sets what can be set.
 
@@ -40,6 +46,7 @@ class Tuner(Agent):
             shortlist: How many policies are searched then, those whose defaults were best; None: all.
             names: How many processes a text tunable may name, those with most CPU time under EEVDF.
             batch: Points that are asked for at once.
+            warm_start: A file of results, as ``schedcp-gym repository export`` writes it, or a folder of such files.
 
         Raises:
             BadInput: A value is not allowed, or there is no such space.
@@ -64,6 +71,7 @@ class Tuner(Agent):
         self.shortlist = shortlist
         self.names = names
         self.batch = batch
+        self.warm_start = warm_start
 
     def run(self, given: Assignment) -> None:
         """Asks, measures and tells until the budget is spent.
@@ -71,15 +79,18 @@ class Tuner(Agent):
         Raises:
             BadInput: The sampler needs a package that is not installed.
         """
+        given.env.reset(seed=given.seed)
+        arms = arms_of(choices_of(given), self.names)
+        known = self._known(given, arms)
         search = TunerSearch(
-            arms_of(choices_of(given), self.names),
+            arms,
             self.sampler,
             self.space,
             given.seed,
             at_defaults=self.at_defaults,
             shortlist=self.shortlist,
+            known=known,
         )
-        given.env.reset(seed=given.seed)
         while True:
             try:
                 points = search.ask(min(self.batch, task_of(given).steps_left))
@@ -89,3 +100,13 @@ class Tuner(Agent):
                     "then the same command goes on where it is now"
                 ) from error
             search.tell(measure(given, points))
+
+    def _known(self, given: Assignment, arms: Sequence[Arm]) -> list[tuple[Point, float]]:
+        """What is known before the first measurement; the record says that, and from where."""
+        if self.warm_start is None:
+            return []
+        known = known_points(read_results(Path(self.warm_start)), task_of(given), choices_of(given), arms)
+        plain = [[point.policy, dict(point.numbers), reward] for point, reward in known]
+        # The points' digest too: a run does not go on from other results than it began with.
+        given.note({"warm_start": self.warm_start, "points": len(known), "points_sha256": digest(plain)})
+        return known

@@ -4,6 +4,7 @@ import dataclasses
 import enum
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -31,3 +32,8 @@ def digest(value: Any) -> str:
     """
     text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def policy_id(source: str, values: Mapping[str, Any]) -> str:
+    """What results of a policy of that source and values are kept under, in the policy repository and its exports."""
+    return digest([source, dict(values)])[:16]

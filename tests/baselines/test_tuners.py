@@ -2,6 +2,7 @@
 
 import sys
 
+import gymnasium as gym
 import numpy as np
 import optuna
 import pytest
@@ -11,11 +12,14 @@ from schedcp_gym.baselines.references.oracle import Oracle
 from schedcp_gym.baselines.tuners.search import TunerSearch
 from schedcp_gym.baselines.tuners.space import Conditional, Flat
 from schedcp_gym.baselines.tuners.tuner import Tuner
+from schedcp_gym.baselines.tuners.warm import known_points, read_results
 from schedcp_gym.envs.choice import load_choices
+from schedcp_gym.paths import PACKAGE
 from schedcp_gym.run.app import main
 from schedcp_gym.run.record import Record
 from schedcp_gym.spec import BadInput
 
+REPOSITORY = PACKAGE.parent / "results" / "repository"
 SLICE = Axis("slice_us", 100, 100_000, log=True, default=3000)
 TURNS = Axis("turns", 0, 4, log=False, default=1)
 NAME = Axis("favour", 0, 8, log=False, default=0, is_rank=True)
@@ -108,6 +112,44 @@ def test_a_sampler_that_takes_a_beginning_begins_at_the_best_that_is_known():
     search.tell([gain(point) for point in search.ask(4)])
     search.ask(1)
     assert begins == [{"b.slice_us": 3000, "b.favour": 1}]
+
+
+def test_what_is_known_is_not_measured_first_and_chooses_the_shortlist():
+    known = [(ARMS[2].at_defaults, 3.0), (ARMS[0].at_defaults, 1.0)]
+    search = TunerSearch(ARMS, cma_es, Flat, 1, shortlist=1, known=known)
+    first = search.ask(4)
+    assert first == [ARMS[1].at_defaults, *ARMS[1].named]
+    search.tell([0.0, -1.0])
+    assert {point.policy for point in search.ask(2)} == {"c"}
+
+
+def test_recorded_results_of_the_library_are_known_on_their_own_task_only():
+    choices = load_choices()
+    arms = arms_of(choices, names=8)
+    results = read_results(REPOSITORY)
+
+    def known(results=results, **task):
+        return known_points(results, gym.make("SchedCP/Longtail-Tune-v0", **task).unwrapped, choices, arms)
+
+    found = dict(known())
+    defaults = {arm.at_defaults for arm in arms}
+    assert len(found) > len(arms) / 2
+    assert set(found) <= defaults
+    assert known(scale="full") == []
+    assert known(objective={"weights": {"makespan_s": 1.0}, "floors": {"jobs_per_s": 0.5}}) == []
+    one = next(each for each in results if each["workload"] == "longtail" and each["reward"] is not None)
+    twice = [one, {**one, "seed": 1, "reward": one["reward"] + 1}]
+    assert [reward for _, reward in known(twice)] == [pytest.approx(one["reward"] + 0.5)]
+    assert known([{**one, "values": {"favour": "ember"}}]) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"kind": "policy"}'])
+def test_a_warm_start_without_results_is_told(tmp_path, text):
+    (tmp_path / "some.jsonl").write_text(text)
+    with pytest.raises(BadInput, match="warm_start"):
+        read_results(tmp_path)
+    with pytest.raises(BadInput, match="No such file"):
+        read_results(tmp_path / "none.jsonl")
 
 
 def test_every_policy_of_the_catalogue_but_eevdf_is_an_arm():

@@ -1,7 +1,6 @@
 """What the repository keeps, as frozen values; each is one line of an export."""
 
 import enum
-from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal, Self
 
@@ -9,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.spec import Clock, MachineSpec, Outcome, Scale
-from schedcp_gym.spec.digest import digest
+from schedcp_gym.spec.digest import digest, policy_id
 
 #: Characters of a policy's source, and of a card or lesson, that are kept.
 SOURCE_LIMIT = 1 << 20
@@ -103,11 +102,6 @@ class PolicyRecord:
     def id(self) -> str:
         """Follows from source and values: the same policy has the same."""
         return policy_id(self.source, self.values)
-
-
-def policy_id(source: str, values: Mapping[str, Value]) -> str:
-    """The id of a policy of that source and values."""
-    return digest([source, dict(values)])[:_ID_LENGTH]
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)

@@ -21,7 +21,6 @@ from schedcp_gym.control.repository.records import (
     Searchable,
     Status,
     Value,
-    policy_id,
 )
 from schedcp_gym.control.repository.search import Hit, search
 from schedcp_gym.control.repository.standing import Standing, standings
@@ -30,6 +29,7 @@ from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.paths import cache_root
 from schedcp_gym.spec import BadInput, Outcome, check_tunables
+from schedcp_gym.spec.digest import policy_id
 
 Row = dict[str, Any]
 
