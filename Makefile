@@ -3,14 +3,14 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-rl unit lint packages image clean
+.PHONY: run test test-rl unit lint docs packages image clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run   set up, then let sched_agent find better policies than EEVDF for a server and a batch (minutes)"
 	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels; Ray: pytest -m cluster)"
 	@echo "make test-rl  set up with PyTorch and RLlib (the extra rl), then the tests of reinforcement learning"
-	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make clean  remove what was made here"
+	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make docs  the documentation, in site/    make clean  remove what was made here"
 
 run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=schbench seed=1
@@ -29,6 +29,9 @@ lint: .venv/test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+
+docs: .venv/test
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 packages:
 	@tools/install-packages
@@ -53,4 +56,4 @@ image: .venv/run
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,92 @@
+"""What a policy's source was made from, and what changed."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schedcp_gym.lab import catalogue
+from schedcp_gym.leaderboard.claim import ClaimedRun
+from schedcp_gym.spec import Policy, source_sha256
+
+Entry = Mapping[str, Any]
+#: Below this share of equal lines, "closest" says nothing.
+ALIKE = 0.3
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a policy is compared with.
+
+    Attributes:
+        how: In words; the other policy's name follows.
+        name: The other policy; empty without one.
+        diff: Lines of a unified diff from it; empty where nothing changed.
+    """
+
+    how: str
+    name: str = ""
+    diff: tuple[str, ...] = ()
+
+
+def origin_of(run: ClaimedRun, policy: Policy) -> Origin:
+    """What a policy of a run was made from: what the run's notes say, else the closest policy of the catalogue.
+
+    Args:
+        run: Where it was found.
+        policy: One with a source.
+    """
+    library = {name: catalogue.load_policy(name) for name in catalogue.policy_names()[1:]}
+    for known in library.values():
+        if known.source == policy.source:
+            return Origin("as it is in the catalogue")
+    for name, source in _noted(run, policy, library):
+        return Origin("made by the agent from", name, _diff(source, policy.source, name, policy.name))
+    name, alike = max(
+        ((name, _alike(each.source, policy.source)) for name, each in library.items()), key=lambda x: x[1]
+    )
+    if alike < ALIKE:
+        return Origin("written by the agent; it is like none of the catalogue")
+    diff = _diff(library[name].source, policy.source, name, policy.name)
+    return Origin("written by the agent; nothing says what from, closest in the catalogue is", name, diff)
+
+
+def _noted(run: ClaimedRun, policy: Policy, library: Mapping[str, Policy]) -> Iterator[tuple[str, str]]:
+    """(name, source) of those that the run's notes name as parents."""
+    notes = [entry for entry in run.entries if entry["kind"] == "note"]
+    yield from _bred(run, policy, notes)
+    for base in _planned(policy, notes):
+        if base in library:
+            yield base, library[base].source
+
+
+def _bred(run: ClaimedRun, policy: Policy, notes: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """Parents of a policy that was bred: notes of births name members, and what their sources are."""
+    births = {note["member"]: note for note in notes if "member" in note and "parents" in note}
+    mine = source_sha256(policy.source)
+    for birth in births.values():
+        if birth["source_sha256"] != mine:
+            continue
+        for parent in birth["parents"]:
+            sha256 = births.get(parent, {}).get("source_sha256", mine)
+            # A child may have changed a value only; then it is no source's child.
+            if sha256 != mine and sha256 in run.sources:
+                yield f"{sha256[:12]} of this run", run.sources[sha256].read_text()
+
+
+def _planned(policy: Policy, notes: Sequence[Entry]) -> Iterator[str]:
+    """What a plan named as the base of the candidate that became the policy."""
+    candidates: dict[str, Any] = {}
+    for note in notes:
+        candidates |= {each["name"]: each for each in (note.get("plan") or {}).get("candidates", [])}
+        for attempt in (note.get("report") or {}).get("attempts", []):
+            if attempt.get("policy") == policy.name and "policy" in candidates.get(attempt.get("candidate"), {}):
+                yield str(candidates[attempt["candidate"]]["policy"])
+
+
+def _alike(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one.splitlines(), other.splitlines(), autojunk=False).ratio()
+
+
+def _diff(old: str, new: str, old_name: str, new_name: str) -> tuple[str, ...]:
+    return tuple(difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="", n=3))

@@ -1,0 +1,60 @@
+"""The documentation builds, and what its pages take from code and README arrives."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from schedcp_gym.paths import PACKAGE
+
+pytest.importorskip("mkdocs", reason="needs the extra docs")
+ROOT = PACKAGE.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built pages."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("index.html", "make run"),
+        ("index.html", "the process with most CPU time: the long job"),
+        ("write/agent/index.html", "How many policies it looks at before it climbs"),
+        ("write/workload/index.html", "99th percentile of the time from sending the byte"),
+        ("write/workload/index.html", "what a client does between two requests"),
+        ("write/policy/index.html", "woken_first_enqueue"),
+        ("environments/tune/index.html", "Observation Space"),
+        ("environments/synth/index.html", "Episode End"),
+        ("environments/table/index.html", "Action Space"),
+        ("agents/index.html", "Execution"),
+        ("machine/index.html", "No caches, no memory bandwidth"),
+        ("words/index.html", "a sched_ext scheduler: BPF C source plus values"),
+        ("api/envs/index.html", "SchedEnv"),
+        ("api/results/index.html", "load_results"),
+    ],
+)
+def test_a_page_has_what_it_takes_from_elsewhere(site, page, words):
+    text = (site / page).read_text()
+    assert words in text
+    assert "--8&lt;--" not in text
+    assert ":class:" not in text
+
+
+def test_nothing_is_fetched_from_elsewhere(site):
+    for page in site.rglob("*.html"):
+        assert "fonts.googleapis" not in page.read_text()
+
+
+def test_the_examples_are_not_pages_of_their_own(site):
+    assert not (site / "examples").exists()
