@@ -9,7 +9,10 @@ from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun, Entry, is_trial
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.run.record import COMMON_DIGESTS
 from schedcp_gym.run.scores import measurement_of
-from schedcp_gym.spec import Measurement, reward, source_sha256
+from schedcp_gym.spec import Measurement, Outcome, reward, source_sha256
+
+#: Of entries, notes aside.
+KINDS = ("baseline", "evaluation", "heldout")
 
 
 def audit_trials(run: ClaimedRun) -> Iterator[Refusal]:
@@ -32,6 +35,11 @@ def _sources(run: ClaimedRun) -> Iterator[Refusal]:
 
 
 def _trials(run: ClaimedRun) -> Iterator[Refusal]:
+    for name, entry in run.lines:
+        if entry["kind"] not in KINDS:
+            yield Refusal(Kind.DAMAGED, name, f"there is no kind {entry['kind']} of entry")
+        if not is_trial(entry) and not _is_no_policy(entry):
+            yield Refusal(Kind.TRIAL, name, "it is of no trial, so it can't be measured again, but it has a result")
     wrong = []
     trials = [(name, entry) for name, entry in run.lines if is_trial(entry)]
     for name, entry in trials:
@@ -48,6 +56,13 @@ def _trials(run: ClaimedRun) -> Iterator[Refusal]:
         yield Refusal(
             Kind.TRIAL, name, "the measurement is of another trial: policy, tunables, workload or seed differ"
         )
+
+
+def _is_no_policy(entry: Entry) -> bool:
+    """Whether an entry is what an action leaves that stands for no policy: rejected, and nothing was run."""
+    measured = measurement_of(entry)
+    nothing = not (measured.metrics or measured.job_s or measured.cpu_s_by_name or entry["source_sha256"])
+    return entry["kind"] == "evaluation" and measured.outcome is Outcome.REJECTED and nothing
 
 
 def _digests(run: ClaimedRun) -> Iterator[Refusal]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from schedcp_gym.lab import Lab
+from schedcp_gym.leaderboard.audit_config import audit_config
 from schedcp_gym.leaderboard.audit_order import audit_order
 from schedcp_gym.leaderboard.audit_totals import audit_totals
 from schedcp_gym.leaderboard.audit_trials import audit_trials
@@ -24,15 +25,31 @@ from schedcp_gym.leaderboard.entry import (
     read_manifest,
     run_names,
 )
+from schedcp_gym.leaderboard.intake import look_over
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.leaderboard.rerun import Sample, rerun, trials_of
 from schedcp_gym.leaderboard.suites import audit_suite
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.spec import Clock, SchedcpError
 
-AUDITS: tuple[Callable[[ClaimedRun], Iterator[Refusal]], ...] = (audit_trials, audit_order, audit_totals)
+AUDITS: tuple[Callable[[ClaimedRun], Iterator[Refusal]], ...] = (
+    audit_config,
+    audit_trials,
+    audit_order,
+    audit_totals,
+)
 #: What a file of an entry may raise when it is read.
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, yaml.YAMLError, SchedcpError)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    yaml.YAMLError,
+    SchedcpError,
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,8 @@ def check_entry(
 
 def audit(entry: Path) -> tuple[list[Refusal], list[ClaimedRun]]:
     """All that can be said of an entry without a machine, and its runs as far as they can be read."""
+    if refusals := look_over(entry):
+        return refusals, []
     try:
         manifest = read_manifest(entry)
     except SchedcpError as error:
@@ -105,8 +124,10 @@ def audit(entry: Path) -> tuple[list[Refusal], list[ClaimedRun]]:
             refusals += found
     if not runs:
         return refusals or [Refusal(Kind.MISSING, RUNS, "there are no runs in it")], []
-    refusals += audit_suite(runs)
-    refusals += _agents(entry, runs)
+    try:
+        refusals += [*audit_suite(runs), *_agents(entry, runs)]
+    except UNREADABLE as error:
+        refusals.append(Refusal(Kind.CONFIG, CONFIG, f"a run's can't be read: {_text(error)}"))
     if len(runs) == len(run_names(entry)):
         refusals += _manifest(entry, manifest, runs)
     return refusals, runs
@@ -115,12 +136,7 @@ def audit(entry: Path) -> tuple[list[Refusal], list[ClaimedRun]]:
 def _files(entry: Path, manifest: dict[str, Any]) -> Iterator[Refusal]:
     if manifest.get("digest") != manifest_digest(manifest):
         yield Refusal(Kind.MANIFEST, MANIFEST, "it was changed: its digest is another")
-    for path in sorted(entry.rglob("*")):
-        if path.is_symlink():
-            yield Refusal(
-                Kind.DAMAGED, path.relative_to(entry).as_posix(), "is a link, and an entry is whole in itself"
-            )
-    claimed, there = manifest.get("files", {}), file_digests(entry)
+    claimed, there = manifest["files"], file_digests(entry)
     for name in sorted(claimed.keys() | there.keys()):
         if name not in there:
             yield Refusal(Kind.MISSING, name, "the file is not there")

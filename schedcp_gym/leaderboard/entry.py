@@ -38,10 +38,12 @@ def read_manifest(entry: Path) -> dict[str, Any]:
         raise BadInput(f"{entry} is no entry: there is no {MANIFEST} in it")
     try:
         manifest = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SchedcpError(f"{path} is damaged: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise SchedcpError(f"{path} is damaged, or of another version than {FORMAT}")
+    if wrong := [key for key in ("files", "submitted") if not isinstance(manifest.get(key), dict)]:
+        raise SchedcpError(f"{path} is damaged: {wrong[0]} must be an object")
     return manifest
 
 

@@ -15,6 +15,8 @@ from schedcp_gym.run.claim import flat
 
 #: Settings that a suite lays down; a budget may be another, and is told with the entry.
 FIXED = ("scale", "heldout", "objective", "episode_steps")
+#: The machine a suite lays down; the clock has a table of its own, and a limit of host time can't change a result.
+MACHINE = ("cpus", "memory_mib", "kernel", "max_job_s")
 ALL = "glob(*)"
 
 
@@ -42,7 +44,9 @@ def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
         if (run.workload.name, run.settings.seed) not in wanted:
             why = f"{run.workload.name} with seed {run.settings.seed} is not in the suite {suite}"
             yield Refusal(Kind.CONFIG, run.where, why)
-        for key in _other(config, run.config):
+        machine = vars(run.settings.machine)
+        others = [f"machine.{key}" for key in MACHINE if machine[key] != config["machine"][key]]
+        for key in [*_other(config, run.config), *others]:
             why = f"{key} is not as the suite {suite} has it"
             yield Refusal(Kind.CONFIG, run.file(CONFIG), why)
 
@@ -56,7 +60,7 @@ def suite_config(name: str) -> dict[str, Any]:
     """A suite's configuration, Hydra's part included."""
     with initialize_config_dir(str(CONFIGS.resolve()), version_base="1.3"):
         config = compose("config", [f"suite={name}"], return_hydra_config=True)
-    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(config, list(FIXED)))  # type: ignore[assignment]
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(config, [*FIXED, "machine"]))  # type: ignore[assignment]
     return {**plain, "params": dict(config.hydra.sweeper.params)}
 
 

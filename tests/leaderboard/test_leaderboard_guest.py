@@ -247,7 +247,43 @@ def renamed_agent(entry):
     edit_config(entry, lambda config: config["run"].update(agent="eevdf"))
 
 
+def result_of_no_trial(entry):
+    """What is of no trial is never run again."""
+    entries = lines(entry)
+    tested = next(one for one in entries if one["kind"] == "heldout" and one["source_sha256"])
+    tested["measurement"]["trial"] = ""
+    del tested["measurement"]["digests"]["trial"]
+    write(entry, entries)
+
+
+def kernel_out_of_the_entry(entry):
+    """Its packages' scripts would be run by whoever checks."""
+    edit_config(entry, lambda config: config["machine"].update(kernel=str(entry / "kernel")))
+
+
+def objective_with_a_negative_weight(entry):
+    weights = {"p99_request_us": 1.0, "p99_wakeup_us": -2.0}
+    edit_config(entry, lambda config: config.update(objective={"weights": weights}))
+
+
+def another_machine_than_the_suite(entry):
+    def change(config):
+        config["run"]["suite"] = "smoke"
+        config["machine"]["cpus"] = 4
+
+    edit_config(entry, change)
+
+
+def target_in_the_command(entry):
+    edit_config(entry, lambda config: config["agent"].update(samplers=[{"_target_": "os.abort"}]))
+
+
 TAMPERINGS = [
+    (result_of_no_trial, Kind.TRIAL, f"{RUN}/record.jsonl line", "of no trial"),
+    (kernel_out_of_the_entry, Kind.CONFIG, f"{RUN}/config.yaml", "machine.kernel"),
+    (objective_with_a_negative_weight, Kind.CONFIG, f"{RUN}/config.yaml", "objective"),
+    (another_machine_than_the_suite, Kind.CONFIG, f"{RUN}/config.yaml", "machine.cpus is not as the suite smoke"),
+    (target_in_the_command, Kind.CONFIG, f"{RUN}/config.yaml", "_target_"),
     (changed_number, Kind.NUMBER, f"{RUN}/record.jsonl line 2", "reward is"),
     (changed_seed, Kind.TRIAL, f"{RUN}/record.jsonl line 2", "seed"),
     (foreign_image_in_one_trial, Kind.IMAGE, f"{RUN}/record.jsonl line 3", "another image"),
