@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from schedcp_gym.envs.base import HELD_OUT_SEEDS
 from schedcp_gym.envs.observation import log_improvements
-from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun, Entry, is_trial
+from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun, Entry, is_trial, read_source
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.run.record import COMMON_DIGESTS
 from schedcp_gym.run.scores import measurement_of
@@ -26,7 +26,7 @@ def audit_trials(run: ClaimedRun) -> Iterator[Refusal]:
 
 def _sources(run: ClaimedRun) -> Iterator[Refusal]:
     for sha256, path in sorted(run.sources.items()):
-        if source_sha256(path.read_text()) != sha256:
+        if source_sha256(read_source(path)) != sha256:
             yield Refusal(Kind.POLICY, run.file(f"sources/{path.name}"), "the source is not the one that was measured")
     for name, entry in run.lines:
         sha256 = entry["source_sha256"]

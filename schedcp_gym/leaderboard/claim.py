@@ -73,7 +73,7 @@ class ClaimedRun:
         sha256 = entry["source_sha256"]
         if not sha256:
             return Policy(EEVDF)
-        return Policy(entry["policy"], self.sources[sha256].read_text(), tuple(entry["tunables"].items()))
+        return Policy(entry["policy"], read_source(self.sources[sha256]), tuple(entry["tunables"].items()))
 
     def trial_of(self, entry: Entry) -> Trial:
         """The trial that an entry says was measured.
@@ -84,6 +84,11 @@ class ClaimedRun:
         settings = self.settings
         policy, workload = self.policy_of(entry), self.workload_of(entry)
         return Trial(policy, workload, settings.machine, settings.scale, entry["workload_seed"])
+
+
+def read_source(path: Path) -> str:
+    """A policy's source, its line ends as they are: it has a digest."""
+    return path.read_bytes().decode()
 
 
 def is_trial(entry: Entry) -> bool:
