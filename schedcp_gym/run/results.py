@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,17 +53,23 @@ def _rows(path: Path, folder: Path) -> list[dict[str, Any]]:
         }
         entries = read_lines(folder / "record.jsonl")
         evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
-        head["final_reward"], head["variant_reward"] = final_rewards(folder)
+        head["final_reward"], head["variant_reward"] = final_rewards(folder, has_variants=has_variants(config))
         return [{**head, **row_of(place, entry)} for place, entry in enumerate(evaluations)]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise SchedcpError(f"{folder}: config.yaml, record.jsonl or best.json is damaged: {error}") from None
 
 
-def final_rewards(folder: Path) -> tuple[float | None, float | None]:
+def has_variants(config: Mapping[str, Any]) -> bool:
+    """Whether the workload of a run has held-out variants in it."""
+    heldout = config.get("heldout") or {}
+    return bool((heldout.get("variants") or {}).get((config.get("workload") or {}).get("name")))
+
+
+def final_rewards(folder: Path, *, has_variants: bool) -> tuple[float | None, float | None]:
     """A run's score, and that on its held-out variants.
 
-    Means over the held-out seeds; the worst if no policy ran to its end; None if the run has not ended, or has no
-    variants.
+    Means over the held-out seeds; the worst if no policy ran to its end, on variants, too; None if the run has not
+    ended, or has no variants.
     """
     best, summary = folder / "best.json", folder / "summary.json"
     if best.is_file():
@@ -72,7 +79,7 @@ def final_rewards(folder: Path) -> tuple[float | None, float | None]:
     if summary.is_file():
         course = json.loads(summary.read_text())
         if course["ok"] == 0 and course["ended_by"] != "interrupted":
-            return -REWARD_LIMIT, None
+            return -REWARD_LIMIT, -REWARD_LIMIT if has_variants else None
     return None, None
 
 

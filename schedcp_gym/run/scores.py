@@ -14,7 +14,7 @@ from schedcp_gym.lab import catalogue
 from schedcp_gym.llm import Prices
 from schedcp_gym.llm.lines import read_lines
 from schedcp_gym.run.costs import RunCosts, read_costs
-from schedcp_gym.run.results import final_rewards, run_folders
+from schedcp_gym.run.results import final_rewards, has_variants, run_folders
 from schedcp_gym.run.settings import Settings, read_settings
 from schedcp_gym.spec import (
     REWARD_LIMIT,
@@ -154,7 +154,7 @@ class _Run:
 
     def score(self) -> Score | None:
         """None if the run has not ended."""
-        final, variant = final_rewards(self.folder)
+        final, variant = final_rewards(self.folder, has_variants=has_variants(self.config))
         if final is None:
             return None
         spent = self.costs.spent
@@ -174,19 +174,32 @@ class _Run:
         )
 
     def _to_bound(self) -> float | None:
-        """The mean over held-out seeds; a failure falls short of EEVDF by the most there is."""
-        bound, metric = self.objective.bound, next(iter(self.objective.weights))
-        if bound is None:
+        """The mean over held-out seeds; a failure falls short of EEVDF by the most there is.
+
+        A run without a policy to test has measured EEVDF in its search only: how far the bound is, is told by that.
+        Left out, an agent would gain by failing.
+        """
+        if self.objective.bound is None:
             return None
         short = []
         for baseline, *tested in by_seed(self.entries, self.workload.name).values():
             if not tested:
                 continue
-            of_eevdf, entry = baseline["measurement"]["metrics"], tested[-1]
-            possible = math.log(improvement(self.workload, metric, of_eevdf[bound], of_eevdf[metric]))
-            gained = entry["reward_parts"][metric] if entry["outcome"] == "ok" else -REWARD_LIMIT
-            short.append(max(0.0, possible - gained))
+            ok = tested[-1]["outcome"] == "ok"
+            gained = tested[-1]["reward_parts"][self._metric] if ok else -REWARD_LIMIT
+            short.append(max(0.0, self._possible(baseline, self.objective.bound) - gained))
+        if not short:
+            searched = [entry for entry in self.entries if entry["kind"] == "baseline"]
+            short = [self._possible(baseline, self.objective.bound) + REWARD_LIMIT for baseline in searched]
         return math.fsum(short) / len(short) if short else None
+
+    @property
+    def _metric(self) -> str:
+        return next(iter(self.objective.weights))
+
+    def _possible(self, baseline: Entry, bound: str) -> float:
+        of_eevdf = baseline["measurement"]["metrics"]
+        return math.log(improvement(self.workload, self._metric, of_eevdf[bound], of_eevdf[self._metric]))
 
 
 def by_seed(entries: Iterable[Entry], workload: str) -> dict[int, list[Entry]]:
