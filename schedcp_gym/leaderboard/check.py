@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from schedcp_gym.lab import Lab
+from schedcp_gym.leaderboard.audit_agent import audit_agent
 from schedcp_gym.leaderboard.audit_config import audit_config
 from schedcp_gym.leaderboard.audit_order import audit_order
 from schedcp_gym.leaderboard.audit_totals import audit_totals
@@ -37,6 +38,7 @@ AUDITS: tuple[Callable[[ClaimedRun], Iterator[Refusal]], ...] = (
     audit_trials,
     audit_order,
     audit_totals,
+    audit_agent,
 )
 #: What a file of an entry may raise when it is read.
 UNREADABLE = (

@@ -1,0 +1,79 @@
+"""An agent's choice, its model and its costs have to be borne out by the run's files."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from schedcp_gym.leaderboard.audit_agent import audit_agent, own_targets
+from schedcp_gym.llm.lines import append_line
+
+SCHED = "schedcp_gym.baselines.sched_agent.agent.SchedAgent"
+RANDOM = "schedcp_gym.baselines.random_search.RandomSearch"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """As a sched_agent's, in which the second of two policies was verified and chosen."""
+
+    def evaluation(number):
+        measured = {"trial": str(number), "job_s": 4.0}
+        return {"kind": "evaluation", "policy": f"p{number}", "tunables": {}, "measurement": measured}
+
+    chosen = {"kind": "note", "chosen": {"evaluation": 2}}
+    entries = [{"kind": "baseline", "measurement": {"trial": "e", "job_s": 4.0}}, evaluation(1), evaluation(2), chosen]
+    data = {"policy": "p2", "tunables": {}, "passed": True, "token": "scp1.x", "guest_s": 7.0}
+    append_line(tmp_path / "tools.jsonl", {"kind": "call", "tool": "submit_policy", "data": data})
+    (tmp_path / "summary.json").write_text(json.dumps({"model": "offline-rules"}))
+    return SimpleNamespace(
+        folder=tmp_path,
+        file=lambda name: name,
+        entries=entries,
+        lines=[(str(number), one) for number, one in enumerate(entries) if one["kind"] != "note"],
+        target=SCHED,
+        agent="sched_agent",
+        settings=SimpleNamespace(budget=SimpleNamespace(virtual_s=None)),
+    )
+
+
+def told(run):
+    return [one.reason for one in audit_agent(run)]
+
+
+def test_what_is_borne_out_is_accepted(run):
+    assert told(run) == []
+    run.settings.budget.virtual_s = 13.0  # 19 in all: the last to begin did so at 12 or more
+    assert told(run) == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 3, None, 1.5])
+def test_a_choice_of_nothing_is_refused(run, number):
+    run.entries[-1]["chosen"]["evaluation"] = number
+    assert told(run) == [f"it chooses evaluation {number} of 2"]
+
+
+def test_a_choice_that_was_not_verified_is_refused(run):
+    run.entries[-1]["chosen"]["evaluation"] = 1
+    assert "chooses p1 as verified" in told(run)[0]
+
+
+def test_a_model_that_is_hidden_or_made_up_is_refused(run):
+    assert {SCHED, RANDOM} <= own_targets()
+    run.target = RANDOM
+    assert told(run) == ["sched_agent asks no language model, and one is named"]
+    (run.folder / "summary.json").write_text(json.dumps({"model": None}))
+    assert told(run) == []
+    run.target = SCHED
+    assert told(run) == ["sched_agent asks a language model, and none is named"]
+    run.target = "entrys.own.Code"  # not loaded
+    assert told(run) == []
+
+
+def test_costs_below_nothing_and_guest_seconds_above_the_budget_are_refused(run):
+    run.settings.budget.virtual_s = 12.0
+    assert told(run) == ["19.0 guest seconds used, tools included; budget.virtual_s=12"]
+    call = {"call": 0, "role": "r", "model": "a/b", "request_sha256": "", "attempt": 1, "outcome": "ok", "usd": -1.0}
+    (run.folder / "llm").mkdir()
+    append_line(run.folder / "llm/ledger.jsonl", {"kind": "end", **call})
+    append_line(run.folder / "tools.jsonl", {"kind": "call", "tool": "analyze", "data": {"guest_s": -9.0}})
+    assert told(run) == ["call 0 has a cost below 0", "it has used less than 0 guest seconds"]
