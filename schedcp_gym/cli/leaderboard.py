@@ -133,7 +133,7 @@ def build(
 
     shown, refused = write(find_entries(entries or [FOLDER]), into)
     for entry, refusals in refused.items():
-        print(f"left out: {entry}: {harmless(str(refusals[0]))}", file=sys.stderr)
+        print(harmless(f"left out: {entry}: {refusals[0]}"), file=sys.stderr)
     print(f"{len(shown)} entries: {into / 'index.html'}")
     if refused:
         raise typer.Exit(NOT_OK)
@@ -160,18 +160,19 @@ def find_entries(paths: Sequence[Path]) -> list[Path]:
 def _show(report: "Report") -> None:
     from schedcp_gym.ui import harmless
 
+    entry = harmless(str(report.entry))
     if not report.is_accepted:
-        print(f"{report.entry}: refused")
+        print(f"{entry}: refused")
         for refusal in report.refusals:
             print(f"  {harmless(str(refusal))}")
         return
     if report.draw is None:
         why = "real clock: nothing can be repeated" if report.clock == "real" else "nothing was run again"
-        print(f"{report.entry}: in itself as it should be; {why}")
+        print(f"{entry}: in itself as it should be; {why}")
         return
-    print(f"{report.entry}: accepted; {report.repeated} of {report.trials} trials run again, every figure equal")
+    print(f"{entry}: accepted; {report.repeated} of {report.trials} trials run again, every figure equal")
     if report.repeated < report.trials:
-        print(f"{report.entry}: drawn by --draw {report.draw}", file=sys.stderr)
+        print(f"{entry}: drawn by --draw {report.draw}", file=sys.stderr)
 
 
 def _plain(report: "Report") -> dict[str, Any]:

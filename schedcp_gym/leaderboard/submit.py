@@ -80,7 +80,10 @@ def _submit(label: str, folders: Sequence[Path], into: Path, given: Submission) 
         raise BadInput(f"{entry} is there already: give --replace")
     part = into / f".{entry.name}.part"
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise BadInput(f"entries can't go into {into}: {error.strerror}") from None
     try:
         for folder, config in zip(folders, configs, strict=True):
             _copy_run(folder, part / RUNS / _run_name(config, part), config, given)

@@ -66,7 +66,8 @@ def read_scores(paths: Sequence[Path], prices: Prices | None = None) -> Scored:
             one = _Run(folder, prices)
             score = one.score()
         except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SchedcpError(f"{folder}: a file of this run is damaged: {error}") from None
+            told = " ".join(str(error).split())
+            raise SchedcpError(f"{folder}: a file of this run is damaged: {told}") from None
         if score is None:
             found.unended.append(folder)
             continue

@@ -16,6 +16,7 @@ from schedcp_gym.leaderboard.check import audit
 from schedcp_gym.leaderboard.claim import ClaimedRun
 from schedcp_gym.leaderboard.entry import MANIFEST, file_digests, manifest_digest, seal
 from schedcp_gym.leaderboard.rerun import Sample
+from schedcp_gym.leaderboard.site import build
 from schedcp_gym.leaderboard.submit import Submission, submit
 from schedcp_gym.spec import BadInput, SchedcpError
 
@@ -418,3 +419,11 @@ def test_submit_refuses_what_is_no_entry_yet(runs, tmp_path):
     with pytest.raises(BadInput, match="--replace"):
         submit([unended], tmp_path / "entries", Submission(without_suite=True))
     assert audit(entry)[0] == []
+
+
+def test_entries_of_one_name_have_a_page_each(entry, honest, tmp_path):
+    shown, refused = build([honest, entry], tmp_path / "site")
+    assert (shown, refused) == ([honest, entry], {})
+    names = sorted(path.stem for path in (tmp_path / "site/entries").iterdir())
+    assert names == [honest.name, f"{honest.name}-2"]
+    assert f"entries/{honest.name}-2.html" in (tmp_path / "site/index.html").read_text()

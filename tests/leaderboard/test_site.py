@@ -7,6 +7,7 @@ import pytest
 from schedcp_gym.leaderboard.site import build as site
 from schedcp_gym.leaderboard.site.build import Page, Policy, write_pages
 from schedcp_gym.leaderboard.site.chart import Curve
+from schedcp_gym.spec import BadInput
 
 COUNT = 200
 SOURCE = 'char name[] = "<script>alert(1)</script>";\n'
@@ -88,6 +89,12 @@ def test_refused_entries_are_left_out(tmp_path):
     shown, refused = site([tmp_path / "bad"], tmp_path / "site")
     assert shown == []
     assert [refusal.record for refusal in refused[tmp_path / "bad"]] == ["entry.json"]
+
+
+def test_where_pages_cant_go_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"can't go into .*Not a directory"):
+        write_pages([], tmp_path / "file")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Writes the pages: an index of all entries, and a page for each."""
 
+import itertools
 import math
 import shutil
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from schedcp_gym.leaderboard.entry import read_manifest
 from schedcp_gym.leaderboard.refusal import Refusal
 from schedcp_gym.leaderboard.site.chart import Curve, curve_of
 from schedcp_gym.run.summary import best_of
+from schedcp_gym.spec import BadInput
 
 if TYPE_CHECKING:
     import jinja2
@@ -67,6 +69,9 @@ def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, l
 
     Returns:
         The entries that are in it, and the refused ones with the reasons.
+
+    Raises:
+        BadInput: The pages can't go there.
     """
     pages: dict[Path, Page] = {}
     refused: dict[Path, list[Refusal]] = {}
@@ -75,7 +80,8 @@ def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, l
         if refusals:
             refused[entry] = refusals
         else:
-            pages[entry] = _page(entry, runs)
+            taken = {page.name for page in pages.values()}
+            pages[entry] = _page(entry, runs, _free_name(entry.resolve().name, taken))
     write_pages(list(pages.values()), into)
     return list(pages), refused
 
@@ -86,9 +92,15 @@ def write_pages(pages: Sequence[Page], into: Path) -> None:
     Args:
         pages: What they show.
         into: Where they go.
+
+    Raises:
+        BadInput: They can't go there.
     """
     environment = _environment()
-    (into / ENTRIES).mkdir(parents=True, exist_ok=True)
+    try:
+        (into / ENTRIES).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"the pages can't go into {into}: {error.strerror}") from None
     for stale in (into / ENTRIES).glob("*.html"):
         stale.unlink()
     for file in sorted(STATIC.iterdir()):
@@ -124,7 +136,13 @@ def _of_clock(pages: Iterable[Page], clock: str) -> list[Page]:
     return [page for page in pages if page.manifest["clock"] == clock]
 
 
-def _page(entry: Path, runs: Sequence[ClaimedRun]) -> Page:
+def _free_name(name: str, taken: set[str]) -> str:
+    """Entries of different folders may be called alike: the page of one must not take the other's place."""
+    numbers = (f"{name}-{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain([name], numbers) if one not in taken)
+
+
+def _page(entry: Path, runs: Sequence[ClaimedRun], name: str) -> Page:
     policies: dict[str, Policy] = {}
     for run in runs:
         best = best_of(run.entries)
@@ -132,7 +150,7 @@ def _page(entry: Path, runs: Sequence[ClaimedRun]) -> Page:
             sha256 = best["source_sha256"]
             found = policies.setdefault(sha256, Policy(best["policy"], sha256, run.policy_of(best).source, []))
             found.runs.append((f"{run.workload.name}, seed {run.settings.seed}", best["tunables"]))
-    return Page(entry.name, read_manifest(entry), list(policies.values()), [curve_of(run) for run in runs])
+    return Page(name, read_manifest(entry), list(policies.values()), [curve_of(run) for run in runs])
 
 
 def _environment() -> "jinja2.Environment":
