@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import gymnasium as gym
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from schedcp_gym.envs.observation import log_improvements, observation_space, observe, processes
@@ -49,6 +50,11 @@ class Measures(Protocol):
 def shared_lab() -> Lab:
     """The lab of this process: environments that are not given one share its image and machines."""
     return Lab()
+
+
+def draw_workload_seed(generator: np.random.Generator) -> int:
+    """An episode's workload seed: below those of held-out tests."""
+    return int(generator.integers(HELD_OUT_SEEDS))
 
 
 class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
@@ -154,7 +160,7 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
             SchedcpError: EEVDF can't be measured.
         """
         super().reset(seed=seed)
-        drawn = int(self.np_random.integers(HELD_OUT_SEEDS))
+        drawn = draw_workload_seed(self.np_random)
         self.workload_seed = self._seed_of(options or {}, drawn)
         self._known.clear()
         self._steps = []

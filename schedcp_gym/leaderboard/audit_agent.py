@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import hydra.utils
 import yaml
+from gymnasium.utils.seeding import np_random
 
 from schedcp_gym.baselines.toolbox import MEASURE
+from schedcp_gym.envs.base import draw_workload_seed
 from schedcp_gym.leaderboard.claim import RECORD, SUMMARY, TOOLS, ClaimedRun
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.llm import read_ledger
@@ -19,10 +21,23 @@ SUBMIT = "submit_policy"
 
 
 def audit_agent(run: ClaimedRun) -> Iterator[Refusal]:
-    """Choice, model and costs of a run."""
+    """Seed, choice, model and costs of a run."""
+    yield from _seed(run)
     yield from _choice(run)
     yield from _model(run)
     yield from _costs(run)
+
+
+def _seed(run: ClaimedRun) -> Iterator[Refusal]:
+    """Agents of this checkout begin with the run's seed: else one lucky run could stand for those of all seeds."""
+    if run.target not in own_targets():
+        return
+    seed = run.settings.seed
+    expected = draw_workload_seed(np_random(seed)[0])
+    found = next((entry["workload_seed"] for entry in run.entries if entry["kind"] == "baseline"), expected)
+    if found != expected:
+        why = f"its first episode has the workload seed {found}; with the run's seed, {seed}, it is {expected}"
+        yield Refusal(Kind.TRIAL, run.file(RECORD), why)
 
 
 def _choice(run: ClaimedRun) -> Iterator[Refusal]:

@@ -15,6 +15,7 @@ from schedcp_gym.leaderboard.check import UNREADABLE, audit
 from schedcp_gym.leaderboard.claim import BEST, CONFIG, RECORD, SUMMARY, TOOLS
 from schedcp_gym.leaderboard.command import PACKAGE
 from schedcp_gym.leaderboard.entry import AGENT, RUNS, seal
+from schedcp_gym.leaderboard.intake import look_over
 from schedcp_gym.run.results import run_folders
 from schedcp_gym.run.scores import agent_of
 from schedcp_gym.spec import BadInput, SchedcpError
@@ -87,7 +88,7 @@ def _submit(label: str, folders: Sequence[Path], into: Path, given: Submission) 
     try:
         for folder, config in zip(folders, configs, strict=True):
             _copy_run(folder, part / RUNS / _run_name(config, part), config, given)
-        copy_agent(str(configs[0]["agent"]["_target_"]), part / AGENT)
+        copy_agent(str(configs[0]["agent"].get("_target_")), part / AGENT)
         _seal(part, label, given)
         shutil.rmtree(entry, ignore_errors=True)
         part.rename(entry)
@@ -99,8 +100,12 @@ def _submit(label: str, folders: Sequence[Path], into: Path, given: Submission) 
 def _seal(part: Path, label: str, given: Submission) -> None:
     submitted = {"by": given.by, "note": given.note, "version": schedcp_gym.__version__}
     try:
-        seal(part, submitted)
-        refusals = [str(one) for one in audit(part)[0]]
+        refusals = [str(one) for one in look_over(part)]
+        if not refusals:
+            seal(part, submitted)
+            refusals = [str(one) for one in audit(part)[0]]
+    except FileNotFoundError as error:
+        refusals = [f"there is no {Path(error.filename).relative_to(part)}"]
     except UNREADABLE as error:
         refusals = [str(error).replace(f"{part}: ", "")]
     if refusals:
@@ -148,7 +153,7 @@ def copy_agent(target: str, into: Path) -> None:
         module = ".".join(target.split(".")[: PACKAGE.count(".") + 1])
     try:
         found = importlib.util.find_spec(module)
-    except ImportError:
+    except (ImportError, ValueError):
         found = None
     if found is None or found.origin is None:
         raise SchedcpError(f"the agent's code is not there: {target}")

@@ -1,5 +1,6 @@
 """Whether an entry's runs are those of the suite it stands for."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
         if tasks[task] > 1:
             yield Refusal(Kind.DUPLICATE, run.where, f"there is another run on {task[0]} with seed {task[1]}")
             tasks[task] = 0
+    yield from _searched_twice(runs)
     suite = runs[0].suite
     if suite is None:
         return
@@ -49,6 +51,16 @@ def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
         for key in [*_other(config, run.config), *others]:
             why = f"{key} is not as the suite {suite} has it"
             yield Refusal(Kind.CONFIG, run.file(CONFIG), why)
+
+
+def _searched_twice(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
+    """A run with another seed has other workload seeds: one with the same trials is the same run under another seed."""
+    known: dict[str, ClaimedRun] = {}
+    for run in runs:
+        search = [one["measurement"]["trial"] for _name, one in run.lines if one["kind"] != "heldout"]
+        before = known.setdefault(json.dumps([run.workload.name, search]), run)
+        if before is not run and before.settings.seed != run.settings.seed:
+            yield Refusal(Kind.DUPLICATE, run.where, f"its search has the very trials of that in {before.where}")
 
 
 def suite_names() -> list[str]:

@@ -11,6 +11,8 @@ from schedcp_gym.llm.lines import append_line
 SCHED = "schedcp_gym.baselines.sched_agent.agent.SchedAgent"
 RANDOM = "schedcp_gym.baselines.random_search.RandomSearch"
 
+SEED = 508082495  # the first that seed 1 draws
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -21,7 +23,12 @@ def run(tmp_path):
         return {"kind": "evaluation", "policy": f"p{number}", "tunables": {}, "measurement": measured}
 
     chosen = {"kind": "note", "chosen": {"evaluation": 2}}
-    entries = [{"kind": "baseline", "measurement": {"trial": "e", "job_s": 4.0}}, evaluation(1), evaluation(2), chosen]
+    entries = [
+        {"kind": "baseline", "workload_seed": SEED, "measurement": {"trial": "e", "job_s": 4.0}},
+        evaluation(1),
+        evaluation(2),
+        chosen,
+    ]
     data = {"policy": "p2", "tunables": {}, "passed": True, "token": "scp1.x", "guest_s": 7.0}
     append_line(tmp_path / "tools.jsonl", {"kind": "call", "tool": "submit_policy", "data": data})
     (tmp_path / "summary.json").write_text(json.dumps({"model": "offline-rules"}))
@@ -32,7 +39,7 @@ def run(tmp_path):
         lines=[(str(number), one) for number, one in enumerate(entries) if one["kind"] != "note"],
         target=SCHED,
         agent="sched_agent",
-        settings=SimpleNamespace(budget=SimpleNamespace(virtual_s=None)),
+        settings=SimpleNamespace(seed=1, budget=SimpleNamespace(virtual_s=None)),
     )
 
 
@@ -44,6 +51,11 @@ def test_what_is_borne_out_is_accepted(run):
     assert told(run) == []
     run.settings.budget.virtual_s = 13.0  # 19 in all: the last to begin did so at 12 or more
     assert told(run) == []
+
+
+def test_a_run_of_another_seed_is_refused(run):
+    run.settings.seed = 2
+    assert "with the run's seed, 2, it is 899339824" in told(run)[0]
 
 
 @pytest.mark.parametrize("number", [0, -1, 3, None, 1.5])

@@ -275,11 +275,25 @@ def another_machine_than_the_suite(entry):
     edit_config(entry, change)
 
 
+def lucky_run_for_another_seed(entry):
+    """Every trial is true, and gives the same again."""
+    for name in ("record.jsonl", "summary.json", "best.json"):
+        shutil.copy(entry / RUN / name, entry / "runs/schbench_s2" / name)
+    for name in ("summary.json", "best.json"):
+        path = entry / "runs/schbench_s2" / name
+        told = json.loads(path.read_text())
+        told |= {key: 2 for key in ("seed", "run_seed") if key in told}
+        path.write_text(json.dumps(told))
+    shutil.copytree(entry / RUN / "sources", entry / "runs/schbench_s2/sources", dirs_exist_ok=True)
+
+
 def target_in_the_command(entry):
     edit_config(entry, lambda config: config["agent"].update(samplers=[{"_target_": "os.abort"}]))
 
 
 TAMPERINGS = [
+    (lucky_run_for_another_seed, Kind.TRIAL, "runs/schbench_s2/record.jsonl", "with the run's seed, 2"),
+    (lucky_run_for_another_seed, Kind.DUPLICATE, "runs/schbench_s2", "the very trials of that in runs/schbench_s1"),
     (result_of_no_trial, Kind.TRIAL, f"{RUN}/record.jsonl line", "of no trial"),
     (kernel_out_of_the_entry, Kind.CONFIG, f"{RUN}/config.yaml", "machine.kernel"),
     (objective_with_a_negative_weight, Kind.CONFIG, f"{RUN}/config.yaml", "objective"),
