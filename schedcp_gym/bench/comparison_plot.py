@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schedcp_gym.bench.comparison import Comparison, curves, profiles
-from schedcp_gym.bench.plot import SHARPNESS, WIDTH
+from schedcp_gym.bench.plot import SHARPNESS, WIDTH, Embedded
 
 if TYPE_CHECKING:
     import altair as alt
@@ -25,7 +25,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     panels += [_curve([row for row in rows if row["by"] == by], title) for by, title in AXES.items() if rows]
     chart = alt.vconcat(*panels).resolve_scale(color="shared")
     if path.suffix == ".html":
-        chart.save(str(path), inline=True)
+        chart.save(str(path), inline=True, json_kwds={"cls": Embedded})
     else:
         chart.save(str(path), scale_factor=SHARPNESS)
 

@@ -1,5 +1,6 @@
 """A suite as a picture: a page to look into (``.html``), or an image (``.png``, ``.svg``, ``.pdf``)."""
 
+import json
 import math
 import os
 import statistics
@@ -21,6 +22,14 @@ BAR, GAP = 12, 10
 TOLD = ("workload", "policy", "seeds", "metric", "values", "outcome")
 #: Pixels of an image for each of the chart's.
 SHARPNESS = 2
+
+
+class Embedded(json.JSONEncoder):
+    """JSON for a page's script: names are anybody's, and ``</script>`` in one would end the script."""
+
+    def encode(self, o: Any) -> str:
+        """As text in which no tag can begin; it is the same value."""
+        return super().encode(o).replace("<", "\\u003c")
 
 
 def check_path(path: Path) -> None:
@@ -58,7 +67,7 @@ def write_plot(results: Sequence[Result], path: Path) -> None:
     if chart is None:
         raise BadInput("nothing to plot: no policy but EEVDF was ok, and no workload with a known bound")
     if path.suffix == ".html":
-        chart.save(str(path), inline=True)  # whole in itself: the browser fetches nothing
+        chart.save(str(path), inline=True, json_kwds={"cls": Embedded})  # whole in itself: the browser fetches nothing
     else:
         chart.save(str(path), scale_factor=SHARPNESS)
 

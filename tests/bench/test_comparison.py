@@ -64,3 +64,11 @@ def test_csv_rows_and_picture(tmp_path):
     text = (tmp_path / "agents.svg").read_text()
     assert "EEVDF against EEVDF" in text
     assert "share of runs above" in text
+
+
+def test_names_cant_end_a_pages_script(tmp_path):
+    evil = "</script><script>alert(1)</script>"
+    write_comparison(compare_scores([score(evil, "a", seed, 0.1) for seed in (1, 2)], {}), tmp_path / "agents.html")
+    text = (tmp_path / "agents.html").read_text()
+    assert evil not in text
+    assert r"\u003c/script>\u003cscript>alert(1)" in text
