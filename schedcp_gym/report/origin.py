@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schedcp_gym.lab import catalogue
-from schedcp_gym.leaderboard.claim import ClaimedRun
+from schedcp_gym.leaderboard.claim import ClaimedRun, read_source
 from schedcp_gym.spec import Policy, source_sha256
 
 Entry = Mapping[str, Any]
@@ -71,7 +71,7 @@ def _bred(run: ClaimedRun, policy: Policy, notes: Sequence[Entry]) -> Iterator[t
             sha256 = births.get(parent, {}).get("source_sha256", mine)
             # A child may have changed a value only; then it is no source's child.
             if sha256 != mine and sha256 in run.sources:
-                yield f"{sha256[:12]} of this run", run.sources[sha256].read_text()
+                yield f"{sha256[:12]} of this run", read_source(run.sources[sha256])
 
 
 def _planned(policy: Policy, notes: Sequence[Entry]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Writes the page: one file with all that it needs."""
 
 import math
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from markupsafe import Markup
 from schedcp_gym.envs.render import times_text, tunables_text
 from schedcp_gym.report import charts
 from schedcp_gym.report.found import Found
+from schedcp_gym.report.timeline import Timeline
 from schedcp_gym.run.heldout import Interval
 from schedcp_gym.run.record import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: What is shown of a timeline: a stretch in which single slices can be told apart.
+STRETCH_US = 100_000.0
 
 
 @dataclass(frozen=True)
@@ -24,23 +28,21 @@ class Drawn:
     found: Found
     curve: Markup
     latencies: list[tuple[str, Markup]]
+    timeline: Markup | None
 
 
-def write_report(folders: Sequence[Path], path: Path) -> None:
-    """Writes the page about some runs.
+def write_report(runs: Sequence[Found], path: Path, timelines: Mapping[Path, Sequence[Timeline]]) -> None:
+    """Writes the page about some runs, as :func:`render` makes it."""
+    write_whole(path, render(runs, timelines))
+
+
+def render(runs: Sequence[Found], timelines: Mapping[Path, Sequence[Timeline]] = types.MappingProxyType({})) -> str:
+    """The page about some runs.
 
     Args:
-        folders: Runs' folders.
-        path: The page.
-
-    Raises:
-        SchedcpError: A run's file is missing or damaged.
+        runs: The runs.
+        timelines: Of EEVDF and the best, by the run's folder; for none, some or all of them.
     """
-    write_whole(path, render([Found(folder) for folder in folders]))
-
-
-def render(runs: Sequence[Found]) -> str:
-    """The page about some runs."""
     from plotly.offline import get_plotlyjs
 
     environment = jinja2.Environment(
@@ -57,17 +59,19 @@ def render(runs: Sequence[Found]) -> str:
         "settings": lambda tunables: tunables_text(list(tunables.items())) or "defaults",
     }
     style = (TEMPLATES / "style.css").read_text()
-    drawn = [_draw(found, number) for number, found in enumerate(runs, 1)]
+    drawn = [_draw(found, number, timelines.get(found.run.folder, ())) for number, found in enumerate(runs, 1)]
     page = environment.get_template("report.html")
-    return page.render(runs=drawn, style=Markup(style), plotly=Markup(get_plotlyjs()))
+    return page.render(runs=drawn, timelines=timelines, style=Markup(style), plotly=Markup(get_plotlyjs()))
 
 
-def _draw(found: Found, number: int) -> Drawn:
+def _draw(found: Found, number: int, lines: Sequence[Timeline]) -> Drawn:
     latencies = [
         (each.name, Markup(charts.as_html(charts.latency(each), f"latency-{number}-{place}")))
         for place, each in enumerate(found.percentiles, 1)
     ]
-    return Drawn(found, Markup(charts.as_html(charts.learning_curve(found), f"curve-{number}")), latencies)
+    curve = Markup(charts.as_html(charts.learning_curve(found), f"curve-{number}"))
+    timeline = Markup(charts.as_html(charts.timeline(lines, STRETCH_US), f"timeline-{number}")) if lines else None
+    return Drawn(found, curve, latencies, timeline)
 
 
 def _span(gained: Interval) -> str:

@@ -223,3 +223,30 @@ def test_a_browser_draws_it_without_errors(finished, tmp_path):
         assert tab.locator("table.heldout tbody tr").count() > 5
         browser.close()
     assert told == []
+
+
+def test_the_timeline_is_of_both_and_keeps_the_cpus_apart(mine, tmp_path):
+    page, trace = tmp_path / "page.html", tmp_path / "trace.json"
+    done = CliRunner().invoke(app, ["report", str(mine), "--out", str(page), "--perfetto", str(trace)])
+    assert done.exit_code == 0, done.output
+    assert 'aria-label="Timeline of each CPU"' in page.read_text()
+    events = json.loads(trace.read_text())["traceEvents"]
+    processes = [event["args"]["name"] for event in events if event["name"] == "process_name"]
+    assert processes == ["eevdf", json.loads((mine / "best.json").read_text())["policy"]]
+    for process in (1, 2):
+        for cpu in (0, 1):
+            ours = [event for event in events if event["ph"] == "X" and (event["pid"], event["tid"]) == (process, cpu)]
+            ends = [event["ts"] + event["dur"] for event in ours]
+            assert len(ours) > 100
+            assert "schbench-worker" in {event["name"] for event in ours}
+            # A CPU runs one task at a time (times are rounded to a nanosecond).
+            assert all(begin["ts"] >= end - 0.002 for begin, end in zip(ours[1:], ends, strict=False))
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="apt-get install chromium")
+def test_it_is_printed(mine, tmp_path):
+    out, printed = tmp_path / "page.html", tmp_path / "page.pdf"
+    done = CliRunner().invoke(app, ["report", str(mine), "--out", str(out), "--pdf", str(printed)])
+    assert done.exit_code == 0, done.output
+    assert printed.read_bytes().startswith(b"%PDF-")
+    assert printed.stat().st_size > 50_000
