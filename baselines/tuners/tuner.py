@@ -9,7 +9,7 @@ from schedcp_gym.baselines.briefing import task_of
 from schedcp_gym.baselines.points import Arm, Point, arms_of, choices_of, measure
 from schedcp_gym.baselines.tuners.search import MakesSampler, TunerSearch
 from schedcp_gym.baselines.tuners.space import SPACES
-from schedcp_gym.baselines.tuners.warm import known_points, read_results
+from schedcp_gym.baselines.tuners.warm import known_points, read_results, screened
 from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.digest import digest
 
@@ -22,8 +22,8 @@ class Tuner(Agent):
     policy is told with its reward, the lowest there is.
 
     All points are of the task's own scale: an environment has one, and its budget counts evaluations, whatever their
-    scale, so a cheap look first, at ``smoke``, would either be free or cost as much as a whole one. ``warm_start``
-    gives it results of earlier measurements, by which it must not be compared with agents that have none.
+    scale. ``warm_start`` gives it results of earlier measurements, by which it must not be compared with agents that
+    have none: those at the task's scale it knows from the start, those at cheaper scales prune (``screened``).
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Tuner(Agent):
         names: int = 8,
         batch: int = 4,
         warm_start: str | None = None,
+        screened: int | None = None,
     ) -> None:
         """Sets what can be set.
 
@@ -47,6 +48,8 @@ class Tuner(Agent):
             names: How many processes a text tunable may name, those with most CPU time under EEVDF.
             batch: Points that are asked for at once.
             warm_start: A file of results, as ``schedcp-gym repository export`` writes it, or a folder of such files.
+            screened: How many policies are searched at all, those best at a cheaper scale by ``warm_start``; see
+                :func:`~schedcp_gym.baselines.tuners.warm.screened`. None: all.
 
         Raises:
             BadInput: A value is not allowed, or there is no such space.
@@ -60,11 +63,14 @@ class Tuner(Agent):
             ("shortlist", shortlist, 1),
             ("names", names, 0),
             ("batch", batch, 1),
+            ("screened", screened, 1),
         ):
             if value is not None and value < least:
                 raise BadInput(f"agent.{name} must be {least} or more, not {value}")
         if shortlist is not None and at_defaults is not None and shortlist > at_defaults:
             raise BadInput(f"agent.shortlist={shortlist} chooses from agent.at_defaults={at_defaults}: not so many")
+        if screened is not None and warm_start is None:
+            raise BadInput("agent.screened goes by results at a cheaper scale: agent.warm_start=FILE names them")
         self.sampler = sampler
         self.space = SPACES[space]
         self.at_defaults = at_defaults
@@ -72,6 +78,7 @@ class Tuner(Agent):
         self.names = names
         self.batch = batch
         self.warm_start = warm_start
+        self.screened = screened
 
     def run(self, given: Assignment) -> None:
         """Asks, measures and tells until the budget is spent.
@@ -80,8 +87,7 @@ class Tuner(Agent):
             BadInput: The sampler needs a package that is not installed.
         """
         given.env.reset(seed=given.seed)
-        arms = arms_of(choices_of(given), self.names)
-        known = self._known(given, arms)
+        arms, known = self._start(given)
         search = TunerSearch(
             arms,
             self.sampler,
@@ -101,12 +107,18 @@ class Tuner(Agent):
                 ) from error
             search.tell(measure(given, points))
 
-    def _known(self, given: Assignment, arms: Sequence[Arm]) -> list[tuple[Point, float]]:
-        """What is known before the first measurement; the record says that, and from where."""
+    def _start(self, given: Assignment) -> tuple[Sequence[Arm], list[tuple[Point, float]]]:
+        """What is searched, and what of it is known before the first measurement; the record says both."""
+        task, choices = task_of(given), choices_of(given)
+        arms: Sequence[Arm] = arms_of(choices, self.names)
         if self.warm_start is None:
-            return []
-        known = known_points(read_results(Path(self.warm_start)), task_of(given), choices_of(given), arms)
+            return arms, []
+        results = read_results(Path(self.warm_start))
+        if self.screened is not None:
+            arms = screened(results, task, choices, arms, self.screened)
+            given.note({"screened": [arm.policy for arm in arms]})
+        known = known_points(results, task, choices, arms)
         plain = [[point.policy, dict(point.numbers), reward] for point, reward in known]
         # The points' digest too: a run does not go on from other results than it began with.
         given.note({"warm_start": self.warm_start, "points": len(known), "points_sha256": digest(plain)})
-        return known
+        return arms, known

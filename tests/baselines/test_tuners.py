@@ -12,12 +12,13 @@ from schedcp_gym.baselines.references.oracle import Oracle
 from schedcp_gym.baselines.tuners.search import TunerSearch
 from schedcp_gym.baselines.tuners.space import Conditional, Flat
 from schedcp_gym.baselines.tuners.tuner import Tuner
-from schedcp_gym.baselines.tuners.warm import known_points, read_results
+from schedcp_gym.baselines.tuners.warm import known_points, read_results, screened
 from schedcp_gym.envs.choice import load_choices
 from schedcp_gym.paths import PACKAGE
 from schedcp_gym.run.app import main
 from schedcp_gym.run.record import Record
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.digest import policy_id
 
 REPOSITORY = PACKAGE.parent / "results" / "repository"
 SLICE = Axis("slice_us", 100, 100_000, log=True, default=3000)
@@ -143,6 +144,25 @@ def test_recorded_results_of_the_library_are_known_on_their_own_task_only():
     assert known([{**one, "values": {"favour": "ember"}}]) == []
 
 
+def test_results_at_a_cheaper_scale_prune_but_not_who_can_name_a_process():
+    choices = load_choices()
+    arms = arms_of(choices, names=8)
+    results = read_results(REPOSITORY)
+
+    def passed(scale, most=3):
+        task = gym.make("SchedCP/Schbench-Tune-v0", scale=scale).unwrapped
+        return {arm.policy for arm in screened(results, task, choices, arms, most)}
+
+    every = {arm.policy for arm in arms}
+    rewards = {each["policy"]: each["reward"] for each in results if each["workload"] == "schbench"}
+    names = {policy_id(choice.source, {}): choice.name for choice in choices}
+    unnamed = {names[key]: reward for key, reward in rewards.items() if names[key] not in ("layers", "ljf")}
+    best = sorted(unnamed, key=lambda name: -unnamed[name])[:3]
+    assert passed("standard") == passed("full") == {*best, "layers", "ljf"}
+    assert passed("smoke") == every  # nothing is cheaper
+    assert passed("standard", most=99) == every
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"kind": "policy"}'])
 def test_a_warm_start_without_results_is_told(tmp_path, text):
     (tmp_path / "some.jsonl").write_text(text)
@@ -167,6 +187,7 @@ def test_every_policy_of_the_catalogue_but_eevdf_is_an_arm():
         ({"space": "round"}, "agent.space must be one of conditional, flat"),
         ({"batch": 0}, "agent.batch must be 1 or more"),
         ({"at_defaults": 2, "shortlist": 3}, "chooses from agent.at_defaults=2"),
+        ({"screened": 3}, "agent.warm_start=FILE"),
         ({"sampler": None}, "must name a class of optuna.samplers"),
     ],
 )
