@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from schedcp_gym.cli.bench import WorkersOption
 from schedcp_gym.cli.options import NOT_OK, CpusOption, JsonOption, KernelOption, RayOption, ScaleOption
 from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale
 
@@ -25,7 +26,6 @@ table_app = typer.Typer(
     help="Tables of real measurements, which the environments SchedCP/<Workload>-Table-v0 answer from.",
     no_args_is_help=True,
 )
-WorkersOption = Annotated[int | None, typer.Option(min=1, max=64, help="Trials at once; the host's CPUs if not given.")]
 
 
 def register(app: typer.Typer) -> None:

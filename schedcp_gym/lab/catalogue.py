@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +110,19 @@ def _workload_digest(declaration: Path, shared: list[Any]) -> str:
     return digest([own, *(file_digest(_shared_file(declaration, name)) for name in shared)]) if shared else own
 
 
-def find_objective(workload: Workload, name: str | Objective | None) -> Objective:
-    """A workload's objective of that name; its own if there is no name. An objective is itself.
+def find_objective(workload: Workload, name: str | Objective | Mapping[str, Any] | None) -> Objective:
+    """A workload's objective of that name; its own if there is no name. An objective, or its fields, is itself.
 
     Raises:
         BadInput: It declares no such objective.
+        ValueError: The fields are none of an objective.
     """
     if name is None:
         return workload.objective
     if isinstance(name, Objective):
         return name
+    if isinstance(name, Mapping):
+        return Objective(**name)
     if name not in workload.objectives:
         raise unknown(f"objective of {workload.name}", name, workload.objectives)
     return workload.objectives[name]

@@ -1,7 +1,6 @@
 """A run in an entry, as it is claimed: read, and not believed."""
 
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,7 @@ class ClaimedRun:
     @functools.cached_property
     def objective(self) -> Objective:
         """What counted as better."""
-        given = self.settings.objective
-        return Objective(**given) if isinstance(given, Mapping) else catalogue.find_objective(self.workload, given)
+        return catalogue.find_objective(self.workload, self.settings.objective)
 
     @property
     def lines(self) -> list[tuple[str, Entry]]:

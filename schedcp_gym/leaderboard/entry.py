@@ -83,9 +83,9 @@ def is_derived(key: str) -> bool:
     return key not in _FREE
 
 
-def file_digests(entry: Path) -> dict[str, str]:
-    """SHA-256 (hex) of each file but ``entry.json``, by its path in the entry."""
-    paths = sorted(path for path in entry.rglob("*") if path.is_file() and path != entry / MANIFEST)
+def file_digests(entry: Path, part: str = "") -> dict[str, str]:
+    """SHA-256 (hex) of each file but ``entry.json``, by its path in the entry; of one folder if named."""
+    paths = sorted(path for path in (entry / part).rglob("*") if path.is_file() and path != entry / MANIFEST)
     return {path.relative_to(entry).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -99,6 +99,7 @@ def derived(entry: Path, runs: Sequence[ClaimedRun]) -> dict[str, Any]:
         raise SchedcpError(f"{entry}: there are no runs in it")
     scores = [_score(run) for run in runs]
     first = runs[0]
+    model = summary_of(first).get("model")
     agents = {score.agent for score in scores}
     if len(agents) > 1 or len({run.agent for run in runs}) > 1:
         raise SchedcpError(f"{entry}: its runs are of several agents: {', '.join(sorted(agents))}")
@@ -111,13 +112,13 @@ def derived(entry: Path, runs: Sequence[ClaimedRun]) -> dict[str, Any]:
             "target": first.target,
             "sha256": agent_digest(entry),
         },
-        "model": summary_of(first).get("model"),
+        "model": model,
         "suite": first.suite,
         "scale": first.settings.scale.value,
         "clock": first.settings.machine.clock.value,
         "budget": {name: value for name, value in first.config["budget"].items() if value is not None},
         "digests": common_digests(runs),
-        "command": command(runs, asks_model=bool(summary_of(first).get("model"))),
+        "command": command(runs, asks_model=bool(model)),
         **_figures(figures, scores),
         "runs": [_run(run, score) for run, score in zip(runs, scores, strict=True)],
     }
@@ -125,8 +126,7 @@ def derived(entry: Path, runs: Sequence[ClaimedRun]) -> dict[str, Any]:
 
 def agent_digest(entry: Path) -> str:
     """SHA-256 (hex) of the agent's code in an entry."""
-    digests = file_digests(entry)
-    return digest({name: sha256 for name, sha256 in digests.items() if name.startswith(f"{AGENT}/")})
+    return digest(file_digests(entry, AGENT))
 
 
 def common_digests(runs: Sequence[ClaimedRun]) -> dict[str, list[str]]:

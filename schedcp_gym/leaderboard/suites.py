@@ -38,10 +38,10 @@ def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
         yield Refusal(Kind.CONFIG, runs[0].file(CONFIG), f"there is no suite {suite}")
         return
     config = suite_config(suite)
-    for workload, seed in suite_tasks(config):
+    wanted = suite_tasks(config)
+    for workload, seed in wanted:
         if (workload, seed) not in tasks:
             yield Refusal(Kind.MISSING, "runs", f"lacks the run on {workload} with seed {seed} of the suite {suite}")
-    wanted = set(suite_tasks(config))
     for run in runs:
         if (run.workload.name, run.settings.seed) not in wanted:
             why = f"{run.workload.name} with seed {run.settings.seed} is not in the suite {suite}"

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from schedcp_gym.envs.render import times_text, tunables_text
+from schedcp_gym.pages import templates
 from schedcp_gym.report import charts
 from schedcp_gym.report.found import Found
 from schedcp_gym.report.timeline import Timeline
@@ -45,13 +45,7 @@ def render(runs: Sequence[Found], timelines: Mapping[Path, Sequence[Timeline]] =
     """
     from plotly.offline import get_plotlyjs
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,  # sources and names are anybody's text
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES)
     environment.filters |= {
         "times": times_text,
         "span": _span,

@@ -124,10 +124,7 @@ class _Run:
         self.entries = read_lines(folder / "record.jsonl")
         self.costs: RunCosts = read_costs(folder, prices)
         self.workload = catalogue.load_workload(self.settings.workload.name)
-        given = self.settings.objective
-        self.objective = (
-            Objective(**given) if isinstance(given, Mapping) else catalogue.find_objective(self.workload, given)
-        )
+        self.objective = catalogue.find_objective(self.workload, self.settings.objective)
 
     @property
     def task(self) -> str:

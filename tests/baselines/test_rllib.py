@@ -28,7 +28,7 @@ from schedcp_gym.paths import PACKAGE
 from schedcp_gym.spec import BadInput, MissingTool
 
 WITHOUT = "needs the extra rl: make test-rl, or pip install -e '.[rl]'"
-#: Ours if it is there: the real measurements of a table answer at once.
+#: The real measurements of a table answer at once.
 TABLE = "SchedCP/Schbench-Table-v0"
 
 
@@ -244,8 +244,6 @@ def test_what_is_best_is_learnt_from_what_is_seen(rl, method, steps, settings, t
 
 
 def test_learning_beats_uniform_actions_on_a_table(rl, tmp_path):
-    if TABLE not in gym.registry:
-        pytest.skip(f"there is no {TABLE}: schedcp-gym table record schbench")
     told = json.loads(train("ppo", TABLE, "--steps", 6000, "--out", tmp_path, "--json", "--random-episodes", 200))
     assert told["gain"]["low"] > 0
 

@@ -13,6 +13,7 @@ from schedcp_gym.leaderboard.claim import ClaimedRun
 from schedcp_gym.leaderboard.entry import read_manifest
 from schedcp_gym.leaderboard.refusal import Refusal
 from schedcp_gym.leaderboard.site.chart import Curve, curve_of
+from schedcp_gym.pages import templates
 from schedcp_gym.run.summary import best_of
 from schedcp_gym.spec import BadInput
 
@@ -154,15 +155,7 @@ def _page(entry: Path, runs: Sequence[ClaimedRun], name: str) -> Page:
 
 
 def _environment() -> "jinja2.Environment":
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,  # sources and names are anybody's text
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES)
     environment.filters |= {
         "times": lambda score: "–" if score is None else f"{math.exp(score):.3f}×",
         "count": lambda value: "–" if value is None else f"{value:,.0f}",
