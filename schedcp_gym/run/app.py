@@ -12,6 +12,7 @@ import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ValidationError
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             raise BadInput(_agents_text())
         _check_suite(words)
         sys.argv = [COMMAND, *words]
+        _failed.clear()
         _hydra_main()
     except KeyboardInterrupt as interrupt:
         print(interrupt.args[0] if interrupt.args else "interrupted", file=sys.stderr)
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         if error.filename is None:
             return _told(error)
         return _told(SchedcpError(f"{error.filename} can't be the run's folder: {error.strerror}; use another run.dir"))
-    return 0
+    return _tell_failed()
 
 
 def _check_suite(words: Sequence[str]) -> None:
@@ -74,6 +76,21 @@ class _Ended(BaseException):
         self.problem = problem
 
 
+#: What went wrong in runs of a sweep, and where.
+_failed: list[tuple[Path, Exception]] = []
+
+
+def _tell_failed() -> int:
+    """What failed in a sweep, once more at its end, each reason once."""
+    status = 0
+    for text in dict.fromkeys(str(error) for _folder, error in _failed):
+        folders = [folder.name for folder, error in _failed if str(error) == text]
+        first = next(error for _folder, error in _failed if str(error) == text)
+        print(f"failed: {len(folders)} runs ({folders[0]}{' …' if len(folders) > 1 else ''}):", file=sys.stderr)
+        status = max(status, _told(first))
+    return status
+
+
 def _told(error: Exception) -> int:
     if isinstance(error, OSError) and not isinstance(error, HydraException):  # some of Hydra's are both
         error = SchedcpError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
@@ -87,7 +104,11 @@ def _hydra_main(config: DictConfig) -> None:
     try:
         _run(config)
     except (SchedcpError, OmegaConfBaseException, OSError) as error:
-        raise _Ended(error) from error
+        if HydraConfig.get().mode is not RunMode.MULTIRUN:
+            raise _Ended(error) from error
+        # One agent whose extra is missing must not keep a night's sweep from the others.
+        _failed.append((Path(HydraConfig.get().runtime.output_dir), error))
+        _told(error)
 
 
 def _run(config: DictConfig) -> None:

@@ -47,3 +47,11 @@ def test_variants_that_are_none_are_told():
 def test_a_suite_is_no_single_run(capsys):
     assert main(["+agent=eevdf", "suite=smoke"]) == 2
     assert "add -m" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_does_not_end_the_sweep(capsys, tmp_path):
+    words = ["-m", "+agent=eevdf,random_search", "machine.cpus=0,99", f"hydra.sweep.dir={tmp_path}"]
+    assert main(words) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("machine.cpus: ") for line in told) == 4 + 2  # as it happens, and once more at the end
+    assert sum(line.startswith("failed: 2 runs (") for line in told) == 2
