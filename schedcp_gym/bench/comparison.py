@@ -19,8 +19,10 @@ from schedcp_gym.spec import REWARD_LIMIT
 
 #: Improvement ratios at which the performance profile is told in tables.
 RATIOS = (0.95, 1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0)
-#: Points of a drawn profile and of a curve over guest seconds.
+#: Points of a drawn profile and of a curve.
 POINTS = 61
+#: What a search takes: a learning curve for each.
+SPENT = ("evaluations", "virtual_s", "tokens", "usd")
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,15 @@ class Step:
         evaluations: So many are done.
         virtual_s: Guest seconds they took, baselines included.
         best: The highest reward so far; the worst there is if no policy has run to its end.
+        tokens: Of the language model, up to it; None without a model, or where the record doesn't say.
+        usd: Dollars; None also where a price is not known.
     """
 
     evaluations: int
     virtual_s: float
     best: float
+    tokens: float | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -192,16 +198,18 @@ def profiles(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def curves(comparison: Comparison) -> list[dict[str, Any]]:
-    """How searches went, as rows: the interquartile mean of the best reward so far, over evaluations and guest seconds.
+    """How searches went, as rows: the interquartile mean of the best reward so far, over what it took (``SPENT``).
 
     It is what the search saw, not the score: the best of several on the search's own seed. A search that has ended
-    keeps its best.
+    keeps its best. Tokens and dollars are of agents that spent some, in all of their runs.
     """
     rows = []
     for agent, mine in _grouped(comparison.scores, lambda one: one.agent).items():
         searches = [one for one in mine if one.steps]
-        for by in ("evaluations", "virtual_s") if searches else ():
-            last = max(getattr(one.steps[-1], by) for one in searches)
+        for by in SPENT:
+            ends = [getattr(one.steps[-1], by) for one in searches]
+            if not ends or None in ends or not (last := max(ends)):
+                continue
             grid = range(1, int(last) + 1) if by == "evaluations" else np.linspace(0, last, POINTS)[1:]
             for at in grid:
                 reached = _by_task(searches, functools.partial(_best_at, by, float(at)))
@@ -211,7 +219,7 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _best_at(by: str, at: float, score: Score) -> float:
-    return max((step.best for step in score.steps if getattr(step, by) <= at), default=-REWARD_LIMIT)
+    return max((step.best for step in score.steps if (getattr(step, by) or 0.0) <= at), default=-REWARD_LIMIT)
 
 
 def _figures(agent: str, scores: Sequence[Score], best: Mapping[str, float], confidence: float) -> Figures:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.bench.comparison import Comparison, curves, profiles
+from schedcp_gym.bench.comparison import SPENT, Comparison, curves, profiles
 from schedcp_gym.bench.plot import SHARPNESS, WIDTH, Embedded
 
 if TYPE_CHECKING:
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 HEIGHT = 240
 #: Pixels of an agent's row.
 ROW = 24
-AXES = {"evaluations": "evaluations", "virtual_s": "guest seconds of the search"}
+AXES = {
+    "evaluations": "evaluations",
+    "virtual_s": "guest seconds of the search",
+    "tokens": "tokens of the language model",
+    "usd": "dollars of the language model",
+}
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -22,7 +27,8 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 
     panels: list[Any] = [_intervals(comparison), _profile(comparison)]
     rows = curves(comparison)
-    panels += [_curve([row for row in rows if row["by"] == by], title) for by, title in AXES.items() if rows]
+    drawn = {by: [row for row in rows if row["by"] == by] for by in SPENT}
+    panels += [_curve(mine, AXES[by]) for by, mine in drawn.items() if mine]
     chart = alt.vconcat(*panels).resolve_scale(color="shared")
     if path.suffix == ".html":
         chart.save(str(path), inline=True, json_kwds={"cls": Embedded})

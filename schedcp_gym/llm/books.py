@@ -54,10 +54,14 @@ class Books:
         with self._changed:
             return totals(self.ledger.entries)
 
+    def so_far(self) -> Totals:
+        """What this process has come past: the same at the same place of a run, however often that was interrupted."""
+        with self._changed:
+            return totals(self.ledger.reached)
+
     def left(self) -> dict[str, float | None]:
         """What is left of each limit, as this process has come past; None where there is none."""
-        with self._changed:
-            so_far = totals(self.ledger.reached)
+        so_far = self.so_far()
         used = {"calls": so_far.calls, "tokens": so_far.tokens, "usd": so_far.usd, "host_s": so_far.host_s}
         limits = {name: getattr(self.budget, name) for name in used}
         return {name: None if limit is None else max(0.0, limit - used[name]) for name, limit in limits.items()}

@@ -39,6 +39,13 @@ def spent_text(limit: str, budget: RunBudget) -> str:
     return f"the language model's budget ({name}={getattr(budget, LLM_LIMITS[limit])})"
 
 
+def spent_so_far(client: Client) -> dict[str, Any]:
+    """What the run's models have taken up to here, for its record; ``usd`` is None where a price is not known."""
+    sums = client.books.so_far()
+    names = ("calls", "prompt_tokens", "completion_tokens")
+    return {**{name: getattr(sums, name) for name in names}, "usd": None if sums.unpriced else sums.usd}
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a run's language models took.

@@ -15,6 +15,8 @@ from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial, so
 _ADAPTER = TypeAdapter(Measurement)
 #: What all measurements of a run have in common; a run does not go on where these have changed.
 COMMON_DIGESTS = ("image", "machine", "qemu", "workload", "runner", "clang")
+#: Parts of an entry that may be others when a run goes on: the host's, and what a model takes at the prices of the day.
+NOT_EXACT = ("host", "llm")
 
 
 class Record:
@@ -132,7 +134,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _exact(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "host"}
+    return {key: value for key, value in entry.items() if key not in NOT_EXACT}
 
 
 def _gist(entry: dict[str, Any]) -> str:

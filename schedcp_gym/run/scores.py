@@ -168,7 +168,7 @@ class _Run:
             virtual_s=self.costs.guest_s,
             tokens=spent.tokens,
             usd=spent.usd,
-            steps=tuple(steps_of(self.entries)),
+            steps=tuple(steps_of(self.entries, self.costs.prices)),
         )
 
     def _to_bound(self) -> float | None:
@@ -209,8 +209,8 @@ def by_seed(entries: Iterable[Entry], workload: str) -> dict[int, list[Entry]]:
     return found
 
 
-def steps_of(entries: Iterable[Entry]) -> Iterable[Step]:
-    """How a search went, out of its record."""
+def steps_of(entries: Iterable[Entry], prices: Prices | None = None) -> Iterable[Step]:
+    """How a search went, out of its record; tokens at some prices, or at what was charged for them."""
     evaluations, virtual_s, best = 0, 0.0, -REWARD_LIMIT
     known: set[str] = set()
     for entry in entries:
@@ -225,7 +225,15 @@ def steps_of(entries: Iterable[Entry]) -> Iterable[Step]:
         virtual_s += measured["job_s"] or 0.0
         if entry["outcome"] == "ok":
             best = max(best, float(entry["reward"]))
-        yield Step(evaluations, virtual_s, best)
+        yield Step(evaluations, virtual_s, best, *_llm_spent(entry.get("llm"), prices))
+
+
+def _llm_spent(spent: Mapping[str, Any] | None, prices: Prices | None) -> tuple[float | None, float | None]:
+    """Tokens and dollars."""
+    if spent is None:
+        return None, None
+    prompt, completion = spent["prompt_tokens"], spent["completion_tokens"]
+    return prompt + completion, spent["usd"] if prices is None else prices.usd(prompt, completion)
 
 
 _ADAPTER = TypeAdapter(Measurement)

@@ -17,10 +17,10 @@ from schedcp_gym.envs.observation import nameable
 from schedcp_gym.envs.registration import kinds
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
-from schedcp_gym.llm import LlmBudgetSpent
+from schedcp_gym.llm import Client, LlmBudgetSpent
 from schedcp_gym.run.course import Course, course_of, write_course
 from schedcp_gym.run.heldout import Pair, compare, variant_tasks
-from schedcp_gym.run.model import open_client, read_cost, shown_as, spent_text
+from schedcp_gym.run.model import open_client, read_cost, shown_as, spent_so_far, spent_text
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
 from schedcp_gym.run.show import Display, cost_table, result_table
@@ -58,6 +58,7 @@ class Run:
         self.task = self._make_task()
         variant_tasks(self.task, settings.heldout)  # a wrong one is better told before the search
         self._names: dict[tuple[str, str], str] = {}
+        self._client: Client | None = None
         self.ended_by = "interrupted"
 
     def carry_out(self) -> None:
@@ -130,7 +131,7 @@ class Run:
         def note(fields: dict[str, Any]) -> None:
             self.record.add({**fields, "kind": "note"})
 
-        client = open_client(settings, self.folder, tell) if self.agent.uses_llm else None
+        client = self._client = open_client(settings, self.folder, tell) if self.agent.uses_llm else None
         tools = None
         if self.agent.uses_tools:
             tools = opened.enter_context(
@@ -160,6 +161,8 @@ class Run:
     def _measured(self, entry: dict[str, Any], policy: Policy) -> None:
         known = self._names.get(_identity(entry["source_sha256"], entry["tunables"]))
         entry = {**entry, "policy": known} if known else entry
+        if self._client and entry["kind"] == "evaluation":
+            entry = {**entry, "llm": spent_so_far(self._client)}
         self.record.add(entry, policy)
         if entry["kind"] == "evaluation":
             self.display.evaluation(entry)

@@ -218,6 +218,9 @@ def search(folder, evaluations, **settings):
 def test_a_search_breeds_measures_once_and_goes_on_after_a_kill(tmp_path):
     entries = search(tmp_path, 6, islands=2, children=1, migrate_every=1)
     evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
+    calls = [entry["llm"]["calls"] for entry in evaluations]
+    assert calls == sorted(calls)
+    assert calls[-1] > 0
     births = [entry for entry in entries if entry["kind"] == "note" and "member" in entry]
     assert len(evaluations) == 6
     assert len({(entry["source_sha256"], str(entry["tunables"])) for entry in evaluations}) == 6

@@ -50,6 +50,16 @@ def test_curves_keep_the_best_and_a_search_without_any_is_the_worst():
     assert [row["at"] for row in rows if row["by"] == "virtual_s"][-1] == 9.0
 
 
+def test_curves_over_tokens_are_of_those_that_spent_some():
+    steps = (Step(1, 2.0, -3.0, 100, 0.0), Step(2, 4.0, 0.5, 200, 0.0))
+    without = (Step(1, 2.0, 0.1),)
+    rows = curves(compare_scores([score("x", "a", 1, 0.1, steps=steps), score("y", "a", 1, 0.1, steps=without)], {}))
+    mine = [row for row in rows if row["by"] == "tokens"]
+    assert {row["agent"] for row in mine} == {"x"}
+    assert (mine[-2]["best_ratio"], mine[-1]["best_ratio"]) == pytest.approx((math.exp(-3), math.exp(0.5)))
+    assert not [row for row in rows if row["by"] == "usd"]
+
+
 def test_profile_falls_from_all_to_none():
     shares = [row["share"] for row in profiles(compare_scores(GOOD, {}))]
     assert shares[0] == 1.0

@@ -6,8 +6,9 @@ import math
 import pytest
 import yaml
 
+from schedcp_gym.llm import Prices
 from schedcp_gym.llm.lines import append_line
-from schedcp_gym.run.scores import read_score
+from schedcp_gym.run.scores import read_score, steps_of
 
 CONFIG = {
     "run": {"agent": "naive_agent"},
@@ -48,3 +49,14 @@ def test_without_variants_there_is_no_score_on_them(failed):
 def test_an_interrupted_run_has_no_score(failed):
     (failed / "summary.json").write_text(json.dumps({"ok": 0, "ended_by": "interrupted"}))
     assert read_score(failed) is None
+
+
+def test_a_step_says_what_the_model_had_taken():
+    spent = {"calls": 2, "prompt_tokens": 1_000_000, "completion_tokens": 10, "usd": None}
+    entry = {"kind": "evaluation", "outcome": "ok", "reward": 0.5, "measurement": {"trial": "t", "job_s": 1.0}}
+    (step,) = steps_of([{**entry, "llm": spent}])
+    assert (step.tokens, step.usd) == (1_000_010, None)
+    (step,) = steps_of([{**entry, "llm": spent}], Prices(prompt_usd=3, completion_usd=100_000))
+    assert step.usd == pytest.approx(4)
+    (step,) = steps_of([entry])
+    assert (step.tokens, step.usd) == (None, None)
