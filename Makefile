@@ -3,12 +3,13 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-rl unit lint docs packages image clean
+.PHONY: run test test-rl nightly unit lint docs packages image clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run   set up, then let sched_agent find better policies than EEVDF for a server and a batch (minutes)"
-	@echo "make test  set up, then run the tests, those that boot the kernel included (a second kernel: pytest -m kernels; Ray: pytest -m cluster)"
+	@echo "make test  set up, then run the tests, those that boot the kernel included"
+	@echo "make nightly  set up, then what takes hours: every command of the documentation, a second kernel, Ray clusters"
 	@echo "make test-rl  set up with PyTorch and RLlib (the extra rl), then the tests of reinforcement learning"
 	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make docs  the documentation, in site/    make clean  remove what was made here"
 
@@ -17,10 +18,13 @@ run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=compression seed=1
 
 test: packages .venv/test image
-	$(PYTHON) -m pytest -n 2 -m "not kernels and not cluster"
+	$(PYTHON) -m pytest -n 2 -m "not kernels and not cluster and not nightly"
 
 test-rl: packages .venv/rl image
 	$(PYTHON) -m pytest tests/baselines -k "rllib or ppo or sac"
+
+nightly: packages .venv/test image
+	$(PYTHON) -m pytest -m "nightly or kernels or cluster"
 
 unit: packages .venv/test
 	$(PYTHON) -m pytest -m "not guest"

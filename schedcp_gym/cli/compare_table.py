@@ -36,7 +36,7 @@ def scores_table(comparison: Comparison) -> Table:
     table = _table("scores on held-out seeds; 1.00x is EEVDF")
     interval = f"{100 * comparison.confidence:g} % interval"
     for heading in ("agent", "runs", "tasks", "below EEVDF", "IQM", interval, "variants", "P(above EEVDF)"):
-        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != "agent")
+        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != "agent", overflow="fold")
     table.add_column("to the bound", justify="right", no_wrap=True)
     table.add_column("to the best", justify="right", no_wrap=True)
     for one in comparison.figures:
@@ -61,7 +61,7 @@ def scores_table(comparison: Comparison) -> Table:
 def profile_table(comparison: Comparison) -> Table:
     """The share of runs above some improvement ratios."""
     table = _table("performance profile: share of runs above")
-    table.add_column("agent")
+    table.add_column("agent", overflow="fold")
     for ratio in RATIOS:
         table.add_column(f"{ratio:g}x", justify="right")
     for one in comparison.figures:
@@ -72,7 +72,7 @@ def profile_table(comparison: Comparison) -> Table:
 def improvement_table(comparison: Comparison) -> Table:
     """How likely a run of one agent scores above one of another."""
     table = _table("probability of improvement: a run of the row's agent scores above one of the column's")
-    table.add_column("agent")
+    table.add_column("agent", overflow="fold")
     for agent in comparison.agents:
         table.add_column(escape(harmless(agent)), justify="right", overflow="fold")
     for agent in comparison.agents:
@@ -85,7 +85,7 @@ def improvement_table(comparison: Comparison) -> Table:
 def costs_table(comparison: Comparison) -> Table:
     """What a run of each agent took."""
     table = _table("mean of a run")
-    table.add_column("agent")
+    table.add_column("agent", overflow="fold")
     columns: dict[str, Callable[[Figures], str]] = {
         "evaluations": lambda one: f"{one.evaluations:,.1f}",
         "guest s": lambda one: f"{one.virtual_s:,.1f}",
