@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-rl nightly unit lint docs packages image clean
+.PHONY: run test test-rl nightly unit lint docs packages test-packages image clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,13 +17,13 @@ run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=schbench seed=1
 	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=compression seed=1
 
-test: packages .venv/test image
+test: test-packages .venv/test image
 	$(PYTHON) -m pytest -n 2 -m "not kernels and not cluster and not nightly"
 
 test-rl: packages .venv/rl image
 	$(PYTHON) -m pytest tests/baselines -k "rllib or ppo or sac"
 
-nightly: packages .venv/test image
+nightly: test-packages .venv/test image
 	$(PYTHON) -m pytest -m "nightly or kernels or cluster"
 
 unit: packages .venv/test
@@ -39,6 +39,9 @@ docs: .venv/test
 
 packages:
 	@tools/install-packages
+
+test-packages:
+	@tools/install-packages tests
 
 image: .venv/run
 	@.venv/bin/schedcp-gym image build
