@@ -15,7 +15,6 @@ from tests.docs.commands import lines
 
 ROOT = PACKAGE.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PROBE = PACKAGE / "control" / "analysis" / "probes" / "burst_length.c"
 #: Not copied: what is made here.
 MADE = shutil.ignore_patterns(".git", ".venv", "runs", "site", "__pycache__", ".*_cache", "*.egg-info")
 #: Host seconds a command may take.
@@ -70,7 +69,6 @@ def tree(tmp_path_factory):
     shutil.copytree(ROOT, tree, symlinks=True, ignore=MADE)
     (tree / ".venv").symlink_to(ROOT / ".venv")
     shutil.copy(tree / "docs" / "examples" / "woken_first.bpf.c", tree / "mine.bpf.c")
-    shutil.copy(PROBE, tree / "mine.c")
     (rules,) = re.findall(r"```yaml\n(match:.*?)```", (tree / "README.md").read_text(), re.DOTALL)
     (tree / "mine.yaml").write_text(rules)
     for name, words in RUNS.items():
