@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import schedcp_gym
 from schedcp_gym import cli
 from schedcp_gym.lab import catalogue
 
@@ -152,3 +153,7 @@ def test_help_is_there(command, words):
     status, out, _ = command(*words)
     assert status == 0
     assert "Usage" in out
+
+
+def test_version(command):
+    assert command("--version") == (0, f"{schedcp_gym.__version__}\n", "")

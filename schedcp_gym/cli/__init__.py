@@ -1,9 +1,11 @@
 """The command ``schedcp-gym``: the image, single trials, verification, and what there is."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from schedcp_gym import __version__
 from schedcp_gym.cli import (
     analyze,
     bench,
@@ -59,6 +61,21 @@ for module in (
 ):
     module.register(app)
 INTERRUPTED = 130
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ def scores_table(comparison: Comparison) -> Table:
     table = _table("scores on held-out seeds; 1.00x is EEVDF")
     interval = f"{100 * comparison.confidence:g} % interval"
     for heading in ("agent", "runs", "tasks", "below EEVDF", "IQM", interval, "variants", "P(above EEVDF)"):
-        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != "agent", overflow="fold")
+        is_name = heading == "agent"
+        table.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     table.add_column("to the bound", justify="right", no_wrap=True)
     table.add_column("to the best", justify="right", no_wrap=True)
     for one in comparison.figures:
