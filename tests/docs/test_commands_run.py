@@ -16,7 +16,7 @@ from tests.docs.commands import lines
 ROOT = PACKAGE.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Not copied: what is made here.
-MADE = shutil.ignore_patterns(".git", ".venv", "runs", "site", "__pycache__", ".*_cache", "*.egg-info")
+MADE = [".git", ".venv", "runs", "site"]
 #: Host seconds a command may take.
 PATIENCE_S = 1800
 #: What is too long even for a night is made short; what serves until it is stopped, is stopped.
@@ -66,7 +66,9 @@ def must(tree, line):
 def tree(tmp_path_factory):
     """A copy of this tree, with what the pages say a reader has: files, runs, a suite's runs and their entry."""
     tree = tmp_path_factory.mktemp("docs") / "schedcp_gym"
-    shutil.copytree(ROOT, tree, symlinks=True, ignore=MADE)
+    shutil.copytree(
+        ROOT, tree, symlinks=True, ignore=lambda folder, _names: MADE if folder == str(ROOT) else ["__pycache__"]
+    )
     (tree / ".venv").symlink_to(ROOT / ".venv")
     shutil.copy(tree / "docs" / "examples" / "woken_first.bpf.c", tree / "mine.bpf.c")
     (rules,) = re.findall(r"```yaml\n(match:.*?)```", (tree / "README.md").read_text(), re.DOTALL)
