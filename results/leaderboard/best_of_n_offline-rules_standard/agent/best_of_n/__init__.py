@@ -1,0 +1,1 @@
+"""Independent samples of one model, measured: the reference for anything that learns from feedback."""

@@ -1,0 +1,1 @@
+"""Evolutionary search over source, with a language model as the mutator."""

@@ -1,0 +1,1 @@
+"""References: agents that search nothing, to hold the others against."""

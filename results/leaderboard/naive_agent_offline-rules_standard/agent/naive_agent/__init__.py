@@ -1,0 +1,1 @@
+"""One model and an empty folder: the SchedCP paper's motivating experiment."""

@@ -1,0 +1,132 @@
+"""Exhaustive search on a grid, as an agent."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from schedcp_gym.baselines.agent import Agent, Assignment
+from schedcp_gym.baselines.briefing import task_of
+from schedcp_gym.baselines.points import Arm, Axis, Point, arms_of, choices_of, measure
+from schedcp_gym.spec import BadInput
+
+#: A grid with more points than this could not be measured in months.
+MOST_POINTS = 1_000_000
+
+
+class Oracle(Agent):
+    """Measures every point of a grid over policies and tunables: the best of the grid, if the budget lasts.
+
+    The grid is declared by its settings: values evenly spaced over each tunable's range, on its declared scale, and so
+    many tunables away from their defaults at once. The record's first note says how many points it has, in all and
+    by policy. A budget that is smaller cuts it: all policies take turns, each with its defaults first, then
+    points with one tunable changed, then two, in an order that the seed decides.
+
+    Each episode has a workload seed of its own; ``episode_steps`` as large as the grid keeps all on one.
+    """
+
+    def __init__(
+        self,
+        *,
+        points: int = 5,
+        changed: int | None = 2,
+        names: int = 2,
+        policies: Sequence[str] | None = None,
+        batch: int = 4,
+    ) -> None:
+        """Sets what can be set.
+
+        Args:
+            points: Values of each number's range.
+            changed: Tunables that differ from their defaults at once, at most; None: all, the full product.
+            names: How many processes a text tunable may name, those with most CPU time under EEVDF.
+            policies: Names of the policies; None: all of the catalogue.
+            batch: Points that are measured at once; it changes nothing but time.
+
+        Raises:
+            BadInput: A value is not allowed.
+        """
+        for name, value, least in (("points", points, 2), ("changed", changed, 0), ("names", names, 0)):
+            if value is not None and value < least:
+                raise BadInput(f"agent.{name} must be {least} or more, not {value}")
+        self.points = points
+        self.changed = changed
+        self.names = names
+        self.policies = None if policies is None else list(policies)
+        self.batch = max(1, batch)
+
+    def run(self, given: Assignment) -> None:
+        """Measures the grid, or as much of it as the budget allows."""
+        arms = self._arms(given)
+        sizes = {arm.policy: self.size(arm) for arm in arms}
+        total = sum(sizes.values())
+        if total > MOST_POINTS:
+            raise BadInput(
+                f"the oracle's grid has {total:.1e} points: lower agent.points or agent.changed, "
+                "or name agent.policies=[…]"
+            )
+        given.env.reset(seed=given.seed)
+        given.note({"grid_points": total, "grid_points_by_policy": sizes})
+        given.tell(f"grid: {total} points")
+        waiting = self.grid(arms, given.seed)
+        while batch := list(itertools.islice(waiting, min(self.batch, task_of(given).steps_left))):
+            measure(given, batch)
+        given.note({"ended": f"all {total} points of the grid were measured"})
+
+    def size(self, arm: Arm) -> int:
+        """Points of a policy's grid; counted, not made."""
+        others = [len(self._values(axis)) - 1 for axis in arm.axes]
+        # Coefficients of the product of (1 + others * x): how many points have so many tunables changed.
+        counts = [1]
+        for other in others:
+            counts = [a + other * b for a, b in zip([*counts, 0], [0, *counts], strict=True)]
+        return sum(counts[: None if self.changed is None else self.changed + 1])
+
+    def grid(self, arms: Sequence[Arm], seed: int) -> Iterator[Point]:
+        """All points, each once: policies take turns until all of theirs are used up."""
+        rng = np.random.default_rng(seed)
+        turns = [self._grid_of(arm, rng) for arm in arms]
+        for round_ in itertools.zip_longest(*turns):
+            yield from (point for point in round_ if point is not None)
+
+    def _grid_of(self, arm: Arm, rng: np.random.Generator) -> list[Point]:
+        defaults = dict(arm.at_defaults.numbers)
+        most = len(arm.axes) if self.changed is None else min(self.changed, len(arm.axes))
+        found: list[Point] = []
+        for count in range(most + 1):
+            level = [
+                Point(arm.policy, tuple((defaults | dict(zip(names, values, strict=True))).items()))
+                for axes in itertools.combinations(arm.axes, count)
+                for names in [[axis.name for axis in axes]]
+                for values in itertools.product(*(self._changes(axis) for axis in axes))
+            ]
+            found += [level[index] for index in rng.permutation(len(level))]
+        return found
+
+    def _changes(self, axis: Axis) -> list[int]:
+        return [value for value in self._values(axis) if value != axis.default]
+
+    def _values(self, axis: Axis) -> list[int]:
+        """The axis's values on the grid, its default among them: it takes the place of the nearest."""
+        count = axis.high - axis.low + 1
+        if not axis.is_rank:
+            count = min(count, self.points)
+        if count < 2:
+            return [axis.default]
+        spread = (np.geomspace if axis.log else np.linspace)(axis.low, axis.high, count)
+        values = sorted({round(float(value)) for value in spread})
+        nearest = min(values, key=lambda value: abs(_place(axis, value) - _place(axis, axis.default)))
+        values[values.index(nearest)] = axis.default
+        return values
+
+    def _arms(self, given: Assignment) -> list[Arm]:
+        arms = {arm.policy: arm for arm in arms_of(choices_of(given), self.names)}
+        for name in self.policies or []:
+            if name not in arms:
+                raise BadInput(f"agent.policies: there is no policy {name!r}; there are: {', '.join(arms)}")
+        return [arms[name] for name in self.policies or arms]
+
+
+def _place(axis: Axis, value: int) -> float:
+    return math.log(value) if axis.log else float(value)

@@ -1,0 +1,85 @@
+"""sched_agent: four roles, each with a context of its own, in an in-context reinforcement-learning loop."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from schedcp_gym.baselines.agent import Agent, Assignment
+from schedcp_gym.baselines.sched_agent.ablation import ROLES, Ablation
+from schedcp_gym.baselines.sched_agent.loop import Limits, Loop
+from schedcp_gym.baselines.sched_agent.role import Role
+from schedcp_gym.spec import BadInput
+
+
+class SchedAgent(Agent):
+    """Observes once; then plans, executes and learns, round by round. After the SchedCP paper (arXiv 2509.01245).
+
+    The roles hand structured messages to each other (``messages``) and see nothing else of each other's work. What they
+    are told of results comes from the tools' answers. A policy counts as found once it has passed all stages
+    of the verifier.
+    """
+
+    action = "Synth"
+    uses_llm = True
+    uses_tools = True
+
+    def __init__(
+        self,
+        *,
+        roles: Mapping[str, Role[Any, Any]],
+        rounds: int = 3,
+        candidates: int | None = None,
+        patience: int = 2,
+        full_verifications: int = 2,
+        repairs: int = 2,
+        least_gain: float = 0.02,
+        repository: bool = True,
+        analysis: bool = True,
+        verifier_feedback: bool = True,
+        learning: bool = True,
+        merge: Sequence[str] | None = None,
+    ) -> None:
+        """Sets what can be set; ``configs/agent/sched_agent.yaml`` explains it.
+
+        Args:
+            roles: By name: observation, planning, execution, learning.
+            rounds: Of planning, execution and learning.
+            candidates: Of a round; None: the evaluations that are left, shared evenly between the rounds.
+            patience: Rounds without a better policy after which it stops.
+            full_verifications: Policies that may go through all stages of the verifier.
+            repairs: Of a refused source.
+            least_gain: Share by which a policy must be better than the deployed one to be deployed instead.
+            repository: See :class:`~schedcp_gym.baselines.sched_agent.ablation.Ablation`.
+            analysis: Likewise.
+            verifier_feedback: Likewise.
+            learning: Likewise.
+            merge: Roles that share one context, whose conversation goes on through the run; None: each has its own.
+
+        Raises:
+            BadInput: There is no such role, or one is missing.
+        """
+        _check_roles(roles, "roles", all_needed=True)
+        _check_roles(merge or (), "merge", all_needed=False)
+        self._roles = dict(roles)
+        self._limits = Limits(
+            rounds=rounds,
+            candidates=candidates,
+            patience=patience,
+            full_verifications=full_verifications,
+            repairs=repairs,
+            least_gain=least_gain,
+        )
+        self._ablation = Ablation(repository, analysis, verifier_feedback, learning)
+        self._merge = tuple(merge or ())
+
+    def run(self, given: Assignment) -> None:
+        """Searches until a budget is spent, patience is at its end, or no gain is expected."""
+        Loop(given, self._roles, self._limits, self._ablation, self._merge).carry_out()
+
+
+def _check_roles(names: Sequence[str] | Mapping[str, Any], setting: str, *, all_needed: bool) -> None:
+    wrong = sorted(set(names) - set(ROLES))
+    missing = [name for name in ROLES if name not in names] if all_needed else []
+    if wrong:
+        raise BadInput(f"agent.{setting}: there is no role {wrong[0]!r}; there are: {', '.join(ROLES)}")
+    if missing:
+        raise BadInput(f"agent.{setting}: {missing[0]} is missing")

@@ -1,0 +1,270 @@
+"""What the roles hand to each other.
+
+A role is given one *task* as a JSON block in its prompt, and answers with one message. Both are values: what a model
+is told of a field is the text below it.
+"""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+#: Strict about what it is given; the texts below the fields become the schema's descriptions.
+_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+Value = bool | int | str
+WorkloadClass = Literal["batch", "latency", "throughput", "mixed"]
+Way = Literal["configure", "patch", "compose"]
+
+
+# ---- what is known of the task, and what it may cost ----
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Goal:
+    """A metric of the objective."""
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    unit: str
+    weight: float
+    eevdf: float
+    """What the kernel's own scheduler, EEVDF, reaches."""
+    floor: float | None = None
+    """The least improvement over EEVDF (1.0 is as good); below it nothing counts as a gain."""
+    best_possible: float | None = None
+    """What no schedule can beat, where that is known."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Target:
+    """What is to be improved."""
+
+    workload: str
+    cpus: int
+    goals: tuple[Goal, ...]
+    processes_cpu_s: dict[str, float] = Field(default_factory=dict)
+    """CPU seconds by process name under EEVDF, the largest first. Names change with the workload's seed."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Left:
+    """What may still be used."""
+
+    rounds: int
+    """Rounds of planning, execution and learning, this one included."""
+    evaluations: int | None
+    """Calls of measure_policy in all; null: no limit."""
+    candidates: int
+    """Candidates this round may have."""
+    full_verifications: int
+    """Calls of submit_policy with stages=full in all."""
+    repairs: int
+    """Times a refused source may be repaired, for each candidate."""
+
+
+# ---- observation ----
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ObservationTask:
+    """What Observation is given."""
+
+    target: Target
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ProcessProfile:
+    """A process or a group of like ones that matters to the goals."""
+
+    name: str
+    """As the kernel shows it (at most 15 characters); what a tunable would be set to. Never shortened to a guess."""
+    matters: str
+    """What it does, and why it decides the result."""
+    tasks: int | None = None
+    cpu_share: float | None = None
+    """Of all CPU time, 0 to 1."""
+    burst_p50_ms: float | None = None
+    """How long it computes at a time: half of its bursts are shorter."""
+    wait_p99_ms: float | None = None
+    """How long it waits for a CPU."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class WorkloadProfile:
+    """What Observation found: enough to plan with, and no more."""
+
+    workload: str
+    workload_class: WorkloadClass
+    summary: str
+    """What it does and what holds it up, in plain words with the figures that show it."""
+    goals: tuple[str, ...]
+    """What a better schedule would do, the most valuable first."""
+    processes: tuple[ProcessProfile, ...] = ()
+    waits: tuple[str, ...] = ()
+    """Who waits for whom, and for how long."""
+    figures: dict[str, float] = Field(default_factory=dict)
+    """Further figures that a plan may need, with units in their names."""
+    unknown: tuple[str, ...] = ()
+    """What could not be found out."""
+
+
+# ---- planning ----
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Candidate:
+    """A policy to be tried."""
+
+    name: str
+    """Short, and not used before."""
+    way: Way
+    """configure: a policy of the repository with tunables; patch: its source changed; compose: written anew."""
+    why: str
+    """Which property of the workload it uses."""
+    policy: str = ""
+    """configure, patch: the policy's name."""
+    tunables: dict[str, Value] = Field(default_factory=dict)
+    """Values by name; what is left out keeps its default."""
+    change: str = ""
+    """patch, compose: what to write, exactly enough for someone who has not seen the workload."""
+    primitives: tuple[str, ...] = ()
+    """compose: primitives of the repository to use."""
+    expected_improvement: float | None = None
+    """Times better than EEVDF; 1.0 is as good."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Plan:
+    """What Planning decided."""
+
+    reasoning: str
+    """In two or three sentences."""
+    candidates: tuple[Candidate, ...] = ()
+    """The most promising first."""
+    no_gain_expected: bool = False
+    """True: nothing that could be tried is expected to beat what is deployed. The search ends."""
+
+
+# ---- execution ----
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Tried:
+    """A policy that was measured: facts, kept by the program and not by a model."""
+
+    round: int
+    candidate: str
+    """The plan's name for it; empty where it can't be told."""
+    policy: str
+    """Name or id, as the tools take it."""
+    tunables: dict[str, Value]
+    outcome: str
+    improvement: float
+    """In the objective, times better than EEVDF; 1.0 is as good."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Improvement over EEVDF by metric, times; above 1.0 is better, in both directions of a metric."""
+    verified: Literal["no", "passed", "failed"] = "no"
+    """By all stages of the verifier."""
+    deployed: bool = False
+    message: str = ""
+    """Why the outcome is not ok, or what the verifier found."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Attempt:
+    """What became of a candidate."""
+
+    candidate: str
+    result: Literal["measured", "refused", "not_tried"]
+    policy: str = ""
+    """Name or id it was measured under."""
+    note: str = ""
+    """Repairs that were made, and why; or why it was refused or left out."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ExecutionReport:
+    """What Execution did."""
+
+    attempts: tuple[Attempt, ...]
+    """One for each candidate."""
+    deployed: str = ""
+    """The candidate that is deployed now, if this round changed that."""
+    remarks: str = ""
+    """What the next plan should know and the figures don't show."""
+
+
+# ---- learning ----
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Lesson:
+    """Something learned: true beyond this round."""
+
+    text: str
+    """One sentence that names mechanism and figure."""
+    worked: bool
+    policy: str = ""
+    """Name or id, if it is about one policy."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Lessons:
+    """What Learning hands to the next round. It takes the place of what it was given."""
+
+    lessons: tuple[Lesson, ...]
+    """At most 8: those that should guide the next plan."""
+    next: str = ""
+    """What the next round should try first."""
+    go_on: bool = True
+    """False: no further gain is expected."""
+    why: str = ""
+    """Why to go on, or to stop."""
+
+
+# ---- tasks of the later roles ----
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class PlanningTask:
+    """What Planning is given."""
+
+    target: Target
+    profile: WorkloadProfile
+    left: Left
+    history: tuple[Tried, ...] = ()
+    """All that was measured so far."""
+    lessons: Lessons | None = None
+    remarks: str = ""
+    """Of the last round's execution."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ExecutionTask:
+    """What Execution is given."""
+
+    target: Target
+    plan: Plan
+    left: Left
+    deployed: Tried | None = None
+    """The best policy so far that is verified and deployed; None: EEVDF still is."""
+    unverified: tuple[Tried, ...] = ()
+    """Measured before, better than what is deployed, and not verified yet."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class LearningTask:
+    """What Learning is given."""
+
+    target: Target
+    profile: WorkloadProfile
+    plan: Plan
+    report: ExecutionReport
+    tried: tuple[Tried, ...]
+    """What this round measured."""
+    history: tuple[Tried, ...] = ()
+    """What earlier rounds measured."""
+    lessons: Lessons | None = None
+    """So far."""
+    left: Left | None = None

@@ -1,0 +1,35 @@
+"""What is to be improved, out of the environment."""
+
+from schedcp_gym.baselines.sched_agent.messages import Goal, Target
+from schedcp_gym.envs.base import SchedEnv
+from schedcp_gym.envs.observation import processes
+
+#: Process names shown; the rest uses next to no CPU time.
+_NAMES = 8
+
+
+def target_of(task: SchedEnv) -> Target:
+    """The task as the roles are told of it: what counts, and what EEVDF reaches on the episode's seed."""
+    assert task.baseline is not None
+    objective, total = task.objective, sum(task.objective.weights.values())
+    goals: list[Goal] = []
+    for name in dict.fromkeys([*objective.weights, *objective.floors]):
+        metric = task.workload.metrics[name]
+        goals.append(
+            Goal(
+                metric=name,
+                direction=metric.direction.value,
+                unit=metric.unit,
+                weight=round(objective.weights.get(name, 0.0) / total, 4),
+                eevdf=task.baseline.metrics[name],
+                floor=objective.floors.get(name),
+                best_possible=task.baseline.metrics[objective.bound] if objective.bound and not goals else None,
+            )
+        )
+    names = list(processes(task.baseline).items())[:_NAMES]
+    return Target(
+        workload=task.workload.name,
+        cpus=task.machine.cpus,
+        goals=tuple(goals),
+        processes_cpu_s={name: round(spent, 4) for name, spent in names},
+    )
