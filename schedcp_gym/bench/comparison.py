@@ -201,7 +201,8 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
     """How searches went, as rows: the interquartile mean of the best reward so far, over what it took (``SPENT``).
 
     It is what the search saw, not the score: the best of several on the search's own seed. A search that has ended
-    keeps its best. Tokens and dollars are of agents that spent some, in all of their runs.
+    keeps its best; a curve begins where all searches have an evaluation. Tokens and dollars are of agents that spent
+    some, in all of their runs.
     """
     rows = []
     for agent, mine in _grouped(comparison.scores, lambda one: one.agent).items():
@@ -210,7 +211,9 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
             ends = [getattr(one.steps[-1], by) for one in searches]
             if not ends or None in ends or not (last := max(ends)):
                 continue
-            grid = range(1, int(last) + 1) if by == "evaluations" else np.linspace(0, last, POINTS)[1:]
+            # Before all have measured something, the worst there is would be most of the picture.
+            first = max(getattr(one.steps[0], by) for one in searches)
+            grid = range(1, int(last) + 1) if by == "evaluations" else np.linspace(first, last, POINTS)
             for at in grid:
                 reached = _by_task(searches, functools.partial(_best_at, by, float(at)))
                 iqm = statistics.interquartile_mean(reached)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import altair as alt
 
 HEIGHT = 240
+#: Agents that get colours which are easily told apart; more get light ones between them, too.
+FEW = 10
 #: Pixels of an agent's row.
 ROW = 24
 AXES = {
@@ -28,7 +30,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     panels: list[Any] = [_intervals(comparison), _profile(comparison)]
     rows = curves(comparison)
     drawn = {by: [row for row in rows if row["by"] == by] for by in SPENT}
-    panels += [_curve(mine, AXES[by]) for by, mine in drawn.items() if mine]
+    panels += [_curve(comparison, mine, AXES[by]) for by, mine in drawn.items() if mine]
     chart = alt.vconcat(*panels).resolve_scale(color="shared")
     if path.suffix == ".html":
         chart.save(str(path), inline=True, json_kwds={"cls": Embedded})
@@ -82,7 +84,7 @@ def _profile(comparison: Comparison) -> "alt.Chart":
         .encode(
             x=alt.X("ratio:Q", title="improvement over EEVDF", scale=_log_scale()),
             y=alt.Y("share:Q", title="share of runs above", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("agent:N", sort=comparison.agents),
+            color=_colour(comparison),
             tooltip=["agent", alt.Tooltip("ratio:Q", format=".3f"), alt.Tooltip("share:Q", format=".0%")],
         )
         .properties(width=WIDTH, height=HEIGHT)
@@ -90,7 +92,15 @@ def _profile(comparison: Comparison) -> "alt.Chart":
     return chart
 
 
-def _curve(rows: list[dict[str, Any]], title: str) -> "alt.Chart":
+def _colour(comparison: Comparison) -> "alt.Color":
+    import altair as alt
+
+    agents = comparison.agents
+    scale = alt.Scale(domain=agents, scheme="tableau10" if len(agents) <= FEW else "tableau20")
+    return alt.Color("agent:N", sort=agents, scale=scale)
+
+
+def _curve(comparison: Comparison, rows: list[dict[str, Any]], title: str) -> "alt.Chart":
     import altair as alt
     import pandas as pd
 
@@ -100,7 +110,7 @@ def _curve(rows: list[dict[str, Any]], title: str) -> "alt.Chart":
         .encode(
             x=alt.X("at:Q", title=title),
             y=alt.Y("best_ratio:Q", title="best so far, in the search", scale=_log_scale()),
-            color=alt.Color("agent:N"),
+            color=_colour(comparison),
             tooltip=["agent", "at", alt.Tooltip("best_ratio:Q", format=".3f")],
         )
         .properties(width=WIDTH, height=HEIGHT)
