@@ -10,13 +10,15 @@ import subprocess
 
 import pytest
 
-from schedcp_gym.paths import PACKAGE
+from schedcp_gym.paths import PACKAGE, cache_root
 from tests.docs.commands import lines
 
 ROOT = PACKAGE.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Not copied: what is made here.
 MADE = [".git", ".venv", "runs", "site"]
+#: Parts of the cache that take minutes to make.
+SHARED = ("images", "snapshots")
 #: Host seconds a command may take.
 PATIENCE_S = 1800
 #: What is too long even for a night is made short; what serves until it is stopped, is stopped.
@@ -47,7 +49,7 @@ TYPED = [page for page in PAGES if commands(page)]
 
 def run(tree, line):
     """Types a line in the tree's shell."""
-    env = {**os.environ, "PYTHONPATH": str(tree), "NO_COLOR": "1"}
+    env = {**os.environ, "PYTHONPATH": str(tree), "NO_COLOR": "1", "SCHEDCP_CACHE": str(tree.parent / "cache")}
     env = {name: value for name, value in env.items() if not name.endswith("_API_KEY")}
     return subprocess.run(
         ["bash", "-c", line], cwd=tree, env=env, text=True, capture_output=True, timeout=PATIENCE_S, check=False,
@@ -70,6 +72,9 @@ def tree(tmp_path_factory):
         ROOT, tree, symlinks=True, ignore=lambda folder, _names: MADE if folder == str(ROOT) else ["__pycache__"]
     )
     (tree / ".venv").symlink_to(ROOT / ".venv")
+    (tree.parent / "cache").mkdir()
+    for name in SHARED:  # the user's store and policy repository are none of this
+        (tree.parent / "cache" / name).symlink_to(cache_root() / name)
     shutil.copy(tree / "docs" / "examples" / "woken_first.bpf.c", tree / "mine.bpf.c")
     (rules,) = re.findall(r"```yaml\n(match:.*?)```", (tree / "README.md").read_text(), re.DOTALL)
     (tree / "mine.yaml").write_text(rules)
@@ -95,9 +100,7 @@ def ready(tree, line):
 
 @pytest.mark.guest
 @pytest.mark.nightly
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if commands(page)], ids=lambda page: str(page.relative_to(ROOT))
-)
+@pytest.mark.parametrize("page", TYPED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_run(page, tree):
     wrong = []
     for line in commands(page):
