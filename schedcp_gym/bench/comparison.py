@@ -208,11 +208,11 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
     for agent, mine in _grouped(comparison.scores, lambda one: one.agent).items():
         searches = [one for one in mine if one.steps]
         for by in SPENT:
-            ends = [getattr(one.steps[-1], by) for one in searches]
-            if not ends or None in ends or not (last := max(ends)):
+            spent = [[getattr(step, by) for step in one.steps] for one in searches]
+            if not spent or any(None in one for one in spent) or not (last := max(one[-1] for one in spent)):
                 continue
             # Before all have measured something, the worst there is would be most of the picture.
-            first = max(getattr(one.steps[0], by) for one in searches)
+            first = max(one[0] for one in spent)
             grid = range(1, int(last) + 1) if by == "evaluations" else np.linspace(first, last, POINTS)
             for at in grid:
                 reached = _by_task(searches, functools.partial(_best_at, by, float(at)))
@@ -222,7 +222,7 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _best_at(by: str, at: float, score: Score) -> float:
-    return max((step.best for step in score.steps if (getattr(step, by) or 0.0) <= at), default=-REWARD_LIMIT)
+    return max((step.best for step in score.steps if getattr(step, by) <= at), default=-REWARD_LIMIT)
 
 
 def _figures(agent: str, scores: Sequence[Score], best: Mapping[str, float], confidence: float) -> Figures:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.bench.comparison import SPENT, Comparison, curves, profiles
+from schedcp_gym.bench.comparison import Comparison, curves, profiles
 from schedcp_gym.bench.plot import SHARPNESS, WIDTH, Embedded
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 
     panels: list[Any] = [_intervals(comparison), _profile(comparison)]
     rows = curves(comparison)
-    drawn = {by: [row for row in rows if row["by"] == by] for by in SPENT}
-    panels += [_curve(comparison, mine, AXES[by]) for by, mine in drawn.items() if mine]
+    drawn = {title: [row for row in rows if row["by"] == by] for by, title in AXES.items()}
+    panels += [_curve(comparison, mine, title) for title, mine in drawn.items() if mine]
     chart = alt.vconcat(*panels).resolve_scale(color="shared")
     if path.suffix == ".html":
         chart.save(str(path), inline=True, json_kwds={"cls": Embedded})

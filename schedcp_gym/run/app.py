@@ -82,12 +82,13 @@ _failed: list[tuple[Path, Exception]] = []
 
 def _tell_failed() -> int:
     """What failed in a sweep, once more at its end, each reason once."""
+    by_reason: dict[str, list[tuple[Path, Exception]]] = {}
+    for one in _failed:
+        by_reason.setdefault(str(one[1]), []).append(one)
     status = 0
-    for text in dict.fromkeys(str(error) for _folder, error in _failed):
-        folders = [folder.name for folder, error in _failed if str(error) == text]
-        first = next(error for _folder, error in _failed if str(error) == text)
-        print(f"failed: {len(folders)} runs ({folders[0]}{' …' if len(folders) > 1 else ''}):", file=sys.stderr)
-        status = max(status, _told(first))
+    for (folder, error), *others in by_reason.values():
+        print(f"failed: {1 + len(others)} runs ({folder.name}{' …' if others else ''}):", file=sys.stderr)
+        status = max(status, _told(error))
     return status
 
 

@@ -58,6 +58,10 @@ def test_curves_over_tokens_are_of_those_that_spent_some():
     assert {row["agent"] for row in mine} == {"x"}
     assert (mine[-2]["best_ratio"], mine[-1]["best_ratio"]) == pytest.approx((math.exp(-3), math.exp(0.5)))
     assert not [row for row in rows if row["by"] == "usd"]
+    late = (Step(1, 2.0, 0.1), Step(2, 4.0, 0.5, 200, 0.0))  # begun before records had it
+    assert not [
+        row for row in curves(compare_scores([score("z", "a", 1, 0.1, steps=late)], {})) if row["by"] == "tokens"
+    ]
 
 
 def test_profile_falls_from_all_to_none():

@@ -4,6 +4,10 @@ import re
 import shlex
 from pathlib import Path
 
+from schedcp_gym.paths import PACKAGE
+
+ROOT = PACKAGE.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```sh[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`(schedcp-gym [^`\n]+|(?:\.venv/bin/)?python -m schedcp_gym\.run [^`\n]+)`")
 

@@ -12,12 +12,10 @@ from typer.main import get_command
 from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.cli import app
 from schedcp_gym.lab.catalogue import load_workload
-from schedcp_gym.paths import CONFIGS, PACKAGE
+from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.settings import read_settings
-from tests.docs.commands import commands, lines
+from tests.docs.commands import PAGES, ROOT, commands, lines
 
-ROOT = PACKAGE.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = [(page.relative_to(ROOT), *command) for page in PAGES for command in commands(page)]
 #: What the pages' own examples add: a reader has copied them by then.
 ADDED = {"hill_climb"}

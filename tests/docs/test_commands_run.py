@@ -10,11 +10,9 @@ import subprocess
 
 import pytest
 
-from schedcp_gym.paths import PACKAGE, cache_root
-from tests.docs.commands import lines
+from schedcp_gym.paths import cache_root
+from tests.docs.commands import PAGES, ROOT, lines
 
-ROOT = PACKAGE.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Not copied: what is made here.
 MADE = [".git", ".venv", "runs", "site"]
 #: Parts of the cache that take minutes to make.
