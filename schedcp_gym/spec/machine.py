@@ -1,14 +1,21 @@
 """The machine a trial runs on, as a value."""
 
 import enum
+from typing import Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
+
+from schedcp_gym.spec.cache_model import CacheModel
+from schedcp_gym.spec.topology import MOST_CPUS, Topology
 
 #: Guest seconds a job may take where neither machine nor workload says.
 DEFAULT_JOB_S = 120.0
 #: Guest seconds that no job may exceed.
 LONGEST_JOB_S = 3600.0
+#: Memory of a NUMA node in MiB: the kernel itself needs most of it on the first node.
+LEAST_NODE_MIB = 256
 
 
 class Clock(enum.StrEnum):
@@ -23,7 +30,7 @@ class MachineSpec:
     """CPUs, memory, clock and kernel of a virtual machine.
 
     Attributes:
-        cpus: CPUs that the guest's kernel uses.
+        cpus: CPUs that the guest's kernel uses. With a topology it follows from that.
         memory_mib: Guest memory in MiB.
         clock: ``virtual`` (instruction-counted, exact) or ``real`` (host time).
         kernel: ``debian`` (trixie-backports' newest), ``debian:VERSION`` (a release Debian's
@@ -32,14 +39,78 @@ class MachineSpec:
         max_job_s: Guest seconds a job may take before it is ended; None: what the workload declares, else
             ``DEFAULT_JOB_S``.
         max_host_s: Host seconds a run may take, all included; None: enough for the job's guest seconds.
+        topology: The shape, ``NODESxLLCSxCORESxTHREADS``; empty for a machine whose CPUs share nothing that costs time.
+        cache_model: What cold caches, busy siblings and remote memory cost; None: they cost nothing. In YAML, ``true``
+            stands for the default costs and ``false`` for none. A machine with a topology has the default costs
+            unless it says otherwise.
+        name: What tables call the machine. It does not count in any digest.
+
+    Example:
+        >>> MachineSpec(topology="1x2x4x1").cpus
+        8
     """
 
-    cpus: int = Field(default=2, ge=1, le=16)
+    cpus: int = Field(default=2, ge=1, le=MOST_CPUS)
     memory_mib: int = Field(default=1024, ge=512, le=8192)
     clock: Clock = Clock.VIRTUAL
     kernel: str = "debian"
     max_job_s: float | None = Field(default=None, gt=0, le=LONGEST_JOB_S)
     max_host_s: float | None = Field(default=None, gt=0, le=36000)
+    topology: str = ""
+    cache_model: CacheModel | None = None
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """Derive the number of CPUs and the default costs from the topology."""
+        if not isinstance(given, (dict, ArgsKwargs)):
+            return given
+        named = dict(given) if isinstance(given, dict) else dict(given.kwargs or {})
+        if isinstance(given, ArgsKwargs):
+            named |= zip(cls.__dataclass_fields__, given.args, strict=False)
+        shape = named.get("topology") or ""
+        if shape:
+            topology = Topology.parse(str(shape))
+            named.setdefault("cpus", topology.cpus)
+        costs = named.get("cache_model", bool(shape))
+        named["cache_model"] = (CacheModel() if costs else None) if isinstance(costs, bool) else costs
+        return named
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if not self.topology:
+            if self.cache_model:
+                raise ValueError("cache_model: a machine without a topology has no caches; set topology, say 1x2x4x1")
+            return self
+        shape = self.shape
+        if self.cpus != shape.cpus:
+            raise ValueError(f"cpus is {self.cpus}, but topology {self.topology} has {shape.cpus} CPUs: leave cpus out")
+        if self.clock is Clock.REAL:
+            raise ValueError("a topology needs the virtual clock: on the real one the host's own caches count")
+        if self.memory_mib < shape.nodes * LEAST_NODE_MIB:
+            raise ValueError(
+                f"{shape.nodes} nodes need {shape.nodes * LEAST_NODE_MIB} MiB of memory, {self.memory_mib} are given"
+            )
+        return self
+
+    @property
+    def shape(self) -> Topology:
+        """Return the topology; without one, all CPUs are cores of one cache."""
+        return Topology.parse(self.topology) if self.topology else Topology(cores=self.cpus)
+
+    @property
+    def title(self) -> str:
+        """Return what tables and reports call the machine: its name, else its shape or number of CPUs."""
+        if self.name:
+            return self.name
+        return self.topology or f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}"
+
+    def describe(self) -> str:
+        """Return the machine in words, for tables and reports."""
+        if not self.topology:
+            return f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}, {self.clock} clock"
+        return f"{self.shape.describe()}; {'' if self.cache_model else 'no '}cost of cold caches"
 
     def host_limit_s(self, job_s: float) -> float:
         """Host seconds a run may take whose job may take ``job_s`` guest seconds."""

@@ -25,6 +25,8 @@ ALIGNMENT = 2 << 20  # of a persistent-memory device's size
 UUID = "5c8edc90-9000-4000-8000-000000000001"
 MODULES = ("nd_pmem", "nfit", "erofs")
 OWN_MODULES = ("idle_spin", "stop_here")
+#: Modules that lie beside the root file system and travel with a job, so that a change of them leaves the root as it is.
+EXTRA_MODULES = ("even_turns", "cache_model")
 
 #: Kernel functions without which no policy can be written, by the names of 6.12 or of later kernels.
 NEEDED_KFUNCS = (
@@ -127,9 +129,10 @@ def points_to(types: dict[int, dict[str, Any]], type_id: int) -> str:
 def build_modules(release: str) -> None:
     folder = BUILD / "modules"
     folder.mkdir()
-    for name in OWN_MODULES:
+    names = OWN_MODULES + EXTRA_MODULES
+    for name in names:
         shutil.copy(BUILD / f"guest/{name}.c", folder)
-    (folder / "Makefile").write_text("".join(f"obj-m += {name}.o\n" for name in OWN_MODULES))
+    (folder / "Makefile").write_text("".join(f"obj-m += {name}.o\n" for name in names))
     run(
         "make",
         "-C",
@@ -140,11 +143,14 @@ def build_modules(release: str) -> None:
         env=os.environ
         | {"KBUILD_BUILD_TIMESTAMP": f"@{EPOCH}", "KBUILD_BUILD_USER": "gym", "KBUILD_BUILD_HOST": "gym"},
     )
-    for name in OWN_MODULES:
+    for name in names:
         run("strip", "--strip-debug", folder / f"{name}.ko")
     target = Path("/usr/lib/schedcp")
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / "stop_here.ko", target)
+    (OUT / "extras").mkdir()
+    for name in EXTRA_MODULES:
+        shutil.copy(folder / f"{name}.ko", OUT / "extras")
 
 
 def module_files(release: str) -> list[Path]:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: The files whose content makes the image's digest.
 FILES = ("vmlinux", "initrd.cpio", "root.erofs", "include/vmlinux.h")
+#: Folder of what travels with jobs, so that a change of it leaves the image's digest as it is.
+EXTRAS = "extras"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,22 @@ class Image:
     def include(self) -> Path:
         """Headers for policies: vmlinux.h of this kernel, libbpf's bpf/*.h."""
         return self.folder / "include"
+
+    def extra(self, name: str) -> bytes:
+        """Return a file that travels with jobs: a kernel module such as ``cache_model.ko``, or a program.
+
+        Raises:
+            KeyError: The image has no such file.
+        """
+        if f"{EXTRAS}/{name}" not in self.info["files"]:
+            raise KeyError(name)
+        return (self.folder / EXTRAS / name).read_bytes()
+
+    @property
+    def extras_digest(self) -> str:
+        """SHA-256 (hex) over the digests of the files that travel with jobs; they are no part of ``digest``."""
+        files: dict[str, dict[str, Any]] = self.info["files"]
+        return digest({name: file["sha256"] for name, file in files.items() if name.startswith(f"{EXTRAS}/")})
 
     @property
     def size_bytes(self) -> int:
@@ -140,9 +158,10 @@ def _build(inputs: ImageInputs, folder: Path, report: Callable[[str, float], Non
 
 def _write_info(folder: Path) -> None:
     headers = sorted(str(path.relative_to(folder)) for path in (folder / "include").rglob("*.h"))
+    extras = sorted(str(path.relative_to(folder)) for path in (folder / EXTRAS).iterdir())
     files = {
         name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in dict.fromkeys([*FILES, *headers])
+        for name in dict.fromkeys([*FILES, *headers, *extras])
     }
     guest = json.loads((folder / "guest.json").read_text())
     info = {
