@@ -1,5 +1,6 @@
 """The words of the project as frozen values: no I/O, no import of anything else in the house."""
 
+from schedcp_gym.spec.caches import Caches
 from schedcp_gym.spec.errors import BadInput, MissingTool, SchedcpError
 from schedcp_gym.spec.machine import Clock, MachineSpec
 from schedcp_gym.spec.measurement import Measurement, Outcome
@@ -12,6 +13,7 @@ __all__ = [
     "EEVDF",
     "REWARD_LIMIT",
     "BadInput",
+    "Caches",
     "Clock",
     "Direction",
     "MachineSpec",

@@ -9,6 +9,8 @@ from pydantic.dataclasses import dataclass
 DEFAULT_JOB_S = 120.0
 #: Guest seconds that no job may exceed.
 LONGEST_JOB_S = 3600.0
+#: CPUs that no machine has more than.
+MOST_CPUS = 16
 
 
 class Clock(enum.StrEnum):
@@ -34,7 +36,7 @@ class MachineSpec:
         max_host_s: Host seconds a run may take, all included; None: enough for the job's guest seconds.
     """
 
-    cpus: int = Field(default=2, ge=1, le=16)
+    cpus: int = Field(default=2, ge=1, le=MOST_CPUS)
     memory_mib: int = Field(default=1024, ge=512, le=8192)
     clock: Clock = Clock.VIRTUAL
     kernel: str = "debian"

@@ -33,13 +33,14 @@ class Trial:
         A policy's name and a workload's prose do not count; a host-time limit cannot change a result either.
         """
         machine = self.machine
+        parameters = self.workload.parameters(self.scale, machine.cpus)
         return digest(
             {
                 "source": self.policy.source,
                 "tunables": dict(self.policy.tunables),
                 "workload": [self.workload.name, self.workload.digest, self.scale],
                 "metrics": sorted(self.workload.metrics),
-                "arguments": [self.workload.setup, self.workload.command, self.workload.scales[self.scale]],
+                "arguments": [self.workload.setup, self.workload.command, parameters],
                 "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, self.max_job_s],
                 "seed": self.seed,
             }
