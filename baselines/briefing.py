@@ -61,7 +61,7 @@ def task_block(task: SchedEnv, *, processes: bool = True) -> dict[str, Any]:
         "title": workload.title,
         "description": " ".join(workload.description.split()),
         "scale": task.scale.value,
-        "parameters": dict(workload.scales[task.scale]),
+        "parameters": workload.parameters(task.scale, task.machine.cpus),
         "machine": {"cpus": task.machine.cpus, "memory_mib": task.machine.memory_mib},
         "metrics": {
             name: {"unit": metric.unit, "direction": metric.direction.value, "description": metric.description}

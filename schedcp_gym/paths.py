@@ -11,6 +11,7 @@ WORKLOADS = PACKAGE / "workloads"
 #: What several workloads use; no workload itself.
 SHARED = WORKLOADS / "shared"
 CONFIGS = PACKAGE / "configs"
+MACHINES = CONFIGS / "machine"
 #: What the verifier runs in the guest; compiled into the image.
 BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
 

@@ -12,6 +12,7 @@ from schedcp_gym.cli.options import (
     CpusOption,
     JsonOption,
     KernelOption,
+    MachineOption,
     ScaleOption,
     SeedOption,
     SetOption,
@@ -19,7 +20,7 @@ from schedcp_gym.cli.options import (
     word_of,
 )
 from schedcp_gym.control.analysis.report import Tier
-from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Scale
+from schedcp_gym.spec import EEVDF, BadInput, Scale
 
 EPILOG = (
     "Examples: [bold]schedcp-gym analyze schbench[/bold] · "
@@ -67,9 +68,10 @@ def analyze(
     traced: Annotated[bool, typer.Option(help="Feedback: also trace both runs, for who waited.")] = True,
     scale: ScaleOption = Scale.SMOKE,
     seed: SeedOption = 0,
-    cpus: CpusOption = 2,
-    clock: ClockOption = Clock.VIRTUAL,
-    kernel: KernelOption = "debian",
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
+    clock: ClockOption = None,
+    kernel: KernelOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again even if the answer is known.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,10 +102,10 @@ def analyze(
     source = _read_probe(probe) if probe else ""
     with ui.build_progress() as report:
         lab = Lab(cache=not no_cache, report=report)
-        machine = MachineSpec(cpus=cpus, clock=clock, kernel=kernel)
+        spec = catalogue.load_machine(machine, cpus=cpus, clock=clock, kernel=kernel)
         if question not in ("file", "files"):
-            lab.machine(machine)
-    analyzer = Analyzer(lab, machine, scale, seed)
+            lab.machine(spec)
+    analyzer = Analyzer(lab, spec, scale, seed)
     ask: dict[str, Callable[[], Analysis]] = {
         "summary": lambda: analyzer.summary(declared, chosen),
         "changes": lambda: analyzer.changes(declared, chosen),

@@ -16,11 +16,12 @@ from schedcp_gym.cli.options import (
     CpusOption,
     JsonOption,
     KernelOption,
+    MachineOption,
     RayOption,
     ScaleOption,
     pairs,
 )
-from schedcp_gym.spec import BadInput, Clock, MachineSpec, Policy, Scale, Workload
+from schedcp_gym.spec import BadInput, Clock, Policy, Scale, Workload
 
 if TYPE_CHECKING:
     from schedcp_gym.bench import Bench, Result, Suite
@@ -66,15 +67,16 @@ def bench(
         str | None,
         typer.Option(metavar="NAME", help="Score by this objective (fair, throughput): the workloads that declare it."),
     ] = None,
-    clock: ClockOption = Clock.VIRTUAL,
+    machine: MachineOption = "virtual",
+    clock: ClockOption = None,
     repeats: Annotated[
         int | None,
         typer.Option(
             min=1, max=100, help="Real clock: measurements of each trial, interleaved; medians are shown (3)."
         ),
     ] = None,
-    cpus: CpusOption = 2,
-    kernel: KernelOption = "debian",
+    cpus: CpusOption = None,
+    kernel: KernelOption = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure even what is known.")] = False,
@@ -90,16 +92,18 @@ def bench(
     """
     from schedcp_gym.bench import Bench, Suite
     from schedcp_gym.bench.plot import check_file, check_path, write_plot
+    from schedcp_gym.lab import catalogue
 
     if csv:
         check_file(csv)
     if plot:
         check_path(plot)
-    real = clock is Clock.REAL
+    spec = catalogue.load_machine(machine, cpus=cpus, clock=clock, kernel=kernel)
+    real = spec.clock is Clock.REAL
     suite = Suite(
         policies=load_policies(policies, tunables or []),
         workloads=find_workloads(workloads or [], objective),
-        machine=MachineSpec(cpus=cpus, clock=clock, kernel=kernel),
+        machine=spec,
         scale=scale,
         seeds=tuple(dict.fromkeys(seeds or [0])),
         objective=objective,

@@ -9,7 +9,7 @@ import typer
 
 from schedcp_gym.cli.bench import load_policies, make_lab, progress
 from schedcp_gym.cli.options import CpusOption, JsonOption, KernelOption, ScaleOption, SeedOption
-from schedcp_gym.spec import Clock, MachineSpec, Scale, SchedcpError
+from schedcp_gym.spec import Scale, SchedcpError
 
 if TYPE_CHECKING:
     from schedcp_gym.bench import Bench, Suite
@@ -35,8 +35,8 @@ def compare_clocks(
     ] = None,
     scale: ScaleOption = Scale.SMOKE,
     seed: SeedOption = 0,
-    cpus: CpusOption = 2,
-    kernel: KernelOption = "debian",
+    cpus: CpusOption = None,
+    kernel: KernelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank policies on the virtual and on the real clock, and say how far the rankings agree.
@@ -53,11 +53,11 @@ def compare_clocks(
     suite = Suite(
         policies=load_policies(names, []),
         workloads=(catalogue.load_workload(workload),),
-        machine=MachineSpec(cpus=cpus, kernel=kernel),
+        machine=catalogue.load_machine("virtual", cpus=cpus, kernel=kernel),
         scale=scale,
         seeds=(seed,),
     )
-    real_machine = MachineSpec(cpus=cpus, kernel=kernel, clock=Clock.REAL)
+    real_machine = catalogue.load_machine("real", cpus=cpus, kernel=kernel)
     real_suite = dataclasses.replace(suite, machine=real_machine, repeats=repeats)
     virtual, real = Bench(suite, make_lab(suite, None)), Bench(real_suite, make_lab(real_suite, None))
     interrupted = False

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
-from schedcp_gym.spec import BadInput, MachineSpec, Policy, Scale
+from schedcp_gym.cli.options import (
+    NOT_OK,
+    CpusOption,
+    JsonOption,
+    KernelOption,
+    MachineOption,
+    SetOption,
+    pairs,
+)
+from schedcp_gym.spec import BadInput, Policy, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.control.verifier.canary import CanaryConfig, CanaryReport
@@ -42,8 +50,9 @@ def deploy(
     ] = None,
     scale: Annotated[Scale, typer.Option(help="How long the workload runs.")] = Scale.STANDARD,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")] = 0,
-    cpus: Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")] = 2,
-    kernel: KernelOption = "debian",
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
+    kernel: KernelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a verified policy to a share of a workload's tasks, then to all. Exits with 0 if it is kept."""
@@ -58,7 +67,7 @@ def deploy(
             _token(token),
             catalogue.load_workload(workload),
             lab=Lab(workers=1, report=progress),
-            spec=MachineSpec(cpus=cpus, kernel=kernel),
+            spec=catalogue.load_machine(machine, cpus=cpus, kernel=kernel),
             config=config,
             fallback=_fallback(fallback),
             scale=scale,

@@ -12,12 +12,13 @@ from schedcp_gym.cli.options import (
     CpusOption,
     JsonOption,
     KernelOption,
+    MachineOption,
     ScaleOption,
     SeedOption,
     SetOption,
     pairs,
 )
-from schedcp_gym.spec import Clock, MachineSpec, Measurement, Scale, Trial, Workload
+from schedcp_gym.spec import Measurement, Scale, Trial, Workload
 
 if TYPE_CHECKING:
     from schedcp_gym.lab import Lab
@@ -41,10 +42,11 @@ def evaluate(
     scale: ScaleOption = Scale.SMOKE,
     tunables: SetOption = None,
     seed: SeedOption = 0,
-    cpus: CpusOption = 2,
-    memory_mib: Annotated[int, typer.Option(min=512, max=8192, help="Memory of the machine.")] = 1024,
-    clock: ClockOption = Clock.VIRTUAL,
-    kernel: KernelOption = "debian",
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
+    memory_mib: Annotated[int | None, typer.Option(min=512, max=8192, help="Memory of the machine.")] = None,
+    clock: ClockOption = None,
+    kernel: KernelOption = None,
     max_job_s: Annotated[
         float | None, typer.Option(min=0.001, max=3600, help="Limit of guest time; the workload's own if not given.")
     ] = None,
@@ -62,18 +64,26 @@ def evaluate(
     from schedcp_gym import ui
     from schedcp_gym.lab import Lab, catalogue
 
-    machine = MachineSpec(cpus, memory_mib, clock, kernel, max_job_s, max_host_s)
+    spec = catalogue.load_machine(
+        machine,
+        cpus=cpus,
+        memory_mib=memory_mib,
+        clock=clock,
+        kernel=kernel,
+        max_job_s=max_job_s,
+        max_host_s=max_host_s,
+    )
     trial = Trial(
         policy=catalogue.load_policy(policy, pairs(tunables or [])),
         workload=catalogue.load_workload(workload),
-        machine=machine,
+        machine=spec,
         scale=scale,
         seed=seed,
     )
     if precision is not None:
         with ui.build_progress() as report:
             lab = Lab(workers=1, report=report)
-            lab.machine(machine)
+            lab.machine(spec)
         _in_pairs(lab, trial, precision, budget_s, as_json=as_json)
         return
     with ui.build_progress() as report:

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import CpusOption, KernelOption, ScaleOption, SeedOption
-from schedcp_gym.spec import BadInput, MachineSpec, Scale
+from schedcp_gym.cli.options import (
+    CpusOption,
+    KernelOption,
+    MachineOption,
+    ScaleOption,
+    SeedOption,
+)
+from schedcp_gym.spec import BadInput, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.control.server import ControlPlane
@@ -43,8 +49,9 @@ def mcp(
     ] = None,
     scale: ScaleOption = Scale.SMOKE,
     seed: SeedOption = 0,
-    cpus: CpusOption = 2,
-    kernel: KernelOption = "debian",
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
+    kernel: KernelOption = None,
     repository: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The policy repository's; in the cache if not given.")
     ] = None,
@@ -68,7 +75,7 @@ def mcp(
     from schedcp_gym.control.repository import Repository
     from schedcp_gym.control.server import ControlPlane
     from schedcp_gym.control.server.audit import AuditLog
-    from schedcp_gym.lab import Lab
+    from schedcp_gym.lab import Lab, catalogue
 
     log = AuditLog(audit or _default_audit())
     with ui.build_progress() as progress:
@@ -76,7 +83,7 @@ def mcp(
             Lab(report=progress),
             repository=Repository(repository),
             workloads=workloads or None,
-            machine=MachineSpec(cpus=cpus, kernel=kernel),
+            machine=catalogue.load_machine(machine, cpus=cpus, kernel=kernel),
             scale=scale,
             seed=seed,
         )

@@ -9,12 +9,22 @@ import typer
 from schedcp_gym.spec import BadInput, Clock, Scale
 
 KernelOption = Annotated[
-    str, typer.Option(help="debian, debian:RELEASE, or a folder with linux-image-*.deb and linux-headers-*.deb.")
+    str | None, typer.Option(help="debian, debian:RELEASE, or a folder with linux-image-*.deb and linux-headers-*.deb.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Set a tunable; repeat.")]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")]
-CpusOption = Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")]
+MachineOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="virtual, llc, smt, numa, large, real; a shape such as 2x1x4x2 (NUMA nodes x LLCs x cores x threads); or "
+        "a .yaml file.",
+    ),
+]
+CpusOption = Annotated[
+    int | None, typer.Option(min=1, max=16, help="CPUs of a machine without a topology, instead of its own number.")
+]
 RayOption = Annotated[
     str | None,
     typer.Option("--ray", metavar="ADDRESS", help="Measure on a Ray cluster: host:port, auto, or local (a new one)."),
@@ -40,7 +50,8 @@ ScaleOption = Annotated[
     Scale, typer.Option(parser=word_of(Scale), metavar="|".join(Scale), help="How long the workload runs.")
 ]
 ClockOption = Annotated[
-    Clock, typer.Option(parser=word_of(Clock), metavar="|".join(Clock), help="virtual: exact; real: host time, noisy.")
+    Clock | None,
+    typer.Option(parser=word_of(Clock), metavar="|".join(Clock), help="virtual: exact; real: host time, noisy."),
 ]
 
 

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schedcp_gym.cli.bench import WorkersOption, WorkloadsOption
-from schedcp_gym.cli.options import CpusOption, ScaleOption
+from schedcp_gym.cli.options import (
+    CpusOption,
+    MachineOption,
+    ScaleOption,
+)
 from schedcp_gym.cli.repository import StoreOption, repository_app
-from schedcp_gym.spec import BadInput, MachineSpec, Policy, Scale
+from schedcp_gym.spec import BadInput, Policy, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.bench import Result, Suite
@@ -35,7 +39,8 @@ def measure(
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", min=0, max=2**31 - 1, help="The workloads' seed (0); repeat.")
     ] = None,
-    cpus: CpusOption = 2,
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write these results, too: lines that `import` takes.")
     ] = None,
@@ -50,6 +55,7 @@ def measure(
     from schedcp_gym.bench.plot import check_file
     from schedcp_gym.cli import bench
     from schedcp_gym.control.repository import Repository
+    from schedcp_gym.lab import catalogue
 
     if out:
         check_file(out)
@@ -58,7 +64,7 @@ def measure(
     suite = Suite(
         policies=tuple(Policy(each.name, each.source, tuple(sorted(each.values.items()))) for each in records),
         workloads=bench.find_workloads(workloads or [], None),
-        machine=MachineSpec(cpus=cpus),
+        machine=catalogue.load_machine(machine, cpus=cpus),
         scale=scale,
         seeds=tuple(dict.fromkeys(seeds or [0])),
     )

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schedcp_gym.cli.bench import WorkersOption
-from schedcp_gym.cli.options import NOT_OK, CpusOption, JsonOption, KernelOption, RayOption, ScaleOption
+from schedcp_gym.cli.options import (
+    NOT_OK,
+    CpusOption,
+    JsonOption,
+    KernelOption,
+    MachineOption,
+    RayOption,
+    ScaleOption,
+)
 from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale
 
 if TYPE_CHECKING:
@@ -50,8 +58,9 @@ def record(
         int, typer.Option(min=0, help="Random actions for each seed that the table is held against reality by.")
     ] = 64,
     scale: ScaleOption = Scale.SMOKE,
-    cpus: CpusOption = 2,
-    kernel: KernelOption = "debian",
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
+    kernel: KernelOption = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
 ) -> None:
@@ -67,11 +76,11 @@ def record(
     from schedcp_gym.paths import table_path
 
     found = [catalogue.load_workload(name) for name in dict.fromkeys(workloads)]
-    machine = MachineSpec(cpus=cpus, kernel=kernel)
+    spec = catalogue.load_machine(machine, cpus=cpus, kernel=kernel)
     chosen = tuple(dict.fromkeys(seeds or [0]))
-    lab = _lab(machine, workers, ray)
+    lab = _lab(spec, workers, ray)
     for workload in found:
-        recorder = Recorder(Recording(workload, machine, scale, chosen, points, actions), lab)
+        recorder = Recorder(Recording(workload, spec, scale, chosen, points, actions), lab)
         table = _record(recorder)
         path = table_path(workload.name)
         write_table(path, table)

@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import NOT_OK, JsonOption, KernelOption, SetOption, pairs
+from schedcp_gym.cli.options import (
+    NOT_OK,
+    CpusOption,
+    JsonOption,
+    KernelOption,
+    MachineOption,
+    SetOption,
+    pairs,
+)
 from schedcp_gym.control.verifier.report import Report, Severity, Stage, StageReport
-from schedcp_gym.spec import MachineSpec
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +38,9 @@ def verify(
         list[Stage] | None,
         typer.Option("--stage", help="Run these stages only; repeat. The source is checked in any case."),
     ] = None,
-    cpus: Annotated[int, typer.Option(min=1, max=16, help="CPUs of the machine.")] = 2,
-    kernel: KernelOption = "debian",
+    machine: MachineOption = "virtual",
+    cpus: CpusOption = None,
+    kernel: KernelOption = None,
     evidence: Annotated[bool, typer.Option(help="Show all figures, and the whole log of a stage that fails.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,11 +53,12 @@ def verify(
 
     console = Console(highlight=False, soft_wrap=True)
     chosen = catalogue.load_policy(policy, pairs(tunables or []))
+    spec = catalogue.load_machine(machine, cpus=cpus, kernel=kernel)
     with ui.build_progress() as build:
         lab = Lab(report=build)
-        lab.machine(MachineSpec(cpus=cpus, kernel=kernel)).ensure_snapshot()
+        lab.machine(spec).ensure_snapshot()
     with ui.stages(shown=not as_json) as said:
-        report = Verifier(lab, MachineSpec(cpus=cpus, kernel=kernel)).verify(
+        report = Verifier(lab, spec).verify(
             chosen,
             stages=stages or tuple(Stage),
             on_stage=None if as_json else lambda stage: said(lambda: print_stage(console, stage, everything=evidence)),

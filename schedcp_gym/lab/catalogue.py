@@ -10,8 +10,18 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from schedcp_gym.machine.image.inputs import ImageInputs, file_digest, folder_digest
-from schedcp_gym.paths import POLICIES, SHARED, VARIANT, WORKLOADS, workload_declarations
-from schedcp_gym.spec import EEVDF, BadInput, Objective, Policy, Tunable, TunableType, Workload, check_tunables
+from schedcp_gym.paths import MACHINES, POLICIES, SHARED, VARIANT, WORKLOADS, workload_declarations
+from schedcp_gym.spec import (
+    EEVDF,
+    BadInput,
+    MachineSpec,
+    Objective,
+    Policy,
+    Tunable,
+    TunableType,
+    Workload,
+    check_tunables,
+)
 from schedcp_gym.spec.digest import digest
 from schedcp_gym.spec.errors import first_fault
 
@@ -126,6 +136,45 @@ def find_objective(workload: Workload, name: str | Objective | Mapping[str, Any]
     if name not in workload.objectives:
         raise unknown(f"objective of {workload.name}", name, workload.objectives)
     return workload.objectives[name]
+
+
+def machine_names() -> list[str]:
+    """Return the names of all machines of ``configs/machine/``, sorted."""
+    return sorted(path.stem for path in MACHINES.glob("*.yaml"))
+
+
+def load_machine(name: str, **changes: Any) -> MachineSpec:
+    """Return a machine.
+
+    Args:
+        name: A name of ``configs/machine/``, a shape such as ``2x1x4x2``, or the path of a ``.yaml`` file.
+        **changes: Fields that replace the machine's own; those that are None do not.
+
+    Raises:
+        BadInput: There is no such machine, or it is impossible; the text says why.
+
+    Example:
+        >>> load_machine("llc").cpus
+        8
+    """
+    preset = MACHINES / f"{name}.yaml"
+    try:
+        if name.endswith((".yaml", ".yml")):
+            if not Path(name).is_file():
+                raise BadInput(f"no machine file {name!r}")
+            declared = {"name": Path(name).stem, **_mapping(Path(name))}
+        elif name in machine_names():
+            declared = {"name": name, **_mapping(preset)}
+        elif name[:1].isdigit() and "x" in name:
+            declared = {"topology": name}
+        else:
+            raise unknown("machine", name, [*machine_names(), "a shape such as 2x1x4x2"])
+        declared |= {key: value for key, value in changes.items() if value is not None}
+        return TypeAdapter(MachineSpec).validate_python(declared)
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise BadInput(f"machine {name}: {first_fault(error)}") from None
 
 
 def image_inputs(kernel: str) -> ImageInputs:

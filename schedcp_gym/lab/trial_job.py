@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.machine import Ending, Job, JobResult
+from schedcp_gym.machine.models import COSTS, DECLARED, RESET, declared, read_costs
 from schedcp_gym.paths import SHARED, WORKLOADS
 from schedcp_gym.spec import Clock, Measurement, Outcome, Policy, Trial, Workload
 
@@ -42,6 +43,10 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
         "command": f"exec {shlex.join(command)}\n".encode(),
         **_workload_files(workload),
     }
+    if trial.machine.cache_model:
+        # What was charged before the workload's own command is not part of what is measured.
+        files["command"] = f"echo 1 >{RESET}\n".encode() + files["command"]
+        files[DECLARED] = declared(workload.caches)
     if compiled is not None:
         files["policy.bpf.o"] = compiled
         files["tunables"] = tunables_file(trial.policy)
@@ -101,6 +106,7 @@ def _reported(trial: Trial, result: JobResult, report: dict[str, Any], common: d
         "events": {str(name): int(count) for name, count in report["events"].items() if count},
         "cpu_s_by_name": {str(name): float(spent) for name, spent in report["cpu_s_by_name"].items()},
         "utilisation": _utilisation(report),
+        "caches": read_costs(result.text(COSTS)),
     }
     outcome = Outcome(report["outcome"])
     if outcome is not Outcome.OK:

@@ -16,9 +16,11 @@ import filelock
 from schedcp_gym.machine import kvm, snapshot
 from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.job import DEVICE_BYTES, Ending, Job, JobResult, new_device, pack, read_result
+from schedcp_gym.machine.models import models_digest, with_models
 from schedcp_gym.machine.process import QemuGone, QemuProcess, start
 from schedcp_gym.machine.qemu import Files, command_line, find_qemu
 from schedcp_gym.spec import Clock, MachineSpec, SchedcpError
+from schedcp_gym.spec.digest import digest
 
 #: Address space beyond guest memory, image and job device: translated code, libraries, stacks, malloc arenas.
 ADDRESS_SPACE_MARGIN = 6 << 30
@@ -55,8 +57,9 @@ class Machine:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that shapes it: image, emulator and its whole command line."""
-        return snapshot.machine_digest(self.image, self.qemu, self.spec, self.accelerator)
+        """SHA-256 (hex) of all that shapes it: image, emulator, its whole command line, and what models the caches."""
+        shape = snapshot.machine_digest(self.image, self.qemu, self.spec, self.accelerator)
+        return digest([shape, models_digest(self.spec, self.image)]) if self.spec.topology else shape
 
     def run(self, job: Job, *, cold: bool = False) -> JobResult:
         """Runs a job.
@@ -76,6 +79,7 @@ class Machine:
         """
         if self.stopped:
             return JobResult(Ending.KILLED, message="the machine was stopped")
+        job = with_models(job, self.spec, self.image)
         packed, limit_s = pack(job), self.spec.host_limit_s(job.max_job_s)
         if not cold and self.accelerator != "kvm":
             try:

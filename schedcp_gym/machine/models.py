@@ -7,7 +7,7 @@ from pathlib import Path
 from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.job import Job
 from schedcp_gym.machine.qemu import clock_shift
-from schedcp_gym.spec import Caches, CacheModel, MachineSpec, Topology
+from schedcp_gym.spec import CacheModel, Caches, MachineSpec, Topology
 from schedcp_gym.spec.digest import digest
 
 RUN_SCRIPT = Path(__file__).with_name("guest") / "run-modelled.sh"

@@ -68,7 +68,7 @@ class MachineSpec:
             return given
         named = dict(given) if isinstance(given, dict) else dict(given.kwargs or {})
         if isinstance(given, ArgsKwargs):
-            named |= zip(cls.__dataclass_fields__, given.args, strict=False)
+            named.update(zip(cls.__dataclass_fields__, given.args, strict=False))
         shape = named.get("topology") or ""
         if shape:
             topology = Topology.parse(str(shape))

@@ -30,6 +30,8 @@ class Measurement:
         events: sched_ext event counters that rose during the workload, by the kernel's names.
         utilisation: Share of the CPUs' time spent busy during the workload, 0 to 1.
         cpu_s_by_name: CPU seconds (user and system) by process name, as processes ended.
+        caches: What the cache model charged, by process name: ``cold_l2_s``, ``cold_llc_s``, ``handoff_s``, ``smt_s``,
+            ``remote_s`` (CPU seconds), ``switches``, ``core_moves``, ``llc_moves``, ``node_moves``. Empty without one.
         timings_s: Host seconds: ``restore``, ``job``, ``total``.
         job_s: Guest seconds the job took, set-up included.
         pages_scanned: Pages the guest's kernel looked at for want of memory; when there are any, the measurement need
@@ -49,6 +51,7 @@ class Measurement:
     events: dict[str, int] = Field(default_factory=dict)
     utilisation: float | None = None
     cpu_s_by_name: dict[str, float] = Field(default_factory=dict)
+    caches: dict[str, dict[str, float]] = Field(default_factory=dict)
     timings_s: dict[str, float] = Field(default_factory=dict)
     job_s: float | None = None
     pages_scanned: int = 0
@@ -74,4 +77,5 @@ class Measurement:
             "utilisation": self.utilisation,
             "cpu_s_by_name": self.cpu_s_by_name,
             "job_s": self.job_s,
+            **({"caches": self.caches} if self.caches else {}),
         }

@@ -1,6 +1,7 @@
 """A trial: the immutable identity of a measurement."""
 
 from functools import cached_property
+from typing import Any
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -33,14 +34,18 @@ class Trial:
         A policy's name and a workload's prose do not count; a host-time limit cannot change a result either.
         """
         machine = self.machine
-        return digest(
-            {
-                "source": self.policy.source,
-                "tunables": dict(self.policy.tunables),
-                "workload": [self.workload.name, self.workload.digest, self.scale],
-                "metrics": sorted(self.workload.metrics),
-                "arguments": [self.workload.setup, self.workload.command, self.workload.scales[self.scale]],
-                "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, self.max_job_s],
-                "seed": self.seed,
-            }
-        )
+        parameters = self.workload.parameters(self.scale, machine.cpus)
+        identity: dict[str, Any] = {
+            "source": self.policy.source,
+            "tunables": dict(self.policy.tunables),
+            "workload": [self.workload.name, self.workload.digest, self.scale],
+            "metrics": sorted(self.workload.metrics),
+            "arguments": [self.workload.setup, self.workload.command, parameters],
+            "machine": [machine.cpus, machine.memory_mib, machine.clock, machine.kernel, self.max_job_s],
+            "seed": self.seed,
+        }
+        if machine.topology:
+            identity["topology"] = [machine.topology, machine.cache_model]
+        if machine.cache_model:
+            identity["caches"] = self.workload.caches
+        return digest(identity)

@@ -8,8 +8,11 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from schedcp_gym.spec.caches import Caches
 from schedcp_gym.spec.errors import BadInput
+from schedcp_gym.spec.formula import Parameter, resolve
 from schedcp_gym.spec.machine import LONGEST_JOB_S
+from schedcp_gym.spec.topology import MOST_CPUS
 
 
 class Direction(enum.StrEnum):
@@ -75,8 +78,9 @@ class Workload:
     """A program with its set-up, metrics and objective, as ``workloads/<name>/workload.yaml`` declares it.
 
     ``setup`` and ``command`` are argument lists run in the guest, in the workload's folder.
-    ``{seed}`` and ``{<parameter>}`` are filled from the trial's seed and the scale's parameters; ``{cpus}``
-    is the machine's number of CPUs. The command writes its metrics as one JSON object to standard output.
+    ``{seed}`` and ``{<parameter>}`` are filled from the trial's seed and the scale's parameters, as they are on
+    the machine's number of CPUs; ``{cpus}`` is that number. The command writes its metrics as one JSON object to
+    standard output.
 
     Attributes:
         name: The folder's name, and the variant's: ``schbench``, ``schbench-4x2``.
@@ -85,7 +89,9 @@ class Workload:
         command: What is measured.
         metrics: Name → unit, direction, description.
         objective: What counts as better.
-        scales: Scale → parameters.
+        scales: Scale → parameters, for 2 CPUs.
+        with_cpus: Parameter → formula by which it follows the machine's CPUs, in order of evaluation (``resolve``).
+        caches: What its processes have in the caches.
         setup: Run before the policy is loaded; not measured.
         objectives: Further objectives by name, to be asked for instead: ``throughput``, ``fair`` …
         max_job_s: Guest seconds a trial may take, by scale, where 120 are not enough.
@@ -103,7 +109,9 @@ class Workload:
     command: list[str] = Field(min_length=1)
     metrics: dict[str, Metric]
     objective: Objective
-    scales: dict[Scale, dict[str, int | float | str]]
+    scales: dict[Scale, dict[str, Parameter]]
+    with_cpus: dict[str, str] = Field(default_factory=dict)
+    caches: Caches = Caches()
     setup: list[str] = Field(default_factory=list)
     objectives: dict[str, Objective] = Field(default_factory=dict)
     max_job_s: dict[Scale, Annotated[float, Field(gt=0, le=LONGEST_JOB_S)]] = Field(default_factory=dict)
@@ -121,7 +129,17 @@ class Workload:
             raise ValueError(f"scales: {', '.join(missing)} missing")
         for objective in (self.objective, *self.objectives.values()):
             objective.check(self.metrics)
+        for scale in Scale:
+            for cpus in range(1, MOST_CPUS + 1):
+                try:
+                    self.parameters(scale, cpus)
+                except ValueError as error:
+                    raise ValueError(f"with_cpus, scale {scale}: {error}") from None
         return self
+
+    def parameters(self, scale: Scale, cpus: int) -> dict[str, Parameter]:
+        """The scale's parameters on a machine of so many CPUs."""
+        return resolve(self.with_cpus, self.scales[scale], cpus)
 
     def arguments(self, template: list[str], scale: Scale, seed: int, cpus: int) -> list[str]:
         """Fills a command's placeholders.
@@ -129,7 +147,7 @@ class Workload:
         Raises:
             BadInput: A placeholder that is malformed, or that the scale has no parameter for.
         """
-        values = {**self.scales[scale], "seed": seed, "cpus": cpus}
+        values = {**self.parameters(scale, cpus), "seed": seed, "cpus": cpus}
         try:
             return [part.format_map(values) for part in template]
         except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:

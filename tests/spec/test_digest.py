@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from schedcp_gym.spec import Clock, Direction, MachineSpec, Metric, Objective, Policy, Scale, Trial, Workload
+from schedcp_gym.spec import Caches, Clock, Direction, MachineSpec, Metric, Objective, Policy, Scale, Trial, Workload
 from schedcp_gym.spec.digest import digest
 
 WORKLOAD = Workload(
@@ -95,6 +95,7 @@ def test_what_shapes_the_result_changes_a_trials_digest(path, new):
     [
         ("policy.name", "another"),
         ("workload.title", "other words"),
+        ("workload.caches", Caches(footprint_kib={"w": 8})),
         ("workload.description", "other words"),
         ("machine.max_host_s", 5.0),
         ("policy.tunables", (("b", "t"), ("a", 1))),
@@ -102,6 +103,13 @@ def test_what_shapes_the_result_changes_a_trials_digest(path, new):
 )
 def test_what_can_not_shape_the_result_does_not(path, new):
     assert replaced(TRIAL, path, new).digest == TRIAL.digest
+
+
+def test_how_parameters_follow_the_cpus_counts_only_where_they_do():
+    follows = dataclasses.replace(WORKLOAD, with_cpus={"n": "n * cpus"})
+    for cpus, is_same in ((2, True), (1, True), (4, False), (8, False)):
+        there = dataclasses.replace(TRIAL, machine=MachineSpec(cpus=cpus))
+        assert (dataclasses.replace(there, workload=follows).digest == there.digest) is is_same
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 1.5, "x"])

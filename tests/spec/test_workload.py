@@ -85,3 +85,25 @@ def test_a_weight_that_is_not_finite_is_refused():
 def test_a_placeholder_without_a_value_is_an_error():
     with pytest.raises(BadInput, match="nosuch"):
         declare().arguments(["{nosuch}"], Scale.SMOKE, 0, 2)
+
+
+def test_parameters_follow_the_cpus():
+    workload = declare(with_cpus={"n": "n * cpus"})
+    assert [workload.parameters(Scale.FULL, cpus)["n"] for cpus in (1, 2, 4, 8)] == [3, 3, 12, 24]
+    assert workload.arguments(workload.command, Scale.FULL, 5, 4) == ["prog", "--n=12", "--seed=5", "--cpus=4"]
+    assert declare().parameters(Scale.FULL, 16) == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    ("with_cpus", "reason"),
+    [
+        ({"m": "cpus"}, "with_cpus, scale smoke: m is no parameter"),
+        ({"n": "n *"}, "with_cpus, scale smoke: n: 'n \\*' on 1 CPUs: this is no formula"),
+        ({"n": "m * cpus"}, "m is not known"),
+        ({"n": "n / (cpus - 7)"}, "on 7 CPUs: division by 0"),
+        ({"n": "n / (n - 3)"}, "with_cpus, scale full: n: .* division by 0"),
+    ],
+)
+def test_a_rule_that_can_not_be_evaluated_is_refused(with_cpus, reason):
+    with pytest.raises(ValidationError, match=reason):
+        declare(with_cpus=with_cpus)

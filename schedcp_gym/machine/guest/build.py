@@ -25,7 +25,7 @@ ALIGNMENT = 2 << 20  # of a persistent-memory device's size
 UUID = "5c8edc90-9000-4000-8000-000000000001"
 MODULES = ("nd_pmem", "nfit", "erofs")
 OWN_MODULES = ("idle_spin", "stop_here")
-#: Modules that lie beside the root file system and travel with a job, so that a change of them leaves the root as it is.
+#: Modules that travel with jobs: they lie beside the root file system, which stays the same when they change.
 EXTRA_MODULES = ("even_turns", "cache_model")
 
 #: Kernel functions without which no policy can be written, by the names of 6.12 or of later kernels.

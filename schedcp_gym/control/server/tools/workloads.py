@@ -63,7 +63,7 @@ def description_of(plane: "ControlPlane", workload: str) -> dict[str, Any]:
         },
         "objective": {"weights": objective.weights, "bound": objective.bound, "floors": objective.floors},
         "scale": plane.scale.value,
-        "parameters": found.scales[plane.scale],
+        "parameters": found.parameters(plane.scale, plane.machine.cpus),
         "command": found.arguments(found.command, plane.scale, plane.seed, plane.machine.cpus),
         "machine": machine,
     }
