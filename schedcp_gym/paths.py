@@ -14,6 +14,8 @@ CONFIGS = PACKAGE / "configs"
 MACHINES = CONFIGS / "machine"
 #: What the verifier runs in the guest; compiled into the image.
 BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
+#: What it runs beside that on machines with a topology; compiled with the image, and brought by the job.
+TOPOLOGY_BATTERY = BATTERY.with_name("topology")
 
 
 #: How the name of a variant's declaration ends.

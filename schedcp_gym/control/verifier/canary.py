@@ -264,7 +264,7 @@ def admit(policy: Policy, token: str, *, lab: Lab, spec: MachineSpec) -> tuple[I
     image = lab.image(spec.kernel)
     compiled = compile_policy(policy.source, image)
     digest = tokens.object_digest(compiled)
-    tokens.check(token, object_digest=digest, image=image, tunables=policy.tunables, cpus=spec.cpus)
+    tokens.check(token, object_digest=digest, image=image, tunables=policy.tunables, machine=spec)
     return image, compiled
 
 

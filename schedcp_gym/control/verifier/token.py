@@ -27,7 +27,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.machine.image import Image
-from schedcp_gym.spec import BadInput, SchedcpError
+from schedcp_gym.spec import BadInput, MachineSpec, SchedcpError
 from schedcp_gym.spec.policy import Value
 
 PREFIX = "scp1"
@@ -40,6 +40,7 @@ KEY_LIMIT = 1024
 
 _KEY_TEXT = re.compile(r"ed25519 ([0-9a-f]{64}) ([0-9a-f]{64})\n")
 _SHA256 = r"^[0-9a-f]{64}$"
+_TOPOLOGY = r"^(\d{1,3}(x\d{1,3}){3})?$"
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
@@ -53,6 +54,8 @@ class TokenClaims:
         tunables: (name, value) pairs in order of name.
         stages: The stages it passed, by name.
         cpus: CPUs of the machine it was verified on.
+        topology: That machine's topology, as nodes x LLCs x cores x threads; empty when it had none, and then not
+            written: tokens from before there were topologies are of this kind.
         issued_at: UTC, seconds since 1970.
         expires_at: UTC, seconds since 1970.
     """
@@ -63,6 +66,7 @@ class TokenClaims:
     tunables: tuple[tuple[str, Value], ...]
     stages: tuple[str, ...]
     cpus: int = Field(ge=1, le=1024)
+    topology: str = Field(default="", pattern=_TOPOLOGY)
     issued_at: int = Field(ge=0, le=1 << 40)
     expires_at: int = Field(ge=0, le=1 << 40)
 
@@ -81,7 +85,7 @@ def issue(
     image: Image,
     tunables: tuple[tuple[str, Value], ...],
     stages: Iterable[Stage],
-    cpus: int,
+    machine: MachineSpec,
     now: datetime.datetime | None = None,
     lifetime: datetime.timedelta = LIFETIME,
 ) -> str:
@@ -92,7 +96,7 @@ def issue(
         image: What it was verified on.
         tunables: The values it was verified with.
         stages: What it passed.
-        cpus: CPUs of the machine it was verified on.
+        machine: The machine it was verified on.
         now: Time of issue (with a time zone); the present if None.
         lifetime: How long the token is good for.
 
@@ -107,7 +111,8 @@ def issue(
         image_digest=image.digest,
         tunables=tuple(sorted(tunables)),
         stages=tuple(stage.value for stage in Stage if stage in set(stages)),
-        cpus=cpus,
+        cpus=machine.cpus,
+        topology=machine.topology,
         issued_at=issued_at,
         expires_at=issued_at + int(lifetime.total_seconds()),
     )
@@ -145,7 +150,7 @@ def check(
     object_digest: str,
     image: Image,
     tunables: tuple[tuple[str, Value], ...],
-    cpus: int,
+    machine: MachineSpec,
     needed_stages: Iterable[Stage] = tuple(Stage),
     now: datetime.datetime | None = None,
 ) -> TokenClaims:
@@ -156,7 +161,7 @@ def check(
         object_digest: Of what is about to be deployed.
         image: Where it is about to be deployed.
         tunables: With which values.
-        cpus: CPUs of the machine it is about to be deployed on.
+        machine: The machine it is about to be deployed on.
         needed_stages: What it must have passed.
         now: The time (with a time zone); the present if None.
 
@@ -174,10 +179,10 @@ def check(
     if _plain(claims.tunables) != _plain(sorted(tunables)):
         verified = " ".join(f"{name}={value}" for name, value in claims.tunables) or "the defaults"
         raise BadInput(f"the token is for other tunables: {verified}; deploy it with those, or verify it with these")
-    if claims.cpus != cpus:
-        raise BadInput(
-            f"the token is for a machine of {claims.cpus} CPUs, not {cpus}: verify the policy with --cpus {cpus}"
-        )
+    if (claims.cpus, claims.topology) != (machine.cpus, machine.topology):
+        verified, here = _shape(claims.cpus, claims.topology), _shape(machine.cpus, machine.topology)
+        option = f"--machine {machine.topology}" if machine.topology else f"--cpus {machine.cpus}"
+        raise BadInput(f"the token is for a machine of {verified}, not {here}: verify the policy with {option}")
     missing = [stage.value for stage in needed_stages if stage.value not in claims.stages]
     if missing:
         raise BadInput(f"the token lacks {'stage' if len(missing) == 1 else 'stages'} {', '.join(missing)}")
@@ -197,13 +202,20 @@ def _shown(seconds: int) -> str:
         return f"second {seconds}"
 
 
+def _shape(cpus: int, topology: str) -> str:
+    return f"{cpus} CPU{'s' if cpus > 1 else ''}" + (f" ({topology})" if topology else "")
+
+
 def _plain(value: object) -> str:
     """JSON tells true from 1, which Python does not."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _canonical(claims: TokenClaims) -> bytes:
-    return _plain(_CLAIMS.dump_python(claims, mode="json")).encode()
+    values = _CLAIMS.dump_python(claims, mode="json")
+    if not claims.topology:
+        del values["topology"]
+    return _plain(values).encode()
 
 
 def _encode(content: bytes) -> str:

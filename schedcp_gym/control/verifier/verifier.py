@@ -86,6 +86,6 @@ class Verifier:
             image=machine.image,
             tunables=policy.tunables,
             stages=Stage,
-            cpus=self.spec.cpus,
+            machine=self.spec,
         )
         return dataclasses.replace(whole, token=issued)

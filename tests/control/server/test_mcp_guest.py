@@ -19,7 +19,7 @@ from schedcp_gym.control.verifier import token as tokens
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.lab.compiler import compile_policy
-from schedcp_gym.spec import Scale
+from schedcp_gym.spec import MachineSpec, Scale
 
 from .conftest import text_of
 from .test_mcp_http import TOKEN, Process, client
@@ -99,7 +99,7 @@ def token(image):
 def issue(image, source=None, **more):
     compiled = compile_policy(source or catalogue.load_policy("fifo").source, image)
     claims = {"object_digest": tokens.object_digest(compiled), "image": image, "tunables": (), "stages": Stage}
-    return tokens.issue(**claims, cpus=2, **more)
+    return tokens.issue(**claims, machine=MachineSpec(), **more)
 
 
 def check_progress(progress):

@@ -16,7 +16,7 @@ from schedcp_gym.control.verifier.canary import CanaryConfig, CanaryReport, Verd
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.lab import catalogue
 from schedcp_gym.machine import Ending, JobResult
-from schedcp_gym.spec import BadInput
+from schedcp_gym.spec import BadInput, MachineSpec
 
 LOADER = Path(canary.__file__).parents[2] / "bpf" / "loader"
 REPORT = {
@@ -165,7 +165,9 @@ def _token(policy, digest="00" * 32, kernel="7", image="ab" * 32, stages=Stage, 
         pass
 
     Image.kernel, Image.digest = kernel, image
-    return tokens.issue(object_digest=digest, image=Image, tunables=policy.tunables, stages=stages, cpus=2, **more)
+    return tokens.issue(
+        object_digest=digest, image=Image, tunables=policy.tunables, stages=stages, machine=MachineSpec(), **more
+    )
 
 
 def test_eevdf_can_not_be_deployed(workload):

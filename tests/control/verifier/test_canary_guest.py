@@ -10,7 +10,7 @@ from schedcp_gym.control.verifier.canary import CanaryConfig, Verdict, deploy
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.compiler import compile_policy
-from schedcp_gym.spec import Policy
+from schedcp_gym.spec import MachineSpec, Policy
 
 pytestmark = pytest.mark.guest
 
@@ -42,7 +42,7 @@ def deployed(lab, image):
             image=image,
             tunables=policy.tunables,
             stages=Stage,
-            cpus=2,
+            machine=MachineSpec(),
         )
         good = catalogue.load_policy(fallback) if fallback else None
         return deploy(policy, token, workload or schbench(900), lab=lab, config=config, fallback=good, **more)

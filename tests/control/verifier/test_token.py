@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schedcp_gym.control.verifier import token as tokens
 from schedcp_gym.control.verifier.report import Stage
-from schedcp_gym.spec import BadInput, SchedcpError
+from schedcp_gym.spec import BadInput, MachineSpec, SchedcpError
 
 OBJECT = tokens.object_digest(b"an object")
 IMAGE = SimpleNamespace(kernel="7.3.4+deb14-amd64", digest="ab" * 32)
@@ -30,12 +30,19 @@ def state(tmp_path, monkeypatch):
 
 
 def issue(**changes):
-    values = {"object_digest": OBJECT, "image": IMAGE, "tunables": TUNABLES, "stages": Stage, "cpus": 2, "now": NOW}
+    values = {
+        "object_digest": OBJECT,
+        "image": IMAGE,
+        "tunables": TUNABLES,
+        "stages": Stage,
+        "machine": MachineSpec(),
+        "now": NOW,
+    }
     return tokens.issue(**{**values, **changes})
 
 
 def check(token, **changes):
-    values = {"object_digest": OBJECT, "image": IMAGE, "tunables": TUNABLES, "cpus": 2, "now": NOW + DAY}
+    values = {"object_digest": OBJECT, "image": IMAGE, "tunables": TUNABLES, "machine": MachineSpec(), "now": NOW + DAY}
     return tokens.check(token, **{**values, **changes})
 
 
@@ -103,7 +110,27 @@ def test_it_is_for_one_setting_of_tunables(other):
 
 
 def test_it_is_for_one_number_of_cpus():
-    refused(issue(), "a machine of 2 CPUs, not 4: verify the policy with --cpus 4", cpus=4)
+    refused(issue(), "a machine of 2 CPUs, not 4 CPUs: verify the policy with --cpus 4", machine=MachineSpec(cpus=4))
+
+
+def test_it_is_for_one_shape_of_machine():
+    groups, nodes = (MachineSpec(cpus=8, topology=shape) for shape in ("1x2x4x1", "2x1x4x1"))
+    token = issue(machine=groups)
+    assert check(token, machine=groups).topology == "1x2x4x1"
+    refused(
+        token,
+        "a machine of 8 CPUs (1x2x4x1), not 8 CPUs (2x1x4x1): verify the policy with --machine 2x1",
+        machine=nodes,
+    )
+    refused(token, "8 CPUs (1x2x4x1), not 8 CPUs: verify the policy with --cpus 8", machine=MachineSpec(cpus=8))
+    refused(issue(machine=MachineSpec(cpus=8)), "8 CPUs, not 8 CPUs (1x2x4x1)", machine=groups)
+
+
+def test_a_token_from_before_there_were_topologies_is_good_on_a_machine_without_one():
+    payload = json.loads(base64.urlsafe_b64decode(issue().split(".")[1] + "=="))
+    assert "topology" not in payload
+    assert payload["cpus"] == 2
+    assert check(signed(json.dumps(payload, sort_keys=True, separators=(",", ":")).encode())).topology == ""
 
 
 def test_a_stage_that_was_left_out_is_missed():
@@ -157,7 +184,7 @@ def test_each_missing_doubled_or_swapped_character_is_noticed():
 
 
 def test_claims_and_signature_of_two_tokens_do_not_mix():
-    one, two = issue().split("."), issue(cpus=4).split(".")
+    one, two = issue().split("."), issue(machine=MachineSpec(cpus=4)).split(".")
     refused(".".join([*one[:2], two[2]]), "forged")
 
 

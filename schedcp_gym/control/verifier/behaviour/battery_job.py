@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.spec import Policy
 
 RUN_SCRIPT = Path(__file__).with_name("run-battery.sh")
-#: Guest seconds beyond what the cases take with a good policy.
+#: Runs before it where a case's program is brought by the job.
+TOPOLOGY_SCRIPT = Path(__file__).with_name("run-topology.sh")
+#: Name of that program, among the image's extras and in the job.
+TOPOLOGY_BATTERY = "topology-battery"
+#: Guest seconds beyond what the cases take with a good policy: to load it, and for one that makes them last longer.
 SPARE_S = 20.0
 LOG_LIMIT = 20_000
 #: Numbers in scx_run's report that are about the policy.
@@ -52,7 +56,15 @@ class Ran:
     guest_s: float = 0.0
 
 
-def build_job(cases: Sequence[Case], names: Sequence[str], policy: Policy, compiled: bytes | None) -> Job:
+def build_job(
+    cases: Sequence[Case],
+    names: Sequence[str],
+    policy: Policy,
+    compiled: bytes | None,
+    *,
+    slowdown: float = 1.0,
+    topology_battery: Callable[[], bytes] | None = None,
+) -> Job:
     """The job that runs some cases.
 
     Args:
@@ -60,6 +72,8 @@ def build_job(cases: Sequence[Case], names: Sequence[str], policy: Policy, compi
         names: What tasks may be called.
         policy: The policy, for the values of its tunables.
         compiled: Its object; None for EEVDF.
+        slowdown: How much slower the machine's CPUs are.
+        topology_battery: Gives the program of the cases that travel with the job; asked only if there are any.
     """
     files = {
         "run": RUN_SCRIPT.read_bytes(),
@@ -67,9 +81,13 @@ def build_job(cases: Sequence[Case], names: Sequence[str], policy: Policy, compi
         "loading-cases": _listed(case.name for case in cases if case.loads),
         "names": _listed(names),
     }
+    travelling = [case.name for case in cases if case.travels]
+    if travelling and topology_battery is not None:
+        files |= {"run-battery": files["run"], "run": TOPOLOGY_SCRIPT.read_bytes()}
+        files |= {"topology-cases": _listed(travelling), TOPOLOGY_BATTERY: topology_battery()}
     if compiled is not None:
         files |= {"policy.bpf.o": compiled, "tunables": tunables_file(policy)}
-    return Job(files, duration_s(cases) + SPARE_S)
+    return Job(files, duration_s(cases) + SPARE_S * slowdown)
 
 
 def _listed(words: Any) -> bytes:

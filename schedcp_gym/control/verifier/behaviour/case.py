@@ -1,16 +1,25 @@
 """The battery's cases: a program in C and a declaration beside it, found by looking."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from schedcp_gym.control.verifier.reference import Parts, parts_of, slowdown
 from schedcp_gym.control.verifier.report import Figure
-from schedcp_gym.paths import BATTERY
-from schedcp_gym.spec import SchedcpError
+from schedcp_gym.paths import BATTERY, TOPOLOGY_BATTERY
+from schedcp_gym.spec import MachineSpec, SchedcpError
 
 CASES = BATTERY / "cases"
+#: Cases for machines whose CPUs share caches in groups, threads or memory: one program, which travels with the job.
+#: When the guest's image is made anew for another reason, they move into the image, and the two become one.
+TOPOLOGY_CASES = TOPOLOGY_BATTERY / "cases"
+#: Limits that follow from the machine, by case and figure.
+ELSEWHERE = Path(__file__).with_name("elsewhere.yaml")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -41,6 +50,8 @@ class Case:
         last: Whether it comes after the others of its load, when the policy has run for long.
         smoke: Whether it belongs to the short battery.
         derived: Whether its figures come from the loader's report of all others: it has no program.
+        needs: What a machine must have at least for the case to make sense.
+        travels: Whether its program is brought by the job, instead of lying in the image.
     """
 
     name: str
@@ -51,6 +62,8 @@ class Case:
     last: bool = False
     smoke: bool = False
     derived: bool = False
+    needs: Parts = Parts()
+    travels: bool = False
 
     def judge(self, values: Mapping[str, float]) -> tuple[Figure, ...]:
         """The figures with their limits; one that was not measured has no value, and so does not keep its limit."""
@@ -61,21 +74,63 @@ class Case:
 
 
 def load_cases(*, smoke: bool = False) -> tuple[Case, ...]:
-    """All cases, or those of the short battery, in order of name.
+    """All cases, or those of the short battery: those of every machine, then those of some, in order of name.
 
     Raises:
         SchedcpError: A declaration is wrong, or lacks its program; the text names the file.
     """
-    cases = []
-    for path in sorted(CASES.glob("*.yaml")):
-        try:
-            case = TypeAdapter(Case).validate_python({"name": path.stem, **yaml.safe_load(path.read_text())})
-        except (yaml.YAMLError, ValidationError, TypeError) as error:
-            raise SchedcpError(f"{path}: {error}") from None
-        if not case.derived and not path.with_suffix(".c").is_file():
-            raise SchedcpError(f"{path}: there is no {path.stem}.c beside it")
-        cases.append(case)
+    paths = [(path, folder is TOPOLOGY_CASES) for folder in (CASES, TOPOLOGY_CASES) for path in folder.glob("*.yaml")]
+    cases = [_load(path, travels) for path, travels in sorted(paths, key=lambda each: (each[1], each[0]))]
     return tuple(case for case in cases if case.smoke or not smoke)
+
+
+def _load(path: Path, travels: bool) -> Case:
+    try:
+        declared = {"name": path.stem, "travels": travels, **yaml.safe_load(path.read_text())}
+        case = TypeAdapter(Case).validate_python(declared)
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        raise SchedcpError(f"{path}: {error}") from None
+    if not case.derived and not path.with_suffix(".c").is_file():
+        raise SchedcpError(f"{path}: there is no {path.stem}.c beside it")
+    return case
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Elsewhere:
+    """Which limits are others on another machine than that of 2 CPUs; the file says why.
+
+    Attributes:
+        instructions: Those that are a number of instructions; the fixed part, by case and figure.
+        one_cpu: Those that are a part of one CPU, told as a part of a fair share of all; the number of other tasks.
+    """
+
+    instructions: dict[str, dict[str, float]]
+    one_cpu: dict[str, dict[str, float]]
+
+    def limit(self, case: str, figure: str, declared: float, spec: MachineSpec) -> float:
+        """What a limit is on a machine."""
+        if (fixed := self.instructions.get(case, {}).get(figure)) is not None:
+            return fixed + slowdown(spec) * (declared - fixed)
+        if (others := self.one_cpu.get(case, {}).get(figure)) is not None:
+            return declared * min(1.0, 2 / (2 + others) * (spec.cpus + others) / spec.cpus)
+        return declared
+
+
+@functools.cache
+def _elsewhere() -> Elsewhere:
+    return TypeAdapter(Elsewhere).validate_python(yaml.safe_load(ELSEWHERE.read_text()))
+
+
+def on_machine(spec: MachineSpec, cases: Iterable[Case]) -> tuple[Case, ...]:
+    """Those of some cases that make sense on a machine, with the limits that hold there."""
+    parts = parts_of(spec)
+    return tuple(_with_limits(case, spec) for case in cases if parts.holds(case.needs))
+
+
+def _with_limits(case: Case, spec: MachineSpec) -> Case:
+    found = {name: _elsewhere().limit(case.name, name, limit.limit, spec) for name, limit in case.figures.items()}
+    figures = {name: dataclasses.replace(limit, limit=found[name]) for name, limit in case.figures.items()}
+    return dataclasses.replace(case, figures=figures)
 
 
 def split(cases: Sequence[Case], machines: int) -> list[list[Case]]:

@@ -4,10 +4,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from schedcp_gym.control.verifier.behaviour.battery_job import Ran, build_job, read_result
-from schedcp_gym.control.verifier.behaviour.case import Case, load_cases, split
+from schedcp_gym.control.verifier.behaviour.battery_job import TOPOLOGY_BATTERY, Ran, build_job, read_result
+from schedcp_gym.control.verifier.behaviour.case import Case, load_cases, on_machine, split
 from schedcp_gym.control.verifier.behaviour.derived import derive
 from schedcp_gym.control.verifier.behaviour.names import task_names
+from schedcp_gym.control.verifier.reference import slowdown
 from schedcp_gym.control.verifier.report import Figure, Stage, StageReport
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.attempts import run_job
@@ -32,13 +33,14 @@ def check_behaviour(
         lab: Where.
         spec: The machine.
         compiled: The policy's object; None for EEVDF.
-        cases: Cases to run; all of them if None (``load_cases(smoke=True)``: the short battery).
+        cases: Cases to run; all of them if None (``load_cases(smoke=True)``: the short battery). Those that make no
+            sense on the machine are left out.
 
     Raises:
         SchedcpError: Image or QEMU is missing: nothing can be said. A bad policy is a report.
     """
     began = time.monotonic()
-    cases = load_cases() if cases is None else cases
+    cases = on_machine(spec, load_cases() if cases is None else cases)
     machine = lab.machine(spec)
     names = task_names(policy, compiled)
     shares = split(cases, MACHINES)
@@ -56,7 +58,15 @@ def check_behaviour(
 
 
 def _run(machine: Machine, share: list[Case], names: list[str], policy: Policy, compiled: bytes | None) -> Ran:
-    return read_result(share, run_job(machine, build_job(share, names, policy, compiled)))
+    job = build_job(
+        share,
+        names,
+        policy,
+        compiled,
+        slowdown=slowdown(machine.spec),
+        topology_battery=lambda: machine.image.extra(TOPOLOGY_BATTERY),
+    )
+    return read_result(share, run_job(machine, job))
 
 
 def _report(cases: Sequence[Case], ran: Sequence[Ran], total_s: float) -> StageReport:

@@ -26,6 +26,8 @@ enum faulty_dsq {
 #define SLICE	(5 * NSEC_PER_MSEC)
 #endif
 
+#define HALF	((s32)scx_bpf_nr_cpu_ids() / 2)
+
 u64 turns, born, choices;
 
 #ifdef FAULT_account
@@ -44,6 +46,12 @@ static u64 dsq_of(const struct task_struct *p)
 #if defined(FAULT_affinity)
 	/* The neighbour's queue, which only the neighbour serves. */
 	return is_bound(p) ? FAULTY_OWN + (scx_bpf_task_cpu(p) + 1) % scx_bpf_nr_cpu_ids() : FAULTY_SHARED;
+#elif defined(FAULT_llc_affinity)
+	/* Who may use some of the CPUs, more than one. */
+	return is_bound(p) && p->nr_cpus_allowed > 1 ? FAULTY_ASIDE : FAULTY_SHARED;
+#elif defined(FAULT_llc_conservation)
+	/* A queue for each half of the machine, which only that half serves. */
+	return FAULTY_OWN + scx_bpf_task_cpu(p) / HALF * HALF;
 #elif defined(FAULT_kernel_threads)
 	return p->flags & PF_KTHREAD ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_starvation)
@@ -52,7 +60,7 @@ static u64 dsq_of(const struct task_struct *p)
 	return BPF_CORE_READ(p, cred, uid.val) ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_bursts)
 	return scx_bpf_dsq_nr_queued(FAULTY_SHARED) > 40 ? FAULTY_NOWHERE : FAULTY_SHARED;
-#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
 	/* Whether that CPU is there, and free, or not. */
 	return FAULTY_OWN + (is_bound(p) ? scx_bpf_task_cpu(p) : p->pid % scx_bpf_nr_cpu_ids());
 #else
@@ -76,7 +84,7 @@ static u64 key_of(const struct task_struct *p)
 
 s32 BPF_STRUCT_OPS(faulty_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-#if defined(FAULT_realtime) || defined(FAULT_cpu_offline)
+#if defined(FAULT_realtime) || defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
 	return prev_cpu;
 #else
 	bool idle = false;
@@ -106,9 +114,15 @@ void BPF_STRUCT_OPS(faulty_enqueue, struct task_struct *p, u64 enq_flags)
 
 static bool serve_shared(s32 cpu)
 {
-#ifdef FAULT_conservation
+#if defined(FAULT_conservation)
 	if (cpu)
 		return false;
+#elif defined(FAULT_smt_siblings)
+	if (cpu % 2)
+		return false;
+#elif defined(FAULT_llc_conservation)
+	if (scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu / HALF * HALF))
+		return true;
 #endif
 	return scx_bpf_dsq_move_to_local(FAULTY_SHARED) || scx_bpf_dsq_move_to_local(FAULTY_ASIDE);
 }
@@ -140,7 +154,7 @@ s32 BPF_STRUCT_OPS(faulty_init_task, struct task_struct *p, struct scx_init_task
 	return 0;
 }
 
-#ifdef FAULT_cpu_offline
+#if defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
 /* The queue of a CPU that goes stays as it is. */
 void BPF_STRUCT_OPS(faulty_cpu_online, s32 cpu)
 {
@@ -173,7 +187,7 @@ SCX_OPS_DEFINE(faulty_ops,
 	       .enqueue		= (void *)faulty_enqueue,
 	       .dispatch	= (void *)faulty_dispatch,
 	       .init_task	= (void *)faulty_init_task,
-#ifdef FAULT_cpu_offline
+#if defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
 	       .cpu_online	= (void *)faulty_cpu_online,
 	       .cpu_offline	= (void *)faulty_cpu_offline,
 #endif

@@ -49,6 +49,20 @@ def test_the_job_holds_what_the_guest_needs():
     assert "policy.bpf.o" not in build_job(SHARE, [], Policy("eevdf"), None).files
 
 
+def test_cases_that_travel_come_with_their_program_and_all_others_are_a_job_as_ever():
+    plain = build_job(SHARE, ["a"], Policy("p", "x"), b"\x7fELF", topology_battery=lambda: b"unwanted")
+    assert plain == build_job(SHARE, ["a"], Policy("p", "x"), b"\x7fELF")
+    share = [*SHARE, CASES["llc_affinity"], CASES["group_offline"]]
+    job = build_job(share, ["a"], Policy("p", "x"), b"\x7fELF", slowdown=2, topology_battery=lambda: b"\x7fELF cases")
+    assert job.files["topology-cases"] == b"llc_affinity\ngroup_offline\n"
+    assert job.files["topology-battery"] == b"\x7fELF cases"
+    assert job.files["cases"] == b"exits\nllc_affinity\n"
+    assert job.files["loading-cases"] == b"reload\ngroup_offline\n"
+    assert job.files["run-battery"] == plain.files["run"] != job.files["run"]
+    added = CASES["llc_affinity"].duration_s + CASES["group_offline"].duration_s
+    assert job.max_job_s == pytest.approx(plain.max_job_s + added + 20)
+
+
 def test_a_good_result_passes_with_all_figures():
     report = verdict(left())
     assert report.passed, report.evidence

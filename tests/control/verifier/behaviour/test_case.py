@@ -1,15 +1,34 @@
 """The battery's declarations: found by looking, whole, and shared out evenly."""
 
 import pytest
+import yaml
 
-from schedcp_gym.control.verifier.behaviour.case import CASES, Case, Limit, duration_s, load_cases, split
-from schedcp_gym.spec import SchedcpError
+from schedcp_gym.control.verifier.behaviour.case import (
+    CASES,
+    ELSEWHERE,
+    TOPOLOGY_CASES,
+    Case,
+    Limit,
+    duration_s,
+    load_cases,
+    on_machine,
+    split,
+)
+from schedcp_gym.control.verifier.reference import Parts, parts_of, slowdown
+from schedcp_gym.spec import Clock, MachineSpec, SchedcpError
+
+LLC, SMT = (MachineSpec(cpus=8, topology=shape) for shape in ("1x2x4x1", "1x1x4x2"))
+LARGE = MachineSpec(cpus=16, topology="1x4x4x1")
+
+
+def home(case):
+    return TOPOLOGY_CASES if case.travels else CASES
 
 
 def test_every_program_has_its_declaration():
-    programs = {path.stem for path in CASES.glob("*.c")}
-    assert programs == {case.name for case in load_cases() if not case.derived}
-    assert len(programs) >= 15
+    programs = {path.with_suffix("") for folder in (CASES, TOPOLOGY_CASES) for path in folder.glob("*.c")}
+    assert programs == {home(case) / case.name for case in load_cases() if not case.derived}
+    assert len({path.name for path in programs}) == len(programs) >= 19
 
 
 def test_every_figure_says_why_and_every_case_what_it_tries():
@@ -24,7 +43,8 @@ def test_every_figure_says_why_and_every_case_what_it_tries():
 def test_every_program_prints_the_figures_that_are_declared():
     for case in load_cases():
         if not case.derived:
-            code = (CASES / f"{case.name}.c").read_text()
+            code = (home(case) / f"{case.name}.c").read_text()
+            assert f"CASE({case.name})" in code or not case.travels
             for name in case.figures:
                 assert f'figure("{name}"' in code, f"{case.name} {name}"
 
@@ -56,6 +76,82 @@ def test_the_last_case_of_a_load_comes_when_the_policy_has_run_for_more_than_fiv
 def test_one_case_takes_one_machine():
     (case,) = (case for case in load_cases() if case.name == "fairness")
     assert split((case,), 2) == [[case]]
+
+
+def names_on(spec):
+    return {case.name for case in on_machine(spec, load_cases())}
+
+
+def test_on_the_machine_of_two_cpus_exactly_the_images_cases_run_with_the_limits_as_declared():
+    everywhere = tuple(case for case in load_cases() if not case.travels)
+    assert on_machine(MachineSpec(), load_cases()) == everywhere
+    assert on_machine(MachineSpec(cpus=1), load_cases()) == everywhere
+    assert {path.stem for path in CASES.glob("*.yaml")} == {case.name for case in everywhere}
+
+
+def test_a_machine_with_a_topology_has_the_cases_for_its_parts_besides():
+    everywhere = names_on(MachineSpec())
+    assert names_on(MachineSpec(cpus=8)) == everywhere
+    assert names_on(LLC) - everywhere == {"llc_affinity", "group_offline", "llc_conservation"}
+    assert names_on(SMT) - everywhere == {"smt_siblings"}
+    assert names_on(MachineSpec(cpus=8, topology="2x1x2x2")) == {case.name for case in load_cases()}
+
+
+def test_parts_follow_from_the_topology():
+    assert parts_of(MachineSpec(cpus=4)) == Parts(cpus=4)
+    assert parts_of(MachineSpec(cpus=16, topology="2x2x2x2")) == Parts(cpus=16, llcs=4, nodes=2, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "times"),
+    [
+        (MachineSpec(cpus=1), 1),
+        (MachineSpec(), 1),
+        (MachineSpec(cpus=4), 2),
+        (MachineSpec(cpus=8), 4),
+        (LLC, 2),
+        (LARGE, 4),
+        (MachineSpec(cpus=16, clock=Clock.REAL), 1),
+    ],
+)
+def test_more_cpus_are_slower_ones_on_the_virtual_clock(spec, times):
+    assert slowdown(spec) == times
+
+
+def test_limits_follow_from_the_machine_where_the_table_says_so_and_hold_everywhere_else():
+    slow = {case.name: case for case in on_machine(LARGE, load_cases())}
+    fast = {case.name: case for case in on_machine(MachineSpec(), load_cases())}
+    assert slow["bursts"].figures["slowest_burst_stretch"].limit == 1 + 4 * 2
+    assert slow["forks"].figures["births_ms"].limit == 4 * fast["forks"].figures["births_ms"].limit
+    changed = {
+        (case.name, name)
+        for case in fast.values()
+        for name, limit in case.figures.items()
+        if slow[case.name].figures[name] != limit
+    }
+    assert changed == {
+        ("bursts", "slowest_burst_stretch"),
+        ("forks", "execs_ms"),
+        ("forks", "births_ms"),
+        ("reload", "unload_ms"),
+        ("affinity", "bound_share"),
+        ("affinity", "moving_share"),
+    }
+
+
+@pytest.mark.parametrize("cpus", [2, 4, 8, 16])
+def test_a_bound_task_must_get_the_same_part_of_its_cpu_on_all_machines(cpus):
+    (case,) = (case for case in on_machine(MachineSpec(cpus=cpus), load_cases()) if case.name == "affinity")
+    fair = cpus / (cpus + 3)
+    assert case.figures["bound_share"].limit * fair == pytest.approx(0.3 * 2 / 5)
+    assert case.figures["moving_share"].limit * fair == pytest.approx(0.2 * 2 / 5)
+
+
+def test_each_limit_that_follows_from_the_machine_is_one_of_a_case():
+    figures = {case.name: case.figures for case in load_cases()}
+    for table in yaml.safe_load(ELSEWHERE.read_text()).values():
+        for case, names in table.items():
+            assert names.keys() <= figures[case].keys()
 
 
 CASE = Case("x", "About.", {"wait_ms": Limit(10, "Long."), "share": Limit(0.5, "Small.", at_least=True)})

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from schedcp_gym.control.verifier.behaviour import check_behaviour
-from schedcp_gym.control.verifier.behaviour.case import load_cases
+from schedcp_gym.control.verifier.behaviour.case import load_cases, on_machine
+from schedcp_gym.control.verifier.reference import parts_of
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.compiler import compile_policy
 from schedcp_gym.spec import MachineSpec, Policy
@@ -15,13 +16,20 @@ pytestmark = pytest.mark.guest
 
 FAULTY = Path(__file__).with_name("faulty.bpf.c").read_text()
 CASES = {case.name: case for case in load_cases()}
+FLAT = MachineSpec()
+LLC, SMT = (MachineSpec(cpus=8, topology=shape) for shape in ("1x2x4x1", "1x1x4x2"))
 #: Beside the case itself, one whose tasks the fault needs.
 COMPANY = {"account": ("account", "forks")}
 
 
-def check(lab, policy, cases=None):
+def machine_for(case):
+    """The default machine, or one that has what a case needs."""
+    return next(spec for spec in (FLAT, LLC, SMT) if parts_of(spec).holds(case.needs))
+
+
+def check(lab, policy, cases=None, spec=FLAT):
     compiled = None if policy.is_eevdf else compile_policy(policy.source, lab.image("debian"))
-    return check_behaviour(policy, lab, MachineSpec(), compiled, cases=cases)
+    return check_behaviour(policy, lab, spec, compiled, cases=cases)
 
 
 def _changed(old, new):
@@ -33,18 +41,29 @@ def _changed(old, new):
 def test_good_schedulers_pass_the_whole_battery(lab, name):
     report = check(lab, catalogue.load_policy(name))
     assert report.passed, report.summary + "\n" + report.evidence
-    assert {figure.case for figure in report.figures} == set(CASES)
+    assert {figure.case for figure in report.figures} == {case.name for case in CASES.values() if not case.travels}
+
+
+@pytest.mark.parametrize("name", ["eevdf", "fifo", "vtime"])
+@pytest.mark.parametrize("spec", [LLC, SMT], ids=["llc", "smt"])
+def test_good_schedulers_pass_what_a_topology_adds(lab, name, spec):
+    cases = [case for case in CASES.values() if case.travels]
+    report = check(lab, catalogue.load_policy(name), cases, spec)
+    assert report.passed, report.summary + "\n" + report.evidence
+    assert {figure.case for figure in report.figures} == {case.name for case in on_machine(spec, cases)}
 
 
 def test_the_faulty_policy_without_its_fault_passes(lab):
-    report = check(lab, Policy("faulty", FAULTY))
-    assert report.passed, report.summary + "\n" + report.evidence
+    topology = [case for case in CASES.values() if case.travels]
+    for cases, spec in ((None, FLAT), (topology, LLC), (topology, SMT)):
+        report = check(lab, Policy("faulty", FAULTY), cases, spec)
+        assert report.passed, report.summary + "\n" + report.evidence
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_each_case_finds_the_fault_that_it_is_for(lab, name):
     cases = tuple(CASES[each] for each in COMPANY.get(name, (name,)))
-    report = check(lab, Policy("faulty", f"#define FAULT_{name}\n{FAULTY}"), cases)
+    report = check(lab, Policy("faulty", f"#define FAULT_{name}\n{FAULTY}"), cases, machine_for(CASES[name]))
     assert not report.passed
     assert not report.infra_fault
     assert any(figure.case == name and not figure.kept for figure in report.figures), report.summary
