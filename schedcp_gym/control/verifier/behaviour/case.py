@@ -102,10 +102,12 @@ class Elsewhere:
     Attributes:
         instructions: Those that are a number of instructions; the fixed part, by case and figure.
         one_cpu: Those that are a part of one CPU, told as a part of a fair share of all; the number of other tasks.
+        replaced: Cases that another one stands in for where that one runs, by name.
     """
 
     instructions: dict[str, dict[str, float]]
     one_cpu: dict[str, dict[str, float]]
+    replaced: dict[str, str]
 
     def limit(self, case: str, figure: str, declared: float, spec: MachineSpec) -> float:
         """What a limit is on a machine."""
@@ -124,7 +126,9 @@ def _elsewhere() -> Elsewhere:
 def on_machine(spec: MachineSpec, cases: Iterable[Case]) -> tuple[Case, ...]:
     """Those of some cases that make sense on a machine, with the limits that hold there."""
     parts = parts_of(spec)
-    return tuple(_with_limits(case, spec) for case in cases if parts.holds(case.needs))
+    fitting = [case for case in cases if parts.holds(case.needs)]
+    names = {case.name for case in fitting}
+    return tuple(_with_limits(case, spec) for case in fitting if _elsewhere().replaced.get(case.name) not in names)
 
 
 def _with_limits(case: Case, spec: MachineSpec) -> Case:

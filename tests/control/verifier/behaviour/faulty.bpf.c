@@ -56,7 +56,7 @@ static u64 dsq_of(const struct task_struct *p)
 	return p->flags & PF_KTHREAD ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_starvation)
 	return p->comm[0] == 'z' && p->comm[1] == 's' ? FAULTY_ASIDE : FAULTY_SHARED;
-#elif defined(FAULT_identity)
+#elif defined(FAULT_identity) || defined(FAULT_crowd_identity)
 	return BPF_CORE_READ(p, cred, uid.val) ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_bursts)
 	return scx_bpf_dsq_nr_queued(FAULTY_SHARED) > 40 ? FAULTY_NOWHERE : FAULTY_SHARED;
@@ -73,7 +73,7 @@ static u64 key_of(const struct task_struct *p)
 {
 #if defined(FAULT_fairness)
 	return -__sync_fetch_and_add(&turns, 1) + (1ULL << 40);
-#elif defined(FAULT_weights)
+#elif defined(FAULT_weights) || defined(FAULT_crowd_weights)
 	return 1000 - p->static_prio;
 #elif defined(FAULT_inversion)
 	return p->static_prio;

@@ -90,11 +90,20 @@ def test_on_the_machine_of_two_cpus_exactly_the_images_cases_run_with_the_limits
 
 
 def test_a_machine_with_a_topology_has_the_cases_for_its_parts_besides():
-    everywhere = names_on(MachineSpec())
-    assert names_on(MachineSpec(cpus=8)) == everywhere
-    assert names_on(LLC) - everywhere == {"llc_affinity", "group_offline", "llc_conservation"}
-    assert names_on(SMT) - everywhere == {"smt_siblings"}
-    assert names_on(MachineSpec(cpus=8, topology="2x1x2x2")) == {case.name for case in load_cases()}
+    flat = names_on(MachineSpec(cpus=8))
+    assert names_on(LLC) - flat == {"llc_affinity", "group_offline", "llc_conservation"}
+    assert names_on(SMT) - flat == {"smt_siblings"}
+    assert names_on(MachineSpec(cpus=8, topology="2x1x2x2")) == {
+        case.name for case in load_cases() if case.name not in ("identity", "weights")
+    }
+
+
+def test_what_says_nothing_on_many_cpus_is_replaced_there_by_a_case_of_the_same_figures():
+    cases = {case.name: case for case in load_cases()}
+    everywhere, many = names_on(MachineSpec()), names_on(MachineSpec(cpus=8))
+    assert (everywhere - many, many - everywhere) == ({"identity", "weights"}, {"crowd_identity", "crowd_weights"})
+    for name in everywhere - many:
+        assert cases[f"crowd_{name}"].figures == cases[name].figures
 
 
 def test_parts_follow_from_the_topology():
@@ -127,7 +136,7 @@ def test_limits_follow_from_the_machine_where_the_table_says_so_and_hold_everywh
         (case.name, name)
         for case in fast.values()
         for name, limit in case.figures.items()
-        if slow[case.name].figures[name] != limit
+        if case.name in slow and slow[case.name].figures[name] != limit
     }
     assert changed == {
         ("bursts", "slowest_burst_stretch"),
@@ -149,9 +158,9 @@ def test_a_bound_task_must_get_the_same_part_of_its_cpu_on_all_machines(cpus):
 
 def test_each_limit_that_follows_from_the_machine_is_one_of_a_case():
     figures = {case.name: case.figures for case in load_cases()}
-    for table in yaml.safe_load(ELSEWHERE.read_text()).values():
-        for case, names in table.items():
-            assert names.keys() <= figures[case].keys()
+    tables = yaml.safe_load(ELSEWHERE.read_text())
+    for case, names in [*tables["instructions"].items(), *tables["one_cpu"].items()]:
+        assert names.keys() <= figures[case].keys()
 
 
 CASE = Case("x", "About.", {"wait_ms": Limit(10, "Long."), "share": Limit(0.5, "Small.", at_least=True)})

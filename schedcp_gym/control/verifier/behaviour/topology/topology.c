@@ -104,6 +104,16 @@ double least_share(uint32_t from, uint32_t count, double fair_ns)
 	return least;
 }
 
+void put_into(const struct task *t, const char *group)
+{
+	char path[128], pid[16];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	snprintf(pid, sizeof(pid), "%d", t->pid);
+	if (!write_text(path, pid))
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+}
+
 void counting_hog(struct task *t)
 {
 	while (now_ns() < shared->end_ns) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cases for machines whose CPUs are not all alike to each other: the battery's framework, and what the kernel says of
- * cores, last-level caches and nodes.
+ * Cases for other machines than that of 2 CPUs: the battery's framework, and what the kernel says of cores, last-level
+ * caches and nodes.
  */
 #ifndef TOPOLOGY_H
 #define TOPOLOGY_H
@@ -37,6 +37,9 @@ static inline int nth_cpu(uint64_t cpus, int n)
 
 /* The least CPU time that any of some tasks got in the window, as a part of a fair share. */
 double least_share(uint32_t from, uint32_t count, double fair_ns);
+
+/* Puts a task that was started into a control group. */
+void put_into(const struct task *t, const char *group);
 
 /* As hog(), and counts in shared->slots on which CPU it computes. */
 void counting_hog(struct task *t);
