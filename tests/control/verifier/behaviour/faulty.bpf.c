@@ -26,8 +26,6 @@ enum faulty_dsq {
 #define SLICE	(5 * NSEC_PER_MSEC)
 #endif
 
-#define HALF	((s32)scx_bpf_nr_cpu_ids() / 2)
-
 u64 turns, born, choices;
 
 #ifdef FAULT_account
@@ -40,6 +38,14 @@ struct {
 } ever SEC(".maps");
 #endif
 
+/* The first CPU of the half of the machine that a CPU lies in. */
+static __maybe_unused u32 half_of(u32 cpu)
+{
+	u32 half = scx_bpf_nr_cpu_ids() / 2;
+
+	return cpu < half ? 0 : half;
+}
+
 /* Where a task waits. */
 static u64 dsq_of(const struct task_struct *p)
 {
@@ -48,10 +54,10 @@ static u64 dsq_of(const struct task_struct *p)
 	return is_bound(p) ? FAULTY_OWN + (scx_bpf_task_cpu(p) + 1) % scx_bpf_nr_cpu_ids() : FAULTY_SHARED;
 #elif defined(FAULT_llc_affinity)
 	/* Who may use some of the CPUs, more than one. */
-	return is_bound(p) && p->nr_cpus_allowed > 1 ? FAULTY_ASIDE : FAULTY_SHARED;
+	return p->nr_cpus_allowed > 1 && p->nr_cpus_allowed < scx_bpf_nr_cpu_ids() ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_llc_conservation)
 	/* A queue for each half of the machine, which only that half serves. */
-	return FAULTY_OWN + scx_bpf_task_cpu(p) / HALF * HALF;
+	return FAULTY_OWN + half_of(scx_bpf_task_cpu(p));
 #elif defined(FAULT_kernel_threads)
 	return p->flags & PF_KTHREAD ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_starvation)
@@ -60,7 +66,7 @@ static u64 dsq_of(const struct task_struct *p)
 	return BPF_CORE_READ(p, cred, uid.val) ? FAULTY_ASIDE : FAULTY_SHARED;
 #elif defined(FAULT_bursts)
 	return scx_bpf_dsq_nr_queued(FAULTY_SHARED) > 40 ? FAULTY_NOWHERE : FAULTY_SHARED;
-#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
+#elif defined(FAULT_realtime) || defined(FAULT_cpu_offline)
 	/* Whether that CPU is there, and free, or not. */
 	return FAULTY_OWN + (is_bound(p) ? scx_bpf_task_cpu(p) : p->pid % scx_bpf_nr_cpu_ids());
 #else
@@ -84,7 +90,7 @@ static u64 key_of(const struct task_struct *p)
 
 s32 BPF_STRUCT_OPS(faulty_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-#if defined(FAULT_realtime) || defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
+#if defined(FAULT_realtime) || defined(FAULT_cpu_offline)
 	return prev_cpu;
 #else
 	bool idle = false;
@@ -121,7 +127,7 @@ static bool serve_shared(s32 cpu)
 	if (cpu % 2)
 		return false;
 #elif defined(FAULT_llc_conservation)
-	if (scx_bpf_dsq_move_to_local(FAULTY_OWN + cpu / HALF * HALF))
+	if (scx_bpf_dsq_move_to_local(FAULTY_OWN + half_of(cpu)))
 		return true;
 #endif
 	return scx_bpf_dsq_move_to_local(FAULTY_SHARED) || scx_bpf_dsq_move_to_local(FAULTY_ASIDE);
@@ -154,7 +160,7 @@ s32 BPF_STRUCT_OPS(faulty_init_task, struct task_struct *p, struct scx_init_task
 	return 0;
 }
 
-#if defined(FAULT_cpu_offline) || defined(FAULT_group_offline)
+#ifdef FAULT_cpu_offline
 /* The queue of a CPU that goes stays as it is. */
 void BPF_STRUCT_OPS(faulty_cpu_online, s32 cpu)
 {
@@ -162,6 +168,22 @@ void BPF_STRUCT_OPS(faulty_cpu_online, s32 cpu)
 
 void BPF_STRUCT_OPS(faulty_cpu_offline, s32 cpu)
 {
+}
+#endif
+
+#ifdef FAULT_group_offline
+/* It is ready for one CPU to be gone at a time, and gives up at the second. */
+u32 gone;
+
+void BPF_STRUCT_OPS(faulty_cpu_online, s32 cpu)
+{
+	__sync_fetch_and_sub(&gone, 1);
+}
+
+void BPF_STRUCT_OPS(faulty_cpu_offline, s32 cpu)
+{
+	if (__sync_fetch_and_add(&gone, 1))
+		scx_bpf_error("CPU %d is one too many", cpu);
 }
 #endif
 
