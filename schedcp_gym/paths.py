@@ -14,7 +14,7 @@ CONFIGS = PACKAGE / "configs"
 MACHINES = CONFIGS / "machine"
 #: What the verifier runs in the guest; compiled into the image.
 BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
-#: What it runs beside that on machines with a topology; compiled with the image, and brought by the job.
+#: Its cases for machines with a topology: compiled beside the image, and sent with jobs.
 TOPOLOGY_BATTERY = BATTERY.with_name("topology")
 
 

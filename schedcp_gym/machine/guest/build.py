@@ -201,6 +201,8 @@ def write_initrd(release: str) -> None:
 def build_guest_programs() -> None:
     for name in ("loader", "tracer", "battery"):
         run("make", "-C", BUILD / name, "install", "DESTDIR=/")
+    run("make", "-C", BUILD / "topology")
+    shutil.copy(BUILD / "topology/topology-battery", OUT / "extras")
     for folder in sorted(path.parent for path in (BUILD / "workloads").glob("*/Makefile")):
         run("make", "-C", folder, "install", f"DESTDIR=/opt/workloads/{folder.name}")
 

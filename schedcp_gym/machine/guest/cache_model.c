@@ -34,7 +34,8 @@
 #define LINES_PER_KIB 16
 #define NOWHERE (-1)
 #define REST_NS 500000		/* time that a running task may owe unnoticed */
-#define REFRESH 64		/* arrivals between two looks at a task's resident memory */
+#define FIRST_LOOKS 8		/* arrivals of a new task, each with a look at its resident memory */
+#define REFRESH 64		/* arrivals between two looks after that */
 
 /* The machine: CPUs are numbered from the inside out. */
 static int threads = 1, cpus_per_llc = MOST_CPUS, cpus_per_node = MOST_CPUS;
@@ -256,7 +257,7 @@ static u32 footprint_of(struct task_struct *task, struct task_record *record)
 
 	if (declared >= 0)
 		return declared;
-	if (record->arrivals++ % REFRESH == 0) {
+	if (record->arrivals++ < FIRST_LOOKS || record->arrivals % REFRESH == 0) {
 		lines = ((u64)get_mm_rss(task->mm) << PAGE_SHIFT) / SMP_CACHE_BYTES * resident_pct / 100;
 		lines = div_u64(lines, get_nr_threads(task));
 		record->footprint = min(lines, (u64)resident_cap_kib * LINES_PER_KIB);
@@ -439,6 +440,13 @@ static void on_rename(void *data, struct task_struct *task, const char *name)
 	close_account(task, record);
 	record->profile = profile_of(name);
 	record->arrivals = 0;
+	record->cpu = NOWHERE;
+	if (task == current) {
+		preempt_disable();
+		arrive(task, record, smp_processor_id());
+		preempt_enable();
+		ask_to_pay(task, record);
+	}
 }
 
 static void close_all(void)

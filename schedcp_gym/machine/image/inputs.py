@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedcp_gym.paths import BATTERY, PACKAGE, POLICIES, SHARED
+from schedcp_gym.paths import BATTERY, PACKAGE, POLICIES, SHARED, TOPOLOGY_BATTERY
 from schedcp_gym.spec import BadInput, Workload
 from schedcp_gym.spec.digest import digest
 
@@ -104,6 +104,7 @@ class ImageInputs:
                 "loader": folder_digest(POLICIES / "loader"),
                 "tracer": folder_digest(POLICIES / "tracer", (HOST_COMPILED,)),
                 "battery": build_digest(BATTERY),
+                "topology": build_digest(TOPOLOGY_BATTERY),
                 "workloads": {folder.name: build_digest(folder) for folder in self.workloads},
                 "shared": {path.name: file_digest(path) for path in _shared_sources()},
             }
@@ -116,6 +117,7 @@ class ImageInputs:
         shutil.copytree(POLICIES / "tracer", target / "tracer", ignore=shutil.ignore_patterns(HOST_COMPILED))
         declarations = shutil.ignore_patterns("*.yaml")
         shutil.copytree(BATTERY, target / "battery", ignore=declarations)
+        shutil.copytree(TOPOLOGY_BATTERY, target / "topology", ignore=declarations)
         (target / "workloads").mkdir()
         for folder in self.workloads:
             shutil.copytree(folder, target / "workloads" / folder.name, ignore=declarations)
