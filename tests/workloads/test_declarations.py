@@ -123,7 +123,7 @@ def test_the_long_job_of_a_batch_stays_about_as_long_as_a_cpus_share(name, scale
 def test_all_work_together_stays_about_the_same(name, amount, scale, cpus):
     def work(has):
         if amount == 0:
-            return has["groups"] * has["loops"]
+            return has["groups"] * has["loops"] * has.get("rounds", 1)
         if amount == 1:
             return has["message_threads"] * has["threads"] * has["requests"] * has["operations"]
         return has["clients"] * has["requests"]
