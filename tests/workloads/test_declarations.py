@@ -95,7 +95,7 @@ def test_a_workload_fills_every_machine(name, scale):
     counts = [workers_of(name, workload.parameters(scale, cpus)) for cpus in (2, 4, 8, 16)]
     assert counts == sorted(counts)
     assert counts[0] < counts[2]
-    assert all(count >= 1.5 * cpus for count, cpus in zip(counts, (2, 4, 8, 16), strict=True))
+    assert all(count >= 1.25 * cpus for count, cpus in zip(counts, (2, 4, 8, 16), strict=True))
 
 
 @pytest.mark.parametrize("scale", list(Scale))
@@ -114,7 +114,7 @@ def test_the_long_job_of_a_batch_stays_about_as_long_as_a_cpus_share(name, scale
         work[cpus] = long + short * (has["jobs"] - 1)
         assert has["jobs"] <= MOST_NAMES
         assert amount >= 2, "a quarter less is 1 at least"
-    assert all(0.7 < done / work[2] < 1.9 for done in work.values())
+    assert all(0.7 < done / work[2] < 1.6 for done in work.values())
 
 
 @pytest.mark.parametrize("cpus", [4, 8, 16])
@@ -123,7 +123,7 @@ def test_the_long_job_of_a_batch_stays_about_as_long_as_a_cpus_share(name, scale
 def test_all_work_together_stays_about_the_same(name, amount, scale, cpus):
     def work(has):
         if amount == 0:
-            return has["groups"] * has["loops"]
+            return has["groups"] * has["loops"] * has.get("rounds", 1)
         if amount == 1:
             return has["message_threads"] * has["threads"] * has["requests"] * has["operations"]
         return has["clients"] * has["requests"]
