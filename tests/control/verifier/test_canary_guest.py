@@ -34,7 +34,7 @@ def schbench(requests, command="exec {schbench}"):
 def deployed(lab, image):
     """Deploys a policy, by the name of the library's or of this folder's, with a token for it."""
 
-    def run(name, workload=None, config=QUICK, fallback=None, source=None, **more):
+    def run(name, workload=None, config=QUICK, fallback=None, source=None, spec=MachineSpec(), **more):  # noqa: B008
         own = BAD / f"{name}.bpf.c"
         policy = Policy(name, source) if source else catalogue.load_policy(str(own) if own.exists() else name)
         token = tokens.issue(
@@ -42,10 +42,12 @@ def deployed(lab, image):
             image=image,
             tunables=policy.tunables,
             stages=Stage,
-            machine=MachineSpec(),
+            machine=spec,
         )
         good = catalogue.load_policy(fallback) if fallback else None
-        return deploy(policy, token, workload or schbench(900), lab=lab, config=config, fallback=good, **more)
+        return deploy(
+            policy, token, workload or schbench(900), lab=lab, spec=spec, config=config, fallback=good, **more
+        )
 
     return run
 
@@ -99,6 +101,30 @@ def test_one_that_starves_the_canaries_goes_at_the_first_share_for_the_last_good
     assert report.phases[1].canary_tasks == 1
     assert "longest_wait_ms is 5" in report.reason
     assert "10 % of the tasks" in report.reason
+
+
+EIGHT = MachineSpec(cpus=8)
+#: Three workers for each of eight CPUs.
+THREE_EACH = "exec schbench --json --threads=12 --seed=1 --requests="
+
+
+def test_on_eight_cpus_a_good_policy_is_widened_and_kept(deployed):
+    report = deployed("vtime", schbench(0, THREE_EACH + "320"), spec=EIGHT)
+    assert report.kept, report.reason
+    assert [phase.name for phase in report.phases] == ["baseline", "canary", "canary", "canary", "full", "kept"]
+    assert [phase.canary_tasks for phase in report.phases[1:4]] == [3, 7, 14]  # of the 27 that use the CPU
+    assert report.phases[4].canary_tasks == report.phases[4].tasks
+    survived(report)
+
+
+def test_on_eight_cpus_one_that_starves_the_canaries_goes_at_the_first_share(deployed):
+    report = deployed("starve", schbench(0, THREE_EACH + "200"), spec=EIGHT)
+    assert report.verdict is Verdict.REVERTED, report.reason
+    assert shares(report) == [10]
+    assert report.breach.figure == "longest_wait_ms"
+    assert 0 < report.revert_ms <= 1000
+    assert report.tasks_before == report.tasks_after
+    survived(report)
 
 
 def test_one_that_starves_all_at_once_goes_too(deployed):
