@@ -3,6 +3,7 @@
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from schedcp_gym.machine.qemu import clock_shift
 from schedcp_gym.spec import Clock, MachineSpec
 
 
@@ -33,15 +34,13 @@ class Parts:
 
 
 def parts_of(spec: MachineSpec) -> Parts:
-    """What a machine is made of; one without a topology has one LLC, and a thread to each core."""
-    if not spec.topology:
-        return Parts(cpus=spec.cpus)
-    nodes, llcs, _, threads = map(int, spec.topology.split("x"))
-    return Parts(spec.cpus, nodes * llcs, nodes, threads)
+    """Return what a machine is made of."""
+    shape = spec.shape
+    return Parts(shape.cpus, shape.nodes * shape.llcs, shape.nodes, shape.threads)
 
 
 def slowdown(spec: MachineSpec) -> float:
-    """How many times as long an instruction takes on a CPU as on one of the 2-CPU machine; 1 where it is faster.
+    """Return how many times as long an instruction takes on a CPU as on the 2-CPU machine's; 1 where it is faster.
 
     On the virtual clock time is counted in instructions of the whole machine, so more CPUs are slower ones. What is a
     number of instructions (a start of a process, a load of a policy, a wake-up) takes so many times as long there, and
@@ -49,5 +48,9 @@ def slowdown(spec: MachineSpec) -> float:
     """
     if spec.clock is not Clock.VIRTUAL:
         return 1.0
-    ns_per_instruction = (1 if spec.topology else 2) * spec.cpus
-    return max(1.0, ns_per_instruction / 4)
+    return max(1.0, _ns_per_instruction(spec) / _ns_per_instruction(MachineSpec()))
+
+
+def _ns_per_instruction(spec: MachineSpec) -> int:
+    """Return what a CPU takes for an instruction when all share the machine's."""
+    return spec.cpus << clock_shift(spec)
