@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import NOT_OK, JsonOption
+from schedcp_gym.cli.options import NOT_OK, JsonOption, MachineOption
 from schedcp_gym.spec import MachineSpec
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Examples: [bold]schedcp-gym verify-suite[/bold] · [bold]schedcp-gym verify-suite bpf[/bold] · "
-    "[bold]schedcp-gym verify-suite --only fifo --only bad_after_5s[/bold]"
+    "[bold]schedcp-gym verify-suite --only fifo --only bad_after_5s[/bold] · "
+    "[bold]schedcp-gym verify-suite --machine llc[/bold]"
 )
 
 
@@ -33,6 +34,7 @@ def verify_suite(
     results: Annotated[Path, typer.Option(help="Where verdicts are kept; one that is there is not made again.")] = Path(
         "runs/verify-suite.jsonl"
     ),
+    machine: MachineOption = "virtual",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Verifications at once.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,9 +47,11 @@ def verify_suite(
 
     from schedcp_gym.control.verifier.suites import Verdicts, find_cases, table
     from schedcp_gym.control.verifier.suites.cases import default_folders
+    from schedcp_gym.lab import catalogue
 
+    spec = catalogue.load_machine(machine)
     cases = find_cases(folders or default_folders(), only or ())
-    verdicts = run(cases, Verdicts(results), workers)
+    verdicts = run(cases, Verdicts(results), workers, spec=spec)
     if as_json:
         print(json.dumps(table.as_json(cases, verdicts), indent=1))
     else:
@@ -56,8 +60,14 @@ def verify_suite(
         raise typer.Exit(NOT_OK)
 
 
-def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | None" = None) -> "list[Verdict]":
-    """Runs a suite on the default machine, with a bar on a terminal and lines elsewhere."""
+def run(
+    cases: "list[Case]",
+    verdicts: "Verdicts",
+    workers: int,
+    lab: "Lab | None" = None,
+    spec: MachineSpec = MachineSpec(),  # noqa: B008  a frozen value
+) -> "list[Verdict]":
+    """Runs a suite on a machine, with a bar on a terminal and lines elsewhere."""
     from rich.markup import escape
     from rich.progress import TextColumn
 
@@ -68,7 +78,6 @@ def run(cases: "list[Case]", verdicts: "Verdicts", workers: int, lab: "Lab | Non
     from schedcp_gym.control.verifier.verifier import Verifier
     from schedcp_gym.lab import Lab
 
-    spec = MachineSpec()
     with ui.build_progress() as build:
         # One trial at a time in each verification: as many machines at once as there are verifications.
         lab = lab or Lab(workers=1, report=build)

@@ -22,9 +22,19 @@ done; wait
 QUICK = ("affinity", "conservation", "cpu_offline")
 
 
-@pytest.fixture(scope="module", params=[1, 2, 4, 8, 16])
+#: Up to two CPUs share nothing that costs time; more of them are the machines that there are.
+MACHINES = {
+    1: MachineSpec(cpus=1),
+    2: MachineSpec(),
+    4: MachineSpec(topology="1x2x2x1"),
+    8: MachineSpec(topology="2x1x2x2"),
+    16: MachineSpec(topology="1x4x4x1"),
+}
+
+
+@pytest.fixture(scope="module", params=MACHINES)
 def spec(request):
-    return MachineSpec(cpus=request.param)
+    return MACHINES[request.param]
 
 
 def test_all_cpus_are_up_and_work(run_job, lab, spec):
@@ -41,7 +51,7 @@ def test_the_kernel_stage_loads_a_policy(lab, image, spec):
     assert "vtime_dispatch" in {figure.case for figure in report.figures}
 
 
-@pytest.mark.parametrize("name", ["eevdf", "vtime", "llc"])
+@pytest.mark.parametrize("name", ["eevdf", "fifo"])
 def test_the_battery_runs_and_good_schedulers_pass(lab, image, spec, name):
     policy = catalogue.load_policy(name)
     compiled = None if policy.is_eevdf else compile_policy(policy.source, image)

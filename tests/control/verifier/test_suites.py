@@ -271,12 +271,15 @@ def test_the_table_counts_and_names_what_is_wrong(tmp_path):
 def test_the_exit_status_is_0_only_if_all_are_right(tmp_path, monkeypatch, capsys, caught_at, status):
     folder = write(tmp_path / "p", even=LABELLED)
 
-    def verified(cases, verdicts, workers):
+    def verified(cases, verdicts, workers, spec):
+        assert spec.topology == "1x2x4x1"
         return [Verdict("k", case.name, case.group, case.stage, caught_at) for case in cases]
 
     monkeypatch.setattr(verify_suite, "run", verified)
     monkeypatch.setattr(
-        "sys.argv", ["schedcp-gym", "verify-suite", str(folder), "--results", str(tmp_path / "v.jsonl"), "--json"]
+        "sys.argv",
+        ["schedcp-gym", "verify-suite", str(folder), "--results", str(tmp_path / "v.jsonl"), "--json"]
+        + ["--machine", "llc"],
     )
     with pytest.raises(SystemExit) as ended:
         cli.main()
