@@ -276,11 +276,8 @@ def test_the_exit_status_is_0_only_if_all_are_right(tmp_path, monkeypatch, capsy
         return [Verdict("k", case.name, case.group, case.stage, caught_at) for case in cases]
 
     monkeypatch.setattr(verify_suite, "run", verified)
-    monkeypatch.setattr(
-        "sys.argv",
-        ["schedcp-gym", "verify-suite", str(folder), "--results", str(tmp_path / "v.jsonl"), "--json"]
-        + ["--machine", "llc"],
-    )
+    options = ["--results", str(tmp_path / "v.jsonl"), "--json", "--machine", "llc"]
+    monkeypatch.setattr("sys.argv", ["schedcp-gym", "verify-suite", str(folder), *options])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert (ended.value.code or 0) == status
