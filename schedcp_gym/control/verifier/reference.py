@@ -51,6 +51,15 @@ def slowdown(spec: MachineSpec) -> float:
     return max(1.0, _ns_per_instruction(spec) / _ns_per_instruction(MachineSpec()))
 
 
+def busy_speed(spec: MachineSpec) -> float:
+    """Return the least speed of a task that no policy can help: its core's other thread is busy, its memory remote."""
+    parts, model = parts_of(spec), spec.cache_model
+    if model is None:
+        return 1.0
+    smt = model.smt_speed_pct / 100 if parts.threads > 1 else 1.0
+    return smt * (model.remote_speed_pct / 100 if parts.nodes > 1 else 1.0)
+
+
 def _ns_per_instruction(spec: MachineSpec) -> int:
     """Return what a CPU takes for an instruction when all share the machine's."""
     return spec.cpus << clock_shift(spec)

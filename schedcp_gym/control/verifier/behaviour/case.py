@@ -9,7 +9,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from schedcp_gym.control.verifier.reference import Parts, parts_of, slowdown
+from schedcp_gym.control.verifier.reference import Parts, busy_speed, parts_of, slowdown
 from schedcp_gym.control.verifier.report import Figure
 from schedcp_gym.paths import BATTERY, TOPOLOGY_BATTERY
 from schedcp_gym.spec import MachineSpec, SchedcpError
@@ -102,20 +102,25 @@ class Elsewhere:
     Attributes:
         instructions: Those that are a number of instructions; the fixed part, by case and figure.
         one_cpu: Those that are a part of one CPU, told as a part of a fair share of all; the number of other tasks.
+        work: Those of work that takes longer beside a busy sibling or with remote memory; figures by case.
         replaced: Cases that another one stands in for where that one runs, by name.
     """
 
     instructions: dict[str, dict[str, float]]
     one_cpu: dict[str, dict[str, float]]
+    work: dict[str, list[str]]
     replaced: dict[str, str]
 
-    def limit(self, case: str, figure: str, declared: float, spec: MachineSpec) -> float:
-        """What a limit is on a machine."""
+    def limit(self, case: str, figure: str, declared: Limit, spec: MachineSpec) -> float:
+        """Return what a limit is on a machine."""
+        limit = declared.limit
         if (fixed := self.instructions.get(case, {}).get(figure)) is not None:
-            return fixed + slowdown(spec) * (declared - fixed)
+            return fixed + slowdown(spec) * (limit - fixed)
         if (others := self.one_cpu.get(case, {}).get(figure)) is not None:
-            return declared * min(1.0, 2 / (2 + others) * (spec.cpus + others) / spec.cpus)
-        return declared
+            return limit * min(1.0, 2 / (2 + others) * (spec.cpus + others) / spec.cpus)
+        if figure in self.work.get(case, ()):
+            return limit * busy_speed(spec) if declared.at_least else limit / busy_speed(spec)
+        return limit
 
 
 @functools.cache
@@ -132,7 +137,7 @@ def on_machine(spec: MachineSpec, cases: Iterable[Case]) -> tuple[Case, ...]:
 
 
 def _with_limits(case: Case, spec: MachineSpec) -> Case:
-    found = {name: _elsewhere().limit(case.name, name, limit.limit, spec) for name, limit in case.figures.items()}
+    found = {name: _elsewhere().limit(case.name, name, limit, spec) for name, limit in case.figures.items()}
     figures = {name: dataclasses.replace(limit, limit=found[name]) for name, limit in case.figures.items()}
     return dataclasses.replace(case, figures=figures)
 

@@ -156,9 +156,24 @@ def test_a_bound_task_must_get_the_same_part_of_its_cpu_on_all_machines(cpus):
     assert case.figures["moving_share"].limit * fair == pytest.approx(0.2 * 2 / 5)
 
 
+def test_work_may_take_as_much_longer_as_a_busy_sibling_and_remote_memory_cost():
+    def limit(spec, case, figure):
+        return next(each for each in on_machine(spec, load_cases()) if each.name == case).figures[figure].limit
+
+    free = MachineSpec(topology="1x1x4x2", cache_model=False)
+    assert limit(SMT, "conservation", "in_step_stretch_p90") == pytest.approx(1.6 / 0.62)
+    assert limit(SMT, "slices", "useful_work_share") == pytest.approx(0.8 * 0.62)
+    assert limit(MachineSpec(topology="2x1x4x1"), "llc_conservation", "woken_stretch_p90") == pytest.approx(1.75 / 0.8)
+    for spec in (LLC, free):
+        assert limit(spec, "conservation", "in_step_stretch_p90") == 1.6
+        assert limit(spec, "slices", "useful_work_share") == 0.8
+
+
 def test_each_limit_that_follows_from_the_machine_is_one_of_a_case():
     figures = {case.name: case.figures for case in load_cases()}
     tables = yaml.safe_load(ELSEWHERE.read_text())
+    for case, names in tables["work"].items():
+        assert set(names) <= figures[case].keys()
     for case, names in [*tables["instructions"].items(), *tables["one_cpu"].items()]:
         assert names.keys() <= figures[case].keys()
 
