@@ -1,4 +1,4 @@
-"""Whether stored measurements are what they claim to be: trials are run again and compared for equality."""
+"""Check stored measurements: run their trials again and compare for equality."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ class Sources(Protocol):
     """Where the sources of what was measured are."""
 
     def source(self, sha256: str) -> str | None:
-        """A policy's source by its SHA-256 (hex); None if it is not there any more."""
+        """Return a policy's source by its SHA-256 (hex); None if it is not there any more."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Checked:
 
 
 def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Entry]:
-    """Stored measurements of the virtual clock, drawn by chance; all if there is no number."""
+    """Return stored measurements of the virtual clock, drawn at random; all if there is no number."""
     entries = [entry for entry in store.each(which) if entry.config.clock == Clock.VIRTUAL]
     if sample is None or sample >= len(entries):
         return entries
@@ -54,7 +54,7 @@ def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> l
 def check(
     sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] | None = None
 ) -> list[Checked]:
-    """Runs trials again and compares; the order is kept.
+    """Run trials again and compare them; the order is kept.
 
     Args:
         sources: Of their policies.
@@ -96,7 +96,7 @@ def check(
 
 
 def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
-    """The trial again, or why it can't be had."""
+    """Return the trial again, or why it can't be had."""
     source = sources.source(entry.config.source)
     if source is None:
         return "the policy's source is not kept any more"
@@ -114,7 +114,7 @@ def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
 
 
 def compare(stored: Measurement, now: Measurement) -> tuple[Difference, ...]:
-    """What of two measurements of one trial differs that must not, figure by figure."""
+    """Return the figures in which two measurements of one trial differ, though they must be equal."""
     before, after = _flat(stored.exact()), _flat(now.exact())
     names = dict.fromkeys([*before, *after])
     return tuple(

@@ -1,4 +1,4 @@
-"""What the store keeps of a trial: how to run it again, and what it gave."""
+"""An entry of the store: how to run a trial again, and what it gave."""
 
 import dataclasses
 import functools
@@ -40,7 +40,7 @@ class Config:
 
     @classmethod
     def of(cls, trial: Trial) -> "Config":
-        """A trial's."""
+        """Return a trial's configuration."""
         return cls(
             policy=trial.policy.name,
             source=source_sha256(trial.policy.source),
@@ -57,7 +57,7 @@ class Config:
         return str(self.machine.get("clock", ""))
 
     def trial(self, source: str, workload: Workload) -> Trial:
-        """The trial again.
+        """Return the trial again.
 
         Args:
             source: The policy's source.
