@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from schedcp_gym.lab.store import columns
+from schedcp_gym.envs.tables import columns
 from schedcp_gym.lab.store.entry import Entry, measurement_of, plain
 from schedcp_gym.paths import table_files
 from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale

@@ -329,3 +329,16 @@ def test_a_conversion_that_was_killed_is_done_again_as_a_whole(tmp_path, old, mo
         with pytest.raises(KeyboardInterrupt):
             TrialStore(tmp_path / "new", old=folder).find()
     assert content(TrialStore(tmp_path / "new", old=folder)) == expected
+
+
+def test_of_several_processes_one_converts_and_the_others_wait(tmp_path, old):
+    folder, expected = old
+    text = (
+        "from pathlib import Path; from schedcp_gym.lab.store import TrialStore\n"
+        f"print(TrialStore(Path({str(tmp_path / 'new')!r}), Path({str(folder)!r})).count())"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    openers = [subprocess.Popen([sys.executable, "-c", text], text=True, **pipes) for _ in range(4)]
+    said = [opener.communicate() for opener in openers]
+    assert [out for out, _ in said] == [f"{len(expected)}\n"] * 4
+    assert sum(err.count("was converted") for _, err in said) == 1

@@ -52,7 +52,7 @@ def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> l
 
 
 def check(
-    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] | None = None
+    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] = lambda _: None
 ) -> list[Checked]:
     """Run trials again and compare them; the order is kept.
 
@@ -65,34 +65,26 @@ def check(
     Raises:
         SchedcpError: Image, QEMU or compiler is missing.
     """
-    found: dict[int, Checked] = {}
-    trials: dict[int, Trial] = {}
-
-    def note(at: int, checked: Checked) -> None:
-        found[at] = checked
-        if done:
-            done(checked)
-
-    for at, entry in enumerate(entries):
-        again = _trial(sources, entry, lab)
-        if isinstance(again, Trial):
-            trials[at] = again
-        else:
-            note(at, Checked(entry, hindrance=again))
+    again = [_trial(sources, entry, lab) for entry in entries]
+    found = {at: Checked(entries[at], hindrance=one) for at, one in enumerate(again) if isinstance(one, str)}
+    trials = {at: one for at, one in enumerate(again) if isinstance(one, Trial)}
     places = list(trials)
+    for checked in found.values():
+        done(checked)
 
-    def measured(at: int, measurement: Measurement) -> None:
-        entry = entries[places[at]]
-        fault = measurement.message if measurement.outcome is Outcome.INFRA_FAULT else ""
-        note(
-            places[at],
-            Checked(entry, hindrance=f"fault of the host: {fault}")
-            if fault
-            else Checked(entry, compare(entry.measurement, measurement)),
-        )
+    def measured(number: int, measurement: Measurement) -> None:
+        at = places[number]
+        found[at] = _checked(entries[at], measurement)
+        done(found[at])
 
-    lab.measure([trials[at] for at in places], measured)
+    lab.measure(list(trials.values()), measured)
     return [found[at] for at in range(len(entries))]
+
+
+def _checked(entry: Entry, now: Measurement) -> Checked:
+    if now.outcome is Outcome.INFRA_FAULT:
+        return Checked(entry, hindrance=f"fault of the host: {now.message}")
+    return Checked(entry, compare(entry.measurement, now))
 
 
 def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:

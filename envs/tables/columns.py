@@ -1,4 +1,4 @@
-"""Measurements as rows of Parquet files: recorded tables, and stores of the old form."""
+"""Measurements as rows of a table's Parquet file."""
 
 import json
 from collections.abc import Mapping
