@@ -2,13 +2,14 @@
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from schedcp_gym.lab.store import columns
+from schedcp_gym.envs.tables import columns
 from schedcp_gym.lab.store.entry import Entry, measurement_of, plain
 from schedcp_gym.paths import table_files
 from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale
@@ -89,9 +90,18 @@ def write_table(path: Path, table: Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd", compression_level=9)
-    columns.sync(part)
+    _sync(part)
     part.rename(path)
-    columns.sync(path.parent)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Put a file, or a folder's list of names, on disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def about_as_json(about: About) -> dict[str, Any]:

@@ -151,25 +151,27 @@ def gc(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
-    """Delete measurements nobody can use, compact the rest, and take back what a crash left."""
-    from schedcp_gym.lab.store.gc import collect
+    """Delete measurements that nobody can use, and files of older versions; give back the space."""
+    from schedcp_gym.lab.store.gc import unwanted
     from schedcp_gym.machine.image.store import digests_there
 
-    images = None if any_image else digests_there()
-    gone = collect(
-        _open(),
-        images=images,
+    store = _open()
+    count, size = store.count(), store.size_bytes()
+    found = unwanted(
+        store,
+        images=None if any_image else digests_there(),
         older_than_s=None if older_than is None else older_than * 86400,
         max_bytes=None if max_mib is None else max_mib << 20,
-        dry_run=dry_run,
     )
+    keys = [key for some in found.values() for key in some]
     word = "would go" if dry_run else "deleted"
     reasons = {"image": "of images that are gone", "age": "too old", "size": "to make room"}
-    parts = [f"{count} {reasons[reason]}" for reason, count in gone.counts.items() if count]
-    total = sum(gone.counts.values())
-    print(f"{total} of {gone.before} measurements {word}" + (f": {', '.join(parts)}" if parts else ""))
+    parts = [f"{len(some)} {reasons[reason]}" for reason, some in found.items() if some]
     if not dry_run:
-        print(f"{gone.bytes_before / 2**20:.1f} MiB before, {gone.bytes_after / 2**20:.1f} MiB now")
+        store.compact(keys)
+    print(f"{len(keys)} of {count} measurements {word}" + (f": {', '.join(parts)}" if parts else ""))
+    if not dry_run:
+        print(f"{size / 2**20:.1f} MiB before, {store.size_bytes() / 2**20:.1f} MiB now")
 
 
 @store_app.command(

@@ -99,9 +99,8 @@ def test_export_writes_flat_columns(run, filled, tmp_path, name):
 
 
 def test_gc_says_what_would_go_and_deletes_it(run, filled, tmp_path):
-    old = tmp_path / "trials" / "ab"
+    old = tmp_path / "store" / "v1"
     old.mkdir(parents=True)
-    (old / "x.json").write_text("{}")
     assert "3 of 3 measurements would go: 3 of images that are gone" in run("gc", "--dry-run")
     assert filled.count() == 3
     assert old.exists()

@@ -24,7 +24,7 @@ SHORT = (
     (r"suite=(standard|paper)\b", r"\g<0> workload=schbench seed=1 budget.evaluations=2 hydra.sweep.dir=runs/short"),
     (r"\+experiment=ablation_repository\b", r"\g<0> workload=schbench seed=1 budget.evaluations=2"),
     (r"--precision 0.05", r"\g<0> --budget-s 60"),
-    (r"(\S+/schedcp-gym (mcp --http|watch --match))", r"timeout --signal=INT --preserve-status 20 \1"),
+    (r"(\S+/schedcp-gym (mcp --http|watch --rules))", r"timeout --signal=INT --preserve-status 20 \1"),
 )
 #: Commands that end otherwise: an interrupted server's status, and what is said where a key is missing.
 ENDS = ((r"timeout .*(mcp|watch)", (0, 130)), (r"llm=anthropic", (2,)))
@@ -74,7 +74,7 @@ def tree(tmp_path_factory):
     for name in SHARED:  # the user's store and policy repository are none of this
         (tree.parent / "cache" / name).symlink_to(cache_root() / name)
     shutil.copy(tree / "docs" / "examples" / "woken_first.bpf.c", tree / "mine.bpf.c")
-    (rules,) = re.findall(r"```yaml\n(match:.*?)```", (tree / "README.md").read_text(), re.DOTALL)
+    (rules,) = re.findall(r"```yaml\n(redis:.*?)```", (tree / "README.md").read_text(), re.DOTALL)
     (tree / "mine.yaml").write_text(rules)
     for name, words in RUNS.items():
         must(tree, f".venv/bin/python -m schedcp_gym.run {words} run.dir=runs/{name}")

@@ -35,6 +35,20 @@ def test_a_claim_is_held_by_one_and_others_are_free(store):
         assert second.take()
 
 
+def test_trials_that_share_a_lock_are_measured_one_after_the_other(store):
+    with store.claim(KEY) as first, store.claim(KEY[:3] + OTHER[3:]) as second:
+        assert first.take()
+        assert not second.take()
+        first.release()
+        assert second.take()
+
+
+def test_where_no_lock_can_be_made_a_trial_is_measured_all_the_same(tmp_path):
+    (tmp_path / "store").write_text("a file")
+    with TrialStore(tmp_path / "store").claim(KEY) as claim:
+        assert claim.take()
+
+
 def test_who_waits_gets_it_when_it_is_given_back_or_gives_up(store):
     holder = store.claim(KEY)
     assert holder.take()

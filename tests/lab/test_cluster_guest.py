@@ -21,7 +21,7 @@ from schedcp_gym.lab import Lab
 from schedcp_gym.lab.cluster import Ray, node
 from schedcp_gym.lab.cluster.pool import Pool
 from schedcp_gym.lab.cluster.session import disconnect
-from schedcp_gym.lab.store import TrialStore, upkeep
+from schedcp_gym.lab.store import TrialStore
 from schedcp_gym.machine.image.store import images_root, load
 from schedcp_gym.spec import Outcome
 
@@ -127,7 +127,7 @@ def test_killed_workers_and_drivers_change_nothing(cluster, store, undisturbed, 
                 out = json.loads(answer)
                 if sum(kills.values()) < 20 and time.monotonic() < ends:  # over too soon: again
                     out = None
-                    upkeep.tidy(store, [bytes.fromhex(entry.key) for entry in store.find()])
+                    store.compact([entry.key for entry in store.find()])
             else:
                 assert driver.returncode == -signal.SIGKILL
     assert kills["driver"] >= 2

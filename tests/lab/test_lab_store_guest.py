@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from schedcp_gym.cli import app
 from schedcp_gym.lab import Lab
-from schedcp_gym.lab.store import TrialStore, upkeep
+from schedcp_gym.lab.store import TrialStore
 
 pytestmark = pytest.mark.guest
 
@@ -69,7 +69,7 @@ def test_threads_of_two_labs_measure_a_trial_once(store):
 def test_check_runs_again_and_shows_each_figure_that_differs(store, monkeypatch):
     monkeypatch.setattr("schedcp_gym.cli.store._open", lambda: store)
     (measured,) = Lab(workers=1).measure([TRIAL])
-    upkeep.tidy(store)
+    store.compact([])
     answer = CliRunner().invoke(app, ["store", "check"])
     assert "1 equal, 0 different" in answer.output
     assert answer.exit_code == 0

@@ -1,18 +1,26 @@
 """The trial store: what goes in comes out, whatever happens meanwhile."""
 
 import dataclasses
+import json
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
+import time
+import zlib
+from pathlib import Path
 
 import pytest
 from store_examples import MEASUREMENT, key_of, policy, put, trial
 
-from schedcp_gym.lab.store import Config, Filter, TrialStore, columns, upkeep
-from schedcp_gym.lab.store import store as store_module
+from schedcp_gym.lab.store import Config, Filter, TrialStore
+from schedcp_gym.lab.store.entry import plain
+from schedcp_gym.lab.store.gc import unwanted
 from schedcp_gym.spec import Outcome
+
+#: Of version 1, with its process killed: rows in the index, in a segment, deleted, replaced, and of a hostile guest.
+OLD_STORE = Path(__file__).with_name("old_store.zip")
 
 
 @pytest.fixture
@@ -20,20 +28,12 @@ def store(tmp_path):
     return TrialStore(tmp_path / "store")
 
 
-def segments(store):
-    return sorted(path.name for path in store.segments.iterdir())
-
-
-def moved(store):
-    upkeep.tidy(store)
-    assert segments(store)
-    return store
-
-
-@pytest.fixture(params=["in the index", "in a segment"])
-def settle(request):
-    """Leaves a store as it is, or moves all into segments."""
-    return (lambda store: store) if request.param == "in the index" else moved
+def damage_body(store, key):
+    """Flips a bit of a stored measurement, as a bad disk does."""
+    (body,) = store.database.rows("SELECT body FROM trials WHERE key = ?", key)[0]
+    at = len(body) // 2
+    wrong = body[:at] + bytes([body[at] ^ 4]) + body[at + 1 :]
+    store.database.write(lambda on: on.execute("UPDATE trials SET body = ? WHERE key = ?", (wrong, key)))
 
 
 def test_what_was_never_stored_is_none_without_a_word(store, caplog):
@@ -43,9 +43,8 @@ def test_what_was_never_stored_is_none_without_a_word(store, caplog):
     assert caplog.text == ""
 
 
-def test_a_measurement_comes_back_to_the_last_digit_and_marked_as_cached(store, settle):
+def test_a_measurement_comes_back_to_the_last_digit_and_marked_as_cached(store):
     key, expected = put(store)
-    settle(store)
     for one in (store, TrialStore(store.folder)):
         again = one.read(key)
         assert again == expected
@@ -53,43 +52,31 @@ def test_a_measurement_comes_back_to_the_last_digit_and_marked_as_cached(store, 
         assert list(again.cpu_s_by_name) == list(expected.cpu_s_by_name)
 
 
-def test_a_field_that_has_no_column_is_kept_all_the_same(store):
-    key, _ = put(store)
-    row = columns.row_of(key, 1.0, Config.of(trial()), {"trial": "t", "new_field": {"a": [1, None]}})
-    columns.write_segment(store.folder / "x.parquet", [row])
-    assert columns.fields_of(columns.read_row(store.folder / "x.parquet", 0))["new_field"] == {"a": [1, None]}
-
-
 @pytest.mark.parametrize(
     "odd", [{"events": {"huge": 2**70}}, {"message": "\udcff"}, {"log": "x" * 20_000}, {"metrics": {}}]
 )
-def test_what_a_hostile_guest_may_give_is_kept_too(store, odd, settle):
+def test_what_a_hostile_guest_may_give_is_kept_too(store, odd):
     key, expected = put(store, measurement=dataclasses.replace(MEASUREMENT, **odd))
     other, other_expected = put(store, seed=1)
-    settle(store)
     assert store.read(key) == expected
     assert store.read(other) == other_expected
     assert store.find(Filter(seed=0))[0].measurement == expected
-    upkeep.tidy(store)
-    assert store.read(key) == expected
 
 
-def test_a_trial_can_be_made_again_from_what_is_kept(store, settle):
+def test_a_trial_can_be_made_again_from_what_is_kept(store):
     one = trial(3, "ljf", "longtail", favour="ember")
     put(store, 3, name="ljf", on="longtail", favour="ember")
-    settle(store)
     (entry,) = TrialStore(store.folder).find()
     again = entry.config.trial(store.source(entry.config.source), one.workload)
     assert again == one
     assert again.digest == one.digest == entry.measurement.trial
 
 
-def test_entries_are_found_by_what_they_are(store, settle):
+def test_entries_are_found_by_what_they_are(store):
     for seed in range(3):
         put(store, seed)
     put(store, name="ljf", on="longtail", favour="ember")
     put(store, 9, name="eevdf", measurement=dataclasses.replace(MEASUREMENT, outcome=Outcome.TIMEOUT))
-    settle(store)
 
     def found(**which):
         assert store.count(Filter(**which)) == len(store.find(Filter(**which)))
@@ -106,80 +93,12 @@ def test_entries_are_found_by_what_they_are(store, settle):
     assert store.source("ab" * 32) is None
 
 
-def test_many_are_read_segment_by_segment(store, monkeypatch):
-    monkeypatch.setattr(store_module, "MANY", 2)
-    expected = [put(store, seed)[1] for seed in range(5)]
-    moved(store)
-    assert [entry.measurement for entry in store.find()] == expected[::-1]
-
-
-def test_a_second_measurement_takes_the_place_of_the_first(store, settle):
+def test_a_second_measurement_takes_the_place_of_the_first(store):
     put(store)
-    settle(store)
     key, expected = put(store, measurement=dataclasses.replace(MEASUREMENT, message="newer"))
     assert store.read(key) == expected
-    settle(store)
     assert store.read(key) == expected
     assert store.count() == 1
-
-
-def test_rows_go_into_segments_by_themselves_when_there_are_many(store, monkeypatch):
-    monkeypatch.setattr(columns, "SEGMENT_ROWS", 4)
-    monkeypatch.setattr(store_module, "LOOSE_LIMIT", 8)
-    expected = dict(put(store, seed) for seed in range(9))
-    for thread in threading.enumerate():
-        if thread.name == "store":
-            thread.join()
-    assert len(segments(store)) == 2
-    assert {key: store.read(key) for key in expected} == expected
-
-
-@pytest.mark.parametrize("damage", [b"", b"x" * 100, b"PAR1"])
-def test_a_damaged_segment_is_said_and_its_trials_are_measured_again(store, caplog, damage):
-    key, expected = put(store)
-    moved(store)
-    (path,) = store.segments.iterdir()
-    path.write_bytes(damage)
-    assert store.read(key) is None
-    assert "it is made again" in caplog.text
-    put(store)
-    assert store.read(key) == expected
-    upkeep.tidy(store)
-    assert store.read(key) == expected
-
-
-def test_a_flipped_bit_in_a_segment_is_seen(store, caplog):
-    key, expected = put(store, measurement=dataclasses.replace(MEASUREMENT, log="q" * 5000))
-    moved(store)
-    (path,) = store.segments.iterdir()
-    whole = path.read_bytes()
-    wrong = 0
-    for at in range(4, len(whole) - 4, max(1, len(whole) // 60)):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        found = store.read(key)
-        wrong += found is not None and found != expected
-    assert wrong == 0
-
-
-@pytest.mark.parametrize("damage", [b"no database" * 1000, None])
-def test_a_damaged_index_is_set_aside_and_made_again_from_the_segments(store, caplog, damage):
-    key, expected = put(store)
-    moved(store)
-    put(store, 1)
-    for path in store.folder.glob("index.sqlite*"):
-        if damage is None:
-            path.unlink()
-        else:
-            path.write_bytes(damage)
-    assert store.read(key) == expected
-    assert store.count() == 1
-    if damage is not None:
-        assert "damaged" in caplog.text
-        assert list(store.folder.glob("index.sqlite.damaged-*"))
-    later, expected_later = put(store, 2)
-    upkeep.tidy(store)
-    assert store.read(key) == expected
-    assert store.read(later) == expected_later
 
 
 def test_a_folder_deleted_under_a_store_is_begun_anew(store):
@@ -190,72 +109,14 @@ def test_a_folder_deleted_under_a_store_is_begun_anew(store):
     assert store.read(key) == expected
 
 
-@pytest.mark.parametrize("moment", ["write_segment", "write", "unlink"])
-def test_a_crash_while_rows_move_loses_nothing(store, monkeypatch, moment):
-    expected = dict(put(store, seed) for seed in range(6))
-    monkeypatch.setattr(columns, "SEGMENT_ROWS", 2)
-    moved(store)
-    expected |= dict(put(store, seed) for seed in range(6, 9))
-
-    class PowerLossError(Exception):
-        pass
-
-    def dies(*_, **__):
-        raise PowerLossError
-
-    with monkeypatch.context() as context:
-        if moment == "write_segment":
-            context.setattr("pathlib.Path.rename", dies)
-        elif moment == "write":
-            context.setattr(store.index, "write", dies)
-        else:
-            context.setattr("pathlib.Path.unlink", dies)
-        unwanted = [bytes.fromhex(next(iter(expected)))] if moment == "unlink" else []
-        with pytest.raises(PowerLossError):
-            upkeep.tidy(store, unwanted)
-    store.segments.joinpath(".x.part").write_bytes(b"half")
-    again = TrialStore(store.folder)
-    assert {key: again.read(key) for key in expected} == expected or moment == "unlink"
-    upkeep.tidy(again)
-    assert [key for key in expected if again.read(key) != expected[key]] in ([], list(expected)[:1])
-    assert not [name for name in segments(store) if not name.endswith(".parquet")]
-
-
 def test_a_full_disk_is_said_and_the_measurement_is_not_lost_to_its_caller(store, caplog, monkeypatch):
     def full(change):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(store.index, "write", full)
+    monkeypatch.setattr(store.database, "write", full)
     key, _ = put(store)
     assert "can't be stored: database or disk is full" in caplog.text
     assert store.read(key) is None
-
-
-def test_tidy_deletes_forgets_sources_and_puts_small_segments_together(store):
-    for seed in range(3):
-        put(store, seed)
-        moved(store)
-    put(store, name="ljf", on="longtail")
-    moved(store)
-    assert len(segments(store)) == 1
-    unwanted = upkeep.doomed(store, keep=2)
-    assert [len(keys) for keys in unwanted.values()] == [0, 0, 2]
-    upkeep.tidy(store, unwanted["size"])
-    assert [(entry.config.policy, entry.config.seed) for entry in store.find()] == [("ljf", 0), ("fifo", 2)]
-    upkeep.tidy(store, [bytes.fromhex(key_of(trial(2)))])
-    assert store.source(Config.of(trial()).source) is None
-    assert store.source(Config.of(trial(name="ljf", on="longtail")).source) == policy("ljf").source
-    upkeep.tidy(store, [bytes.fromhex(entry.key) for entry in store.find()])
-    assert segments(store) == []
-
-
-def test_doomed_are_those_of_images_that_are_gone_and_those_that_are_old(store):
-    put(store)
-    put(store, 1, dataclasses.replace(MEASUREMENT, digests={"image": "other"}))
-    made = store.find(Filter(seed=0))[0].made
-    assert [len(keys) for keys in upkeep.doomed(store, images=["other"]).values()] == [1, 0, 0]
-    assert [len(keys) for keys in upkeep.doomed(store, before=made + 0.001).values()] == [0, 1, 0]
-    assert [len(keys) for keys in upkeep.doomed(store).values()] == [0, 0, 0]
 
 
 WRITER = """
@@ -263,22 +124,24 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from store_examples import put
-from schedcp_gym.lab.store import TrialStore, upkeep
+from schedcp_gym.lab.store import TrialStore
 store = TrialStore(Path({folder!r}))
-for seed in range({first}, {first} + 25):
-    print(*put(store, seed)[:1], flush=True)
-    if seed % 10 == 0:
-        upkeep.tidy(store)
+for seed in range({first}, {first} + {count}):
+    print(put(store, seed)[0], flush=True)
+    if {compacts} and seed % 10 == 0:
+        store.compact([])
 """
 
 
-def test_several_processes_write_read_and_tidy_at_once(store, request):
+def start_writer(store, request, first, count=25, *, compacts=True):
     tests = str(request.path.parent)
-    texts = [WRITER.format(tests=tests, folder=str(store.folder), first=first) for first in (0, 100, 200)]
-    writers = [
-        subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for text in texts
-    ]
+    text = WRITER.format(tests=tests, folder=str(store.folder), first=first, count=count, compacts=compacts)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", text], text=True, **pipes)
+
+
+def test_several_processes_write_read_and_compact_at_once(store, request):
+    writers = [start_writer(store, request, first) for first in (0, 100, 200)]
     seen = []
     for line in writers[0].stdout:
         seen.append(line.strip())
@@ -290,3 +153,192 @@ def test_several_processes_write_read_and_tidy_at_once(store, request):
     assert len(seen) == 25
     assert store.count() == 75
     assert len(store.find()) == 75
+
+
+@pytest.mark.parametrize("compacts", [False, True])
+def test_what_a_killed_process_had_stored_is_there(store, request, compacts):
+    stored = []
+    for attempt in range(4):
+        with start_writer(store, request, 1000 * attempt, 1000, compacts=compacts) as writer:
+            stored += [writer.stdout.readline().strip() for _ in range(15 + 3 * attempt)]
+            writer.kill()
+            stored += writer.stdout.read().split()
+    again = TrialStore(store.folder)
+    assert all(again.read(key) is not None for key in stored)
+    assert len(again.find()) == again.count() >= len(stored) >= 78
+    assert again.database.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_damaged_row_is_said_and_its_trial_is_measured_again(store, caplog):
+    key, expected = put(store)
+    other, other_expected = put(store, 1)
+    damage_body(store, key)
+    assert store.read(key) is None
+    assert "it is made again" in caplog.text
+    assert [entry.key for entry in store.find()] == [other]
+    put(store)
+    assert store.read(key) == expected
+    assert store.read(other) == other_expected
+
+
+def test_a_row_in_the_place_of_another_is_seen(store, caplog):
+    (key, _), (other, _) = put(store), put(store, 1)
+    swap = "UPDATE trials SET body = (SELECT body FROM trials WHERE key = ?) WHERE key = ?"
+    store.database.write(lambda connection: connection.execute(swap, (other, key)))
+    assert store.read(key) is None
+    assert "another's" in caplog.text
+
+
+def test_a_damaged_source_is_not_given_out(store):
+    put(store)
+    sha256 = Config.of(trial()).source
+    store.database.write(lambda on: on.execute("UPDATE sources SET text = ?", (zlib.compress(b"int x;"),)))
+    assert store.source(sha256) is None
+
+
+@pytest.fixture
+def file_of_many(store):
+    """The file of a store of many pages, and what it holds."""
+    draw = random.Random(0)
+    logs = ["".join(draw.choices("abcdefgh", k=5000)) for _ in range(40)]
+    expected = dict(put(store, seed, dataclasses.replace(MEASUREMENT, log=log)) for seed, log in enumerate(logs))
+    store.compact([])
+    store.database.close()
+    return store.database.path.read_bytes(), expected
+
+
+def test_no_flipped_bit_of_the_file_gives_a_wrong_measurement(store, file_of_many):
+    whole, expected = file_of_many
+    kept = 0
+    for at in random.Random(0).sample(range(len(whole)), 200):
+        for path in store.folder.glob("trials.sqlite*"):
+            path.unlink()
+        store.database.path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        damaged = TrialStore(store.folder)
+        found = {key: damaged.read(key) for key in expected}
+        assert all(found[key] in (None, expected[key]) for key in expected)
+        kept += sum(found[key] is not None for key in expected)
+        damaged.database.close()
+    assert kept >= 0.9 * 200 * len(expected)
+
+
+@pytest.mark.parametrize("damage", ["everything", "one page"])
+def test_a_damaged_file_is_set_aside_and_what_can_be_read_of_it_is_kept(store, file_of_many, caplog, damage):
+    whole, expected = file_of_many
+    inner = len(whole) // 8192 * 4096  # where a page begins
+    some = whole[:inner] + b"\xee" * 4096 + whole[inner + 4096 :]
+    store.database.path.write_bytes(b"no database" * 1000 if damage == "everything" else some)
+    found = [key for key in expected if store.read(key) == expected[key]]
+    assert len(found) == store.count() or damage == "one page"
+    assert len(found) == 0 if damage == "everything" else len(found) > 20
+    assert "damaged" in caplog.text
+    assert list(store.folder.glob("trials.sqlite.damaged-*"))
+    later, expected_later = put(store, 99)
+    assert TrialStore(store.folder).read(later) == expected_later
+    store.compact([])
+    assert not list(store.folder.glob("*.damaged-*"))
+    assert store.read(later) == expected_later
+
+
+def test_compact_deletes_forgets_sources_and_gives_back_space(store):
+    for seed in range(300):
+        put(store, seed)
+    put(store, name="ljf", on="longtail")
+    before = store.size_bytes()
+    store.compact([key_of(trial(seed)) for seed in range(299)])
+    assert store.size_bytes() < before / 4
+    assert [(entry.config.policy, entry.config.seed) for entry in store.find()] == [("ljf", 0), ("fifo", 299)]
+    store.compact([key_of(trial(299))])
+    assert store.source(Config.of(trial()).source) is None
+    assert store.source(Config.of(trial(name="ljf", on="longtail")).source) == policy("ljf").source
+
+
+def test_unwanted_are_those_of_images_that_are_gone_those_that_are_old_and_the_oldest(store):
+    def counts(**why):
+        return {reason: len(keys) for reason, keys in unwanted(store, **why).items()}
+
+    put(store)
+    put(store, 1, dataclasses.replace(MEASUREMENT, digests={"image": "other"}))
+    assert counts(images=["other"]) == {"image": 1, "age": 0, "size": 0}
+    time.sleep(0.2)
+    put(store, 2)
+    assert counts(older_than_s=0.2) == {"image": 0, "age": 2, "size": 0}
+    assert counts() == {"image": 0, "age": 0, "size": 0}
+    for seed in range(3, 400):
+        put(store, seed)
+    store.compact([])
+    limit = store.size_bytes() // 4
+    store.compact(unwanted(store, max_bytes=limit)["size"])
+    assert store.database.path.stat().st_size <= 1.2 * limit
+    assert store.find()[0].config.seed == 399
+    assert store.count() > 50
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A store of the old form, and what it holds."""
+    shutil.unpack_archive(OLD_STORE, tmp_path / "v1")
+    expected = json.loads((tmp_path / "v1" / "expected.json").read_text())
+    return tmp_path / "v1", expected
+
+
+def content(store):
+    return {
+        entry.key: {"made": entry.made, "config": vars(entry.config), "measurement": plain(entry.measurement)}
+        for entry in store.find()
+    }
+
+
+def test_a_store_of_the_old_form_is_converted_once_and_said_in_one_line(tmp_path, old, caplog):
+    folder, expected = old
+    store = TrialStore(tmp_path / "new", old=folder)
+    assert content(store) == expected
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the old trial store {folder} was converted: {len(expected)} measurements, 0 could not be read"
+    ]
+    for entry in store.find():
+        text = store.source(entry.config.source)
+        assert Config.of(entry.config.trial(text, trial().workload)).source == entry.config.source
+    caplog.clear()
+    assert content(TrialStore(tmp_path / "new", old=folder)) == expected
+    assert caplog.text == ""
+    store.compact([])
+    assert not folder.exists()
+    assert content(TrialStore(tmp_path / "new", old=folder)) == expected
+
+
+@pytest.mark.parametrize(("damaged", "left"), [("segments/*.parquet", 4), ("index.sqlite*", 0)])
+def test_what_can_be_read_of_a_damaged_old_store_is_converted(tmp_path, old, caplog, damaged, left):
+    folder, expected = old
+    for path in folder.glob(damaged):
+        path.write_bytes(b"x" * 100)
+    found = content(TrialStore(tmp_path / "new", old=folder))
+    assert len(found) == left
+    assert found.items() <= expected.items()
+    assert f"converted: {left} measurements" in caplog.text
+
+
+def test_a_conversion_that_was_killed_is_done_again_as_a_whole(tmp_path, old, monkeypatch):
+    folder, expected = old
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr("schedcp_gym.lab.store.convert._fields", dies)
+        with pytest.raises(KeyboardInterrupt):
+            TrialStore(tmp_path / "new", old=folder).find()
+    assert content(TrialStore(tmp_path / "new", old=folder)) == expected
+
+
+def test_of_several_processes_one_converts_and_the_others_wait(tmp_path, old):
+    folder, expected = old
+    text = (
+        "from pathlib import Path; from schedcp_gym.lab.store import TrialStore\n"
+        f"print(TrialStore(Path({str(tmp_path / 'new')!r}), Path({str(folder)!r})).count())"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    openers = [subprocess.Popen([sys.executable, "-c", text], text=True, **pipes) for _ in range(4)]
+    said = [opener.communicate() for opener in openers]
+    assert [out for out, _ in said] == [f"{len(expected)}\n"] * 4
+    assert sum(err.count("was converted") for _, err in said) == 1

@@ -1,4 +1,4 @@
-"""Whether stored measurements are what they claim to be: trials are run again and compared for equality."""
+"""Check stored measurements: run their trials again and compare for equality."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ class Sources(Protocol):
     """Where the sources of what was measured are."""
 
     def source(self, sha256: str) -> str | None:
-        """A policy's source by its SHA-256 (hex); None if it is not there any more."""
+        """Return a policy's source by its SHA-256 (hex); None if it is not there any more."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Checked:
 
 
 def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Entry]:
-    """Stored measurements of the virtual clock, drawn by chance; all if there is no number."""
+    """Return stored measurements of the virtual clock, drawn at random; all if there is no number."""
     entries = [entry for entry in store.each(which) if entry.config.clock == Clock.VIRTUAL]
     if sample is None or sample >= len(entries):
         return entries
@@ -52,9 +52,9 @@ def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> l
 
 
 def check(
-    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] | None = None
+    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] = lambda _: None
 ) -> list[Checked]:
-    """Runs trials again and compares; the order is kept.
+    """Run trials again and compare them; the order is kept.
 
     Args:
         sources: Of their policies.
@@ -65,38 +65,30 @@ def check(
     Raises:
         SchedcpError: Image, QEMU or compiler is missing.
     """
-    found: dict[int, Checked] = {}
-    trials: dict[int, Trial] = {}
-
-    def note(at: int, checked: Checked) -> None:
-        found[at] = checked
-        if done:
-            done(checked)
-
-    for at, entry in enumerate(entries):
-        again = _trial(sources, entry, lab)
-        if isinstance(again, Trial):
-            trials[at] = again
-        else:
-            note(at, Checked(entry, hindrance=again))
+    again = [_trial(sources, entry, lab) for entry in entries]
+    found = {at: Checked(entries[at], hindrance=one) for at, one in enumerate(again) if isinstance(one, str)}
+    trials = {at: one for at, one in enumerate(again) if isinstance(one, Trial)}
     places = list(trials)
+    for checked in found.values():
+        done(checked)
 
-    def measured(at: int, measurement: Measurement) -> None:
-        entry = entries[places[at]]
-        fault = measurement.message if measurement.outcome is Outcome.INFRA_FAULT else ""
-        note(
-            places[at],
-            Checked(entry, hindrance=f"fault of the host: {fault}")
-            if fault
-            else Checked(entry, compare(entry.measurement, measurement)),
-        )
+    def measured(number: int, measurement: Measurement) -> None:
+        at = places[number]
+        found[at] = _checked(entries[at], measurement)
+        done(found[at])
 
-    lab.measure([trials[at] for at in places], measured)
+    lab.measure(list(trials.values()), measured)
     return [found[at] for at in range(len(entries))]
 
 
+def _checked(entry: Entry, now: Measurement) -> Checked:
+    if now.outcome is Outcome.INFRA_FAULT:
+        return Checked(entry, hindrance=f"fault of the host: {now.message}")
+    return Checked(entry, compare(entry.measurement, now))
+
+
 def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
-    """The trial again, or why it can't be had."""
+    """Return the trial again, or why it can't be had."""
     source = sources.source(entry.config.source)
     if source is None:
         return "the policy's source is not kept any more"
@@ -114,7 +106,7 @@ def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
 
 
 def compare(stored: Measurement, now: Measurement) -> tuple[Difference, ...]:
-    """What of two measurements of one trial differs that must not, figure by figure."""
+    """Return the figures in which two measurements of one trial differ, though they must be equal."""
     before, after = _flat(stored.exact()), _flat(now.exact())
     names = dict.fromkeys([*before, *after])
     return tuple(

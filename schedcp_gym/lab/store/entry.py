@@ -1,7 +1,8 @@
-"""What the store keeps of a trial: how to run it again, and what it gave."""
+"""An entry of the store: how to run a trial again, and what it gave."""
 
 import dataclasses
 import functools
+import hashlib
 import json
 import zlib
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pydantic import TypeAdapter
 
 from schedcp_gym.spec import MachineSpec, Measurement, Policy, Scale, Trial, Workload, source_sha256
 from schedcp_gym.spec.policy import Value
+
+CHECKSUM_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Config:
 
     @classmethod
     def of(cls, trial: Trial) -> "Config":
-        """A trial's."""
+        """Return a trial's configuration."""
         return cls(
             policy=trial.policy.name,
             source=source_sha256(trial.policy.source),
@@ -54,7 +57,7 @@ class Config:
         return str(self.machine.get("clock", ""))
 
     def trial(self, source: str, workload: Workload) -> Trial:
-        """The trial again.
+        """Return the trial again.
 
         Args:
             source: The policy's source.
@@ -88,12 +91,12 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def plain(measurement: Measurement) -> dict[str, Any]:
-    """A measurement as JSON has it."""
+    """Return a measurement as JSON has it."""
     return dict(_adapter(Measurement).dump_python(measurement, mode="json", exclude={"cached"}))
 
 
 def measurement_of(fields: dict[str, Any]) -> Measurement:
-    """A measurement from what :func:`plain` gave, marked as cached.
+    """Return a measurement from what :func:`plain` gave, marked as cached.
 
     Raises:
         ValueError: It is no measurement.
@@ -102,21 +105,27 @@ def measurement_of(fields: dict[str, Any]) -> Measurement:
     return dataclasses.replace(found, cached=True)
 
 
-def pack(measurement: Measurement) -> bytes:
-    """A measurement as compressed bytes."""
-    return zlib.compress(json.dumps(plain(measurement), separators=(",", ":")).encode(), 6)
+def pack(entry: Entry) -> bytes:
+    """Return an entry as compressed bytes after their checksum: zlib's own misses a flipped bit in one of 2,000."""
+    fields = _adapter(Entry).dump_python(entry, mode="json", exclude={"measurement": {"cached"}})
+    content = zlib.compress(json.dumps(fields, separators=(",", ":")).encode(), 9)
+    return _checksum(content) + content
 
 
-def unpack(body: bytes) -> dict[str, Any]:
-    """The fields of packed bytes.
+def unpack(key: str, body: bytes) -> Entry:
+    """Return the entry of packed bytes, its measurement marked as cached.
 
     Raises:
-        ValueError: They are damaged.
+        ValueError: They are damaged, or of another key.
     """
-    try:
-        fields = json.loads(zlib.decompress(body))
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-    if not isinstance(fields, dict):
-        raise ValueError("no measurement")
-    return fields
+    checksum, content = body[:CHECKSUM_BYTES], body[CHECKSUM_BYTES:]
+    if checksum != _checksum(content):
+        raise ValueError("it is damaged")
+    found: Entry = _adapter(Entry).validate_python(json.loads(zlib.decompress(content)))
+    if found.key != key:
+        raise ValueError("it is another's")
+    return dataclasses.replace(found, measurement=dataclasses.replace(found.measurement, cached=True))
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=CHECKSUM_BYTES).digest()

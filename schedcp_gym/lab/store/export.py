@@ -1,4 +1,4 @@
-"""The store as one flat table: ``config.*`` what was tried, ``result.*`` what it gave."""
+"""Export the store as one flat table: ``config.*`` what was tried, ``result.*`` what it gave."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ FORMATS = (".parquet", ".csv")
 
 
 def check_file(path: Path) -> None:
-    """Checks a file's name before any work is done.
+    """Check a file's name before any work is done.
 
     Raises:
         BadInput: Another format, or a folder that is not there.
@@ -27,7 +27,7 @@ def check_file(path: Path) -> None:
 
 
 def frame_of(store: TrialStore, which: Filter | None = None) -> "pd.DataFrame":
-    """A row for each measurement, the newest first.
+    """Return a row for each measurement, the newest first.
 
     Columns without a prefix say what was run and how it ended; ``config.policy`` and ``config.<tunable>`` are the
     policy, ``result.<metric>`` the workload's metrics, ``digest.*`` what the measurement belongs to.
@@ -43,7 +43,7 @@ def frame_of(store: TrialStore, which: Filter | None = None) -> "pd.DataFrame":
 
 
 def with_kinds(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The table with one kind of value in each column.
+    """Return the table with one kind of value in each column.
 
     A tunable's name may be a number in one policy and a text in another.
     """
@@ -84,7 +84,7 @@ def _moment(made: float) -> Any:
 
 
 def write(store: TrialStore, path: Path, which: Filter | None = None) -> int:
-    """Writes the table, whole or not at all; says how many rows it has.
+    """Write the table, whole or not at all; return how many rows it has.
 
     Raises:
         BadInput: The file's name is not allowed.

@@ -1,68 +1,43 @@
-"""What goes when a store is cleaned up."""
+"""Find what nobody needs any more in a store."""
 
-import shutil
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 
-from schedcp_gym.lab.store import upkeep
 from schedcp_gym.lab.store.store import TrialStore
 
-#: A store of versions before this one: a folder of JSON files. They don't say what was measured, so they are not read.
-OLD_FOLDER = "trials"
+#: Bytes of the pages that are in use.
+LIVE = """SELECT (page_count - freelist_count) * page_size
+    FROM pragma_page_count, pragma_freelist_count, pragma_page_size"""
 
 
-@dataclass(frozen=True)
-class Collected:
-    """What a cleaning did, or would do.
-
-    Attributes:
-        before: Measurements there were.
-        counts: How many went, by reason: ``image``, ``age``, ``size``.
-        bytes_before: Size of the store before.
-        bytes_after: And afterwards.
-    """
-
-    before: int
-    counts: dict[str, int]
-    bytes_before: int
-    bytes_after: int
-
-
-def collect(
+def unwanted(
     store: TrialStore,
     *,
     images: Collection[str] | None = None,
     older_than_s: float | None = None,
     max_bytes: int | None = None,
-    dry_run: bool = False,
-) -> Collected:
-    """Deletes measurements, and makes the rest small.
+) -> dict[str, list[str]]:
+    """Return the keys of measurements that may go, by the reason: ``image``, ``age`` or ``size``.
 
     Args:
         store: The store.
-        images: Digests of the images that are there; what was measured on others goes. None: the image does not count.
-        older_than_s: What is older goes.
-        max_bytes: The oldest go until the store is no larger, as far as can be told beforehand.
-        dry_run: Only say what would go; nothing is changed.
+        images: Digests of the images that are there; measurements on others go. None: the image does not count.
+        older_than_s: Older measurements go.
+        max_bytes: The oldest go until the rest fits, as far as can be told beforehand.
     """
-    old = store.folder.parent.parent / OLD_FOLDER
-    size = store.size_bytes()
-    bytes_before = size + sum(path.stat().st_size for path in old.rglob("*") if path.is_file())
-    before = None if older_than_s is None else time.time() - older_than_s
-    count = store.count()
-    doomed = upkeep.doomed(store, images=images, before=before)
-    if not dry_run:
-        upkeep.tidy(store, [*doomed["image"], *doomed["age"]])
-        size = store.size_bytes()
-    counts = {reason: len(keys) for reason, keys in doomed.items()}
-    left = count - counts["image"] - counts["age"]
-    if max_bytes is not None and left and size > max_bytes:
-        keep = int(left * max_bytes / size)
-        too_many = upkeep.doomed(store, images=images, before=before, keep=keep)["size"]
-        counts["size"] = len(too_many)
-        if not dry_run:
-            upkeep.tidy(store, too_many)
-    if not dry_run:
-        shutil.rmtree(old, ignore_errors=True)
-    return Collected(count, counts, bytes_before, store.size_bytes())
+    rows = store.database.rows("SELECT key, image, made, length(body) FROM trials ORDER BY made DESC, key")
+    oldest = -float("inf") if older_than_s is None else time.time() - older_than_s
+    # Keys, columns, sources and pages that are not full are shared out among the bodies.
+    per_byte = store.database.rows(LIVE)[0][0] / max(1, sum(size for *_, size in rows))
+    found: dict[str, list[str]] = {"image": [], "age": [], "size": []}
+    kept = 0.0
+    for key, image, made, size in rows:
+        if images is not None and image not in images:
+            found["image"].append(key)
+        elif made < oldest:
+            found["age"].append(key)
+        elif max_bytes is not None and kept + size * per_byte > max_bytes:
+            found["size"].append(key)
+        else:
+            kept += size * per_byte
+    return found
