@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.control.trigger.runs import Order
-from schedcp_gym.llm.lines import append_line, read_lines
+from schedcp_gym.files import append_line, read_lines
 from schedcp_gym.spec import SchedcpError
 
 FILE = "watch.jsonl"
