@@ -131,8 +131,11 @@ def _rows(run: str, file: str, content: bytes) -> list[dict[str, Any]]:
 
 def _row(text: str) -> dict[str, Any]:
     """The columns of a line; all of it is ``rest`` if it would read otherwise when it is put together again."""
-    line = json.loads(text)
     row: dict[str, Any] = {}
+    try:
+        line = strict_json(text)
+    except (ValueError, RecursionError):
+        return {"rest": text}  # what is wrong with it is for who reads it to say
     for name, ((*outer, key), kind) in COLUMNS.items():
         holder = line
         for step in outer:

@@ -7,9 +7,9 @@ import yaml
 from typer.testing import CliRunner
 
 from schedcp_gym.cli import app
+from schedcp_gym.files import append_line
 from schedcp_gym.llm import CallEntry, CallOutcome, Prices
 from schedcp_gym.llm.ledger import CallLedger
-from schedcp_gym.files import append_line
 from schedcp_gym.run.costs import by_agent, read_costs
 from schedcp_gym.run.folder import open_run
 from schedcp_gym.spec import BadInput, SchedcpError
@@ -126,7 +126,7 @@ def test_what_is_no_run(tmp_path, sched):
     with pytest.raises(BadInput, match="is not a run's folder"):
         read_costs(open_run(tmp_path))
     append_line(sched / "record.jsonl", {"kind": "evaluation"})
-    with pytest.raises(SchedcpError, match="line 6 is damaged: .*Field required"):
+    with pytest.raises(SchedcpError, match=r"line 6 is damaged: .*Field required"):
         read_costs(open_run(sched))
     (sched / "config.yaml").write_text("[1")
     with pytest.raises(SchedcpError, match="damaged"):

@@ -104,7 +104,9 @@ def test_another_table_is_refused(tmp_path):
 
 def test_a_small_file_that_stands_for_a_large_one_is_refused(tmp_path, monkeypatch):
     texts = pa.array(["x" * 100_000] * 5000).dictionary_encode()
-    table = pa.Table.from_pylist([{"run": "a", "file": "note.jsonl", "line": n} for n in range(1, 5001)], packed._schema())
+    table = pa.Table.from_pylist(
+        [{"run": "a", "file": "note.jsonl", "line": n} for n in range(1, 5001)], packed._schema()
+    )
     table = table.set_column(table.num_columns - 1, "rest", texts.cast(pa.string()))
     pq.write_table(table, tmp_path / "runs.parquet", compression="zstd")
     assert (tmp_path / "runs.parquet").stat().st_size < 100_000

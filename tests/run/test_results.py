@@ -15,7 +15,12 @@ from tests.record_lines import line
 
 def make_run(folder, agent, seed, rewards):
     folder.mkdir(parents=True)
-    config = {"run": {"agent": agent}, "workload": {"name": "schbench"}, "seed": seed, "llm": {"model": "offline/rules"}}
+    config = {
+        "run": {"agent": agent},
+        "workload": {"name": "schbench"},
+        "seed": seed,
+        "llm": {"model": "offline/rules"},
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     for step, reward in enumerate(rewards):
         append_line(folder / "record.jsonl", line(reward=reward, step=step, tunables={"slice_us": 9}))

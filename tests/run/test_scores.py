@@ -6,8 +6,8 @@ import math
 import pytest
 import yaml
 
-from schedcp_gym.llm import Prices
 from schedcp_gym.files import append_line
+from schedcp_gym.llm import Prices
 from schedcp_gym.run.folder import open_run
 from schedcp_gym.run.scores import read_score, steps_of
 from tests.record_lines import line
