@@ -208,7 +208,8 @@ def _told(told: Any, expected: Any) -> str:
     if isinstance(told, dict) and isinstance(expected, dict):
         keys = [key for key in sorted(told.keys() | expected.keys()) if told.get(key) != expected.get(key)]
         told, expected = ({key: each.get(key) for key in keys} for each in (told, expected))
-    if isinstance(told, list) and isinstance(expected, list) and len(told) == len(expected):
+    are_runs = isinstance(expected, list) and all(isinstance(mine, dict) for mine in expected)
+    if are_runs and isinstance(told, list) and len(told) == len(expected):
         folders = [str(mine["folder"]) for theirs, mine in zip(told, expected, strict=True) if theirs != mine]
         return f"says otherwise of {', '.join(folders)} than the runs themselves"
     return f"is {told}, by the runs it is {expected}"

@@ -215,7 +215,7 @@ def added_heldout_seed(entry):
     write(entry, entries)
 
 
-def tested_twice(entry):
+def went_on_after_its_test(entry):
     """As a run that went on with a larger budget after it was tested."""
     entries = lines(entry)
     tested = next(one for one in entries if one["kind"] == "heldout" and one["source_sha256"])
@@ -241,7 +241,7 @@ def changed_chosen_policy(entry):
     path.write_text(json.dumps({**best, "policy": other["policy"], "tunables": other["tunables"]}))
 
 
-def tested_another_policy(entry):
+def another_policy_tested(entry):
     entries = lines(entry)
     tested = next(one for one in entries if one["kind"] == "heldout" and one["source_sha256"])
     other = next(
@@ -331,10 +331,10 @@ TAMPERINGS = [
     (duplicated_heldout_trial, Kind.DUPLICATE, f"{RUN}/record.jsonl line 17", "two trials already"),
     (changed_config, Kind.CONFIG, f"{RUN}/config.yaml", "machine"),
     (added_heldout_seed, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", f"seed {HELD_OUT_SEEDS + 3}"),
-    (tested_twice, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", "went on after its test"),
+    (went_on_after_its_test, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", "went on after its test"),
     (searched_on_heldout_seeds, Kind.HELDOUT, f"{RUN}/record.jsonl line 1", "the search has used"),
     (changed_chosen_policy, Kind.CHOSEN, f"{RUN}/best.json", "policy"),
-    (tested_another_policy, Kind.CHOSEN, f"{RUN}/record.jsonl line", "another policy than the chosen"),
+    (another_policy_tested, Kind.CHOSEN, f"{RUN}/record.jsonl line", "another policy than the chosen"),
     (changed_cost, Kind.COST, f"{RUN}/summary.json", "cost"),
     (renamed_agent, Kind.AGENT, f"{RUN}/config.yaml", "eevdf is schedcp_gym.baselines.eevdf.Eevdf"),
 ]
