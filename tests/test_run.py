@@ -17,40 +17,14 @@ from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import read_settings
 from schedcp_gym.run.summary import best_of, write_summary
 from schedcp_gym.spec import BadInput, MachineSpec, Policy, SchedcpError, Trial
+from tests.record_lines import line
 
 FIFO = Policy("fifo", "int x;", (("slice_us", 300),))
 
 
-def entry(kind="evaluation", trial="t1", outcome="ok", reward=0.5, tunables=None, **more):
-    """An entry as the wrappers make them."""
-    return {
-        "kind": kind,
-        "workload": "w",
-        "scale": "smoke",
-        "workload_seed": 3,
-        "policy": "fifo",
-        "tunables": tunables or {"slice_us": 300},
-        "source_sha256": "",
-        "outcome": outcome,
-        "message": "",
-        "episode": 0,
-        "step": 1,
-        "reward": reward,
-        "measurement": {
-            "trial": trial,
-            "outcome": outcome,
-            "metrics": {"makespan_s": 2.0},
-            "events": {},
-            "utilisation": 0.5,
-            "cpu_s_by_name": {},
-            "job_s": 2.5,
-            "digests": {"image": "i1"},
-            "message": "",
-            "log": "",
-        },
-        "host": {"timings_s": {"total": 4.2}},
-        **more,
-    }
+def entry(kind="evaluation", trial="t1", tunables=None, **more):
+    """A line of a policy with a tunable."""
+    return line(kind, trial, tunables=tunables or {"slice_us": 300}, **more)
 
 
 def test_every_workload_has_a_config_and_every_config_a_workload():

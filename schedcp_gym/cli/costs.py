@@ -46,9 +46,10 @@ def costs(
     tokens are what the same prompts and answers would have been, and are marked as estimates.
     """
     from schedcp_gym.run.costs import by_agent, read_costs
+    from schedcp_gym.run.folder import open_run
 
     same = None if prices is None else read_prices(prices)
-    found = [read_costs(folder, same) for folder in runs]
+    found = [read_costs(open_run(folder), same) for folder in runs]
     found = by_agent(found) if agents else found
     if as_json:
         print(json.dumps([one.plain() for one in found], indent=1))

@@ -114,6 +114,26 @@ def check(
 
 
 @leaderboard_app.command(
+    "unpack",
+    epilog="Examples: [bold]schedcp-gym leaderboard unpack results/leaderboard/random_search_standard --to "
+    "runs/random_search[/bold]",
+)
+def unpack(
+    entry: Annotated[Path, typer.Argument(metavar="ENTRY", help="An entry's folder.")],
+    into: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the runs go, a folder each.")],
+) -> None:
+    """Write the runs of an entry as folders again: what was submitted, to the last byte."""
+    from schedcp_gym.leaderboard.submit import unpack as write
+    from schedcp_gym.spec import SchedcpError
+
+    try:
+        for folder in write(entry, into):
+            print(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise SchedcpError(f"{entry} can't be unpacked: {error}") from None
+
+
+@leaderboard_app.command(
     "build",
     epilog="Examples: [bold]schedcp-gym leaderboard build[/bold] · "
     "[bold]schedcp-gym leaderboard build results/leaderboard mine/ --to /tmp/board[/bold]",
@@ -145,11 +165,12 @@ def find_entries(paths: Sequence[Path]) -> list[Path]:
     Raises:
         BadInput: There is none in one of them.
     """
-    from schedcp_gym.leaderboard.entry import MANIFEST, RUNS
+    from schedcp_gym.leaderboard.entry import MANIFEST
+    from schedcp_gym.run.folder import RUNS
 
     found: dict[Path, None] = {}
     for path in paths:
-        is_entry = (path / MANIFEST).is_file() or (path / RUNS).is_dir()
+        is_entry = (path / MANIFEST).is_file() or (path / RUNS).is_file()
         mine = [path] if is_entry else sorted(one.parent for one in path.glob(f"*/{MANIFEST}"))
         if not mine:
             raise BadInput(f"there is no entry in {path}: give an entry's folder, or one that holds some")

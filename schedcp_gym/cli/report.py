@@ -49,23 +49,23 @@ def report(
     Timelines take two more runs in the virtual machine.
     """
     from schedcp_gym.bench.plot import check_file
+    from schedcp_gym.files import write_whole
     from schedcp_gym.report.found import Found
     from schedcp_gym.report.page import write_report
     from schedcp_gym.report.pdf import find_chromium, print_pdf
     from schedcp_gym.report.timeline import trace
-    from schedcp_gym.run.record import write_whole
-    from schedcp_gym.run.results import run_folders
+    from schedcp_gym.run.folder import find_runs
 
     if out is None and len(runs) > 1:
         raise BadInput(f"these are several folders: name the page with --out, like --out {NAME}")
     path = out or runs[0] / NAME
-    folders = list(dict.fromkeys(folder.resolve() for given in runs for folder in run_folders(given)))
+    folders = {run.path.resolve(): run for given in runs for run in find_runs(given)}
     for file in (path, pdf, perfetto):
         if file:
             check_file(file)
     if pdf:
         find_chromium()
-    found = [Found(folder) for folder in folders]
+    found = [Found(run) for run in folders.values()]
     lines = _timelines(found) if timeline or perfetto else {}
     write_report(found, path, lines)
     print(path)
@@ -103,7 +103,7 @@ def _timelines(runs: "Sequence[Found]") -> "dict[Path, list[Timeline]]":
                 except SchedcpError as error:  # the page is worth having without it
                     print(f"left out: {ui.harmless(str(error))}", file=sys.stderr)
                 else:
-                    found.setdefault(run.run.folder, []).append(recorded)
+                    found.setdefault(run.run.path, []).append(recorded)
     if not found:
         raise SchedcpError("no timeline could be recorded: --timeline and --perfetto have nothing to show")
     return found

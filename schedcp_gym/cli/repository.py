@@ -291,7 +291,7 @@ def _details(repository: "Repository", name: str) -> dict[str, Any]:
     return {
         "id": record.id,
         **json.loads(body_of(record)),
-        "source_digest": record.source_digest,
+        "source_sha256": record.source_sha256,
         "descendants": [each.name for each in repository.descendants(record.id)],
         "standings": TypeAdapter(list[Standing]).dump_python(repository.standings(record.id), mode="json"),
         "antipatterns": [_summary(each) for each in repository.antipatterns(record.name)],

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.machine.image.inputs import DEBIAN_KERNEL
+from schedcp_gym.run.folder import CONFIG, RunFolder
 
 
-def audit_config(run: ClaimedRun) -> Iterator[Refusal]:
+def audit_config(run: RunFolder) -> Iterator[Refusal]:
     """Kernel, objective, and the agent's settings of a run."""
     if not DEBIAN_KERNEL.fullmatch(run.settings.machine.kernel):
         # Its packages' scripts would be run when the image is built, and they may be in the entry itself.

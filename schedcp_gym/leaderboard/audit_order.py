@@ -5,21 +5,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from schedcp_gym.envs.observation import nameable
-from schedcp_gym.leaderboard.claim import RECORD, ClaimedRun, Entry
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.run.folder import RECORD, RunFolder
 from schedcp_gym.run.heldout import Pair, held_out_seeds, rebind
-from schedcp_gym.run.scores import by_seed, measurement_of
+from schedcp_gym.run.lines import Chosen, HeldOut, measurement_of
+from schedcp_gym.run.scores import by_seed
 from schedcp_gym.run.summary import best_of
 from schedcp_gym.spec import SchedcpError
 
-Named = list[tuple[str, Entry]]
+Named = list[tuple[str, HeldOut]]
 
 
-def audit_order(run: ClaimedRun) -> Iterator[Refusal]:
+def audit_order(run: RunFolder) -> Iterator[Refusal]:
     """Episodes and steps of the search, then the test on held-out seeds."""
     yield from _search(run)
-    best = best_of(run.entries)
-    held_out: Named = [(name, entry) for name, entry in run.lines if entry["kind"] == "heldout"]
+    best = best_of(run.record)
+    held_out: Named = [(name, entry) for name, entry in run.trials if entry["kind"] == "heldout"]
     if best is None:
         for name, _entry in held_out:
             yield Refusal(Kind.CHOSEN, name, "there is no policy to test: none ran to its end in the search")
@@ -28,10 +29,10 @@ def audit_order(run: ClaimedRun) -> Iterator[Refusal]:
     yield from _chosen(run, held_out, best)
 
 
-def _search(run: ClaimedRun) -> Iterator[Refusal]:
+def _search(run: RunFolder) -> Iterator[Refusal]:
     episode, step, seed = -1, 0, None
     seen: set[tuple[int, int]] = set()
-    for name, entry in run.lines:
+    for name, entry in run.trials:
         if entry["kind"] == "heldout":
             continue
         here = (entry["episode"], entry["step"])
@@ -52,7 +53,7 @@ def _search(run: ClaimedRun) -> Iterator[Refusal]:
         yield Refusal(Kind.MISSING, run.file(RECORD), "there is no search in it")
 
 
-def _tests(run: ClaimedRun, held_out: Named) -> Iterator[Refusal]:
+def _tests(run: RunFolder, held_out: Named) -> Iterator[Refusal]:
     heldout = run.settings.heldout
     wanted = {(run.workload.name, seed) for seed in held_out_seeds(heldout.seeds)}
     wanted |= {(name, seed) for name in run.variants for seed in held_out_seeds(heldout.variant_seeds)}
@@ -78,8 +79,8 @@ def _tests(run: ClaimedRun, held_out: Named) -> Iterator[Refusal]:
             yield Refusal(Kind.MISSING, run.file(RECORD), reason)
 
 
-def _chosen(run: ClaimedRun, held_out: Named, best: Entry) -> Iterator[Refusal]:
-    seen: dict[tuple[str, int], Entry] = {}
+def _chosen(run: RunFolder, held_out: Named, best: Chosen) -> Iterator[Refusal]:
+    seen: dict[tuple[str, int], HeldOut] = {}
     for name, entry in held_out:
         place = (entry["workload"], entry["workload_seed"])
         if place not in seen:
@@ -96,7 +97,7 @@ def _chosen(run: ClaimedRun, held_out: Named, best: Entry) -> Iterator[Refusal]:
             yield Refusal(Kind.CHOSEN, name, f"tests other tunables than the chosen policy's: {expected}")
 
 
-def expected_tunables(run: ClaimedRun, best: Entry, baseline: Entry) -> dict[str, Any]:
+def expected_tunables(run: RunFolder, best: Chosen, baseline: HeldOut) -> dict[str, Any]:
     """The chosen policy's tunables on a held-out seed, process names bound to the seed's own.
 
     Raises:
@@ -109,15 +110,15 @@ def expected_tunables(run: ClaimedRun, best: Entry, baseline: Entry) -> dict[str
     return dict(rebind(policy, names_seen(run, best["workload_seed"]), nameable(measurement_of(baseline))).tunables)
 
 
-def names_seen(run: ClaimedRun, workload_seed: int) -> list[str]:
+def names_seen(run: RunFolder, workload_seed: int) -> list[str]:
     """Process names in the search's baseline on a seed, in order of CPU time."""
-    for entry in run.entries:
-        if entry["kind"] == "baseline" and entry["workload_seed"] == workload_seed:
+    for entry in run.baselines:
+        if entry["workload_seed"] == workload_seed:
             return nameable(measurement_of(entry))
     return []
 
 
-def pairs_of(run: ClaimedRun) -> dict[str, list[Pair]]:
+def pairs_of(run: RunFolder) -> dict[str, list[Pair]]:
     """The pairs of the test by workload, the run's own first.
 
     Raises:
@@ -126,7 +127,7 @@ def pairs_of(run: ClaimedRun) -> dict[str, list[Pair]]:
     found = {}
     for workload in (run.workload.name, *run.variants):
         pairs = []
-        for seed, (baseline, *tested) in by_seed(run.entries, workload).items():
+        for seed, (baseline, *tested) in by_seed(run.record, workload).items():
             if tested:
                 entry = tested[-1]
                 measured = (measurement_of(baseline), measurement_of(entry))

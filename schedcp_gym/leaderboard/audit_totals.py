@@ -3,20 +3,17 @@
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from schedcp_gym.envs.base import HELD_OUT_SEEDS
 from schedcp_gym.leaderboard.audit_order import pairs_of
-from schedcp_gym.leaderboard.claim import BEST, SUMMARY, TOOLS, ClaimedRun
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
-from schedcp_gym.llm import CallOutcome, read_ledger
-from schedcp_gym.llm.books import LEDGER, TRANSCRIPT
-from schedcp_gym.llm.lines import read_lines
-from schedcp_gym.llm.transcript import Transcript
+from schedcp_gym.llm import CallOutcome
+from schedcp_gym.llm.transcript import attempts_of
 from schedcp_gym.run.costs import read_costs
-from schedcp_gym.run.course import course_of
-from schedcp_gym.run.model import FOLDER, read_cost, shown_as
+from schedcp_gym.run.course import INTERRUPTED, course_of
+from schedcp_gym.run.folder import BEST, LEDGER, SUMMARY, TOOLS, RunFolder
+from schedcp_gym.run.model import cost_of, shown_as
 from schedcp_gym.run.settings import LLM_LIMITS
 from schedcp_gym.run.summary import best_fields, best_of
 
@@ -24,23 +21,22 @@ from schedcp_gym.run.summary import best_fields, best_of
 _CHOICE = ("policy", "tunables", "source_sha256", "source", "verified", "workload_seed")
 #: Sums that are added up in another order than when the run made them.
 _NEARLY = ("virtual_s",)
-INTERRUPTED = "interrupted"
 
 
-def audit_totals(run: ClaimedRun) -> Iterator[Refusal]:
+def audit_totals(run: RunFolder) -> Iterator[Refusal]:
     """Budget, tools, summary and best policy of a run."""
     yield from _budget(run)
     yield from _tools(run)
     if run.settings.llm.replay is None:  # else the answers are in another run's transcript
-        yield from audit_ledger(run.folder, run.file("llm/ledger.jsonl"))
+        yield from audit_ledger(run)
     yield from _summary(run)
     yield from _best(run)
 
 
-def _budget(run: ClaimedRun) -> Iterator[Refusal]:
+def _budget(run: RunFolder) -> Iterator[Refusal]:
     budget = run.settings.budget
     evaluations, virtual_s, baselines = 0, 0.0, set()
-    for name, entry in run.lines:
+    for name, entry in run.trials:
         if entry["kind"] == "heldout":
             continue
         if budget.virtual_s is not None and virtual_s >= budget.virtual_s:
@@ -54,32 +50,28 @@ def _budget(run: ClaimedRun) -> Iterator[Refusal]:
         virtual_s += job_s
         if budget.evaluations is not None and evaluations > budget.evaluations:
             yield Refusal(Kind.BUDGET, name, f"budget.evaluations={budget.evaluations} was spent before it")
-    cost = read_cost(run.folder)
+    cost = cost_of(run.calls)
     for limit, key in LLM_LIMITS.items():
         allowed, used = getattr(budget, key), getattr(cost.total, limit) if cost else 0
         if allowed is not None and used > allowed:
-            yield Refusal(Kind.BUDGET, run.file("llm/ledger.jsonl"), f"{used:g} used, budget.{key}={allowed:g}")
+            yield Refusal(Kind.BUDGET, run.file(LEDGER), f"{used:g} used, budget.{key}={allowed:g}")
 
 
-def _tools(run: ClaimedRun) -> Iterator[Refusal]:
-    for number, call in enumerate(read_lines(run.folder / TOOLS), 1):
-        seed = (call.get("data") or {}).get("workload_seed")
+def _tools(run: RunFolder) -> Iterator[Refusal]:
+    for number, call in enumerate(run.tools, 1):
+        seed = call["data"].get("workload_seed")
         if isinstance(seed, int) and seed >= HELD_OUT_SEEDS:
             name = f"{run.file(TOOLS)} line {number}"
             yield Refusal(Kind.HELDOUT, name, f"a tool has shown the agent the held-out seed {seed}")
 
 
-def audit_ledger(folder: Path, name: str) -> Iterator[Refusal]:
-    """Whether the ledger says of each call what the transcript says, where there is one.
-
-    Args:
-        folder: The run's.
-        name: How a refusal names the ledger.
-    """
-    if not (folder / FOLDER / TRANSCRIPT).is_file():
+def audit_ledger(run: RunFolder) -> Iterator[Refusal]:
+    """Check that the ledger says of each call what the transcript says, where there is one."""
+    if run.transcript is None:
         return
-    said = {entry.call: entry for entry in Transcript(folder / FOLDER / TRANSCRIPT, strict=True).entries}
-    ledger = {entry.call: entry for entry in read_ledger(folder / FOLDER / LEDGER)}
+    name = run.file(LEDGER)
+    said = {entry.call: entry for entry in attempts_of(run.transcript)}
+    ledger = {entry.call: entry for entry in run.calls}
     for call in sorted(said.keys() | ledger.keys()):
         if call not in ledger:
             yield Refusal(Kind.COST, name, f"lacks call {call} of the transcript")
@@ -91,14 +83,14 @@ def audit_ledger(folder: Path, name: str) -> Iterator[Refusal]:
             yield Refusal(Kind.COST, name, f"call {call} is another than in the transcript")
 
 
-def _summary(run: ClaimedRun) -> Iterator[Refusal]:
-    told = json.loads((run.folder / SUMMARY).read_text())
+def _summary(run: RunFolder) -> Iterator[Refusal]:
+    told = run.summary or {}
     ended_by = str(told.get("ended_by"))
     if ended_by == INTERRUPTED:
         yield Refusal(Kind.MISSING, run.file(SUMMARY), "the run has not ended: the command that began it goes on")
         return
-    costs, settings = read_costs(run.folder), run.settings
-    course = course_of(run.entries, costs.guest_s, ended_by, read_cost(run.folder))
+    costs, settings = read_costs(run), run.settings
+    course = course_of(run.record, costs.guest_s, ended_by, cost_of(run.calls))
     head = {
         "agent": run.agent,
         "workload": run.workload.name,
@@ -118,15 +110,14 @@ def _summary(run: ClaimedRun) -> Iterator[Refusal]:
         yield Refusal(Kind.BUDGET, run.file(SUMMARY), why)
 
 
-def _best(run: ClaimedRun) -> Iterator[Refusal]:
-    best = best_of(run.entries)
-    path = run.folder / BEST
-    if best is None or not path.is_file():
-        if best is not None or path.is_file():
+def _best(run: RunFolder) -> Iterator[Refusal]:
+    best = best_of(run.record)
+    told = run.best
+    if best is None or told is None:
+        if best is not None or told is not None:
             reason = "a policy ran to its end, but none is named as the best" if best else "no policy ran to its end"
             yield Refusal(Kind.MISSING if best else Kind.CHOSEN, run.file(BEST), reason)
         return
-    told = json.loads(path.read_text())
     expected = best_fields(best, run.settings.seed, pairs_of(run), run.settings.heldout.confidence)
     for key in _differing(told, json.loads(json.dumps(expected))):
         kind = Kind.CHOSEN if key.split(".")[0] in _CHOICE else Kind.NUMBER

@@ -5,17 +5,14 @@ from collections.abc import Iterator
 
 from schedcp_gym.envs.base import HELD_OUT_SEEDS
 from schedcp_gym.envs.observation import log_improvements
-from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun, Entry, is_trial, read_source
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.run.folder import CONFIG, POLICIES, SOURCE, RunFolder
+from schedcp_gym.run.lines import TrialLine, is_trial, measurement_of
 from schedcp_gym.run.record import COMMON_DIGESTS
-from schedcp_gym.run.scores import measurement_of
-from schedcp_gym.spec import Measurement, Outcome, reward, source_sha256
-
-#: Of entries, notes aside.
-KINDS = ("baseline", "evaluation", "heldout")
+from schedcp_gym.spec import Measurement, Outcome, SchedcpError, reward, source_sha256
 
 
-def audit_trials(run: ClaimedRun) -> Iterator[Refusal]:
+def audit_trials(run: RunFolder) -> Iterator[Refusal]:
     """Policies, trials, seeds, figures and digests of a run's record."""
     yield from _sources(run)
     yield from _trials(run)
@@ -24,24 +21,30 @@ def audit_trials(run: ClaimedRun) -> Iterator[Refusal]:
     yield from _numbers(run)
 
 
-def _sources(run: ClaimedRun) -> Iterator[Refusal]:
-    for sha256, path in sorted(run.sources.items()):
-        if source_sha256(read_source(path)) != sha256:
-            yield Refusal(Kind.POLICY, run.file(f"sources/{path.name}"), "the source is not the one that was measured")
-    for name, entry in run.lines:
+def _sources(run: RunFolder) -> Iterator[Refusal]:
+    seen: dict[str, bool] = {"": True}
+    for name, entry in run.trials:
         sha256 = entry["source_sha256"]
-        if sha256 and sha256 not in run.sources:
-            yield Refusal(Kind.MISSING, name, f"its policy's source is not there: sources/{sha256}.bpf.c")
+        file = f"{POLICIES}/{sha256}{SOURCE}"
+        if sha256 not in seen:
+            try:
+                seen[sha256] = True
+                if source_sha256(run.sources[sha256]) != sha256:
+                    yield Refusal(Kind.POLICY, file, "the source is not the one that was measured")
+            except KeyError:
+                seen[sha256] = False
+            except (SchedcpError, UnicodeDecodeError) as error:
+                yield Refusal(Kind.DAMAGED, file, str(error))
+        if not seen[sha256]:
+            yield Refusal(Kind.MISSING, name, f"its policy's source is not there: {file}")
 
 
-def _trials(run: ClaimedRun) -> Iterator[Refusal]:
-    for name, entry in run.lines:
-        if entry["kind"] not in KINDS:
-            yield Refusal(Kind.DAMAGED, name, f"there is no kind {entry['kind']} of entry")
+def _trials(run: RunFolder) -> Iterator[Refusal]:
+    for name, entry in run.trials:
         if not is_trial(entry) and not _is_no_policy(entry):
             yield Refusal(Kind.TRIAL, name, "it is of no trial, so it can't be measured again, but it has a result")
     wrong = []
-    trials = [(name, entry) for name, entry in run.lines if is_trial(entry)]
+    trials = [(name, entry) for name, entry in run.trials if is_trial(entry)]
     for name, entry in trials:
         try:
             if run.trial_of(entry).digest != entry["measurement"]["trial"]:
@@ -58,23 +61,23 @@ def _trials(run: ClaimedRun) -> Iterator[Refusal]:
         )
 
 
-def _is_no_policy(entry: Entry) -> bool:
+def _is_no_policy(entry: TrialLine) -> bool:
     """Whether an entry is what an action leaves that stands for no policy: rejected, and nothing was run."""
     measured = measurement_of(entry)
     nothing = not (measured.metrics or measured.job_s or measured.cpu_s_by_name or entry["source_sha256"])
     return entry["kind"] == "evaluation" and measured.outcome is Outcome.REJECTED and nothing
 
 
-def _digests(run: ClaimedRun) -> Iterator[Refusal]:
+def _digests(run: RunFolder) -> Iterator[Refusal]:
     """All of a run was measured with the same; which is the same as here is asked before trials are run again."""
     for digest in (*COMMON_DIGESTS, "kernel"):
-        found = [(name, entry["measurement"]["digests"].get(digest)) for name, entry in run.lines]
+        found = [(name, entry["measurement"]["digests"].get(digest)) for name, entry in run.trials]
         known = [(name, value) for name, value in found if value is not None]
         usual = Counter(value for _name, value in known).most_common(1)
         for name, value in known:
             if value != usual[0][0]:
                 yield Refusal(Kind.IMAGE, name, f"measured with another {digest} than the rest of the run")
-    for name, entry in run.lines:
+    for name, entry in run.trials:
         measured = entry["measurement"]["digests"]
         if not is_trial(entry):
             continue
@@ -87,8 +90,8 @@ def _digests(run: ClaimedRun) -> Iterator[Refusal]:
             yield Refusal(Kind.MISSING, name, f"it does not say with which {', '.join(missing)} it was measured")
 
 
-def _seeds(run: ClaimedRun) -> Iterator[Refusal]:
-    for name, entry in run.lines:
+def _seeds(run: RunFolder) -> Iterator[Refusal]:
+    for name, entry in run.trials:
         if entry["scale"] != run.settings.scale.value:
             yield Refusal(Kind.TRIAL, name, f"its scale is {entry['scale']}, the run's is {run.settings.scale}")
         if entry["kind"] == "heldout":
@@ -103,9 +106,9 @@ def _seeds(run: ClaimedRun) -> Iterator[Refusal]:
             yield Refusal(Kind.HELDOUT, name, f"the search has used the held-out seed {entry['workload_seed']}")
 
 
-def _numbers(run: ClaimedRun) -> Iterator[Refusal]:
+def _numbers(run: RunFolder) -> Iterator[Refusal]:
     baselines: dict[tuple[str, str, int], Measurement] = {}
-    for name, entry in run.lines:
+    for name, entry in run.trials:
         measured = measurement_of(entry)
         place = ("heldout" if entry["kind"] == "heldout" else "search", entry["workload"], entry["workload_seed"])
         is_baseline = entry["kind"] == "baseline" or (entry["kind"] == "heldout" and place not in baselines)
@@ -119,7 +122,7 @@ def _numbers(run: ClaimedRun) -> Iterator[Refusal]:
         yield from (Refusal(Kind.NUMBER, name, reason) for reason in _wrong(run, entry, measured, baseline))
 
 
-def _wrong(run: ClaimedRun, entry: Entry, measured: Measurement, baseline: Measurement) -> Iterator[str]:
+def _wrong(run: RunFolder, entry: TrialLine, measured: Measurement, baseline: Measurement) -> Iterator[str]:
     if entry["outcome"] != measured.outcome.value:
         yield f"outcome is {entry['outcome']}, the measurement's is {measured.outcome}"
     if missing := [metric for metric in run.workload.metrics if measured.ok and metric not in measured.metrics]:

@@ -9,48 +9,36 @@ from typing import Any
 import yaml
 
 from schedcp_gym.lab import Lab
+from schedcp_gym.leaderboard.agent_code import AGENT, committed_digest, has_history, is_commit
 from schedcp_gym.leaderboard.audit_agent import audit_agent
 from schedcp_gym.leaderboard.audit_config import audit_config
 from schedcp_gym.leaderboard.audit_order import audit_order
 from schedcp_gym.leaderboard.audit_totals import audit_totals
 from schedcp_gym.leaderboard.audit_trials import audit_trials
-from schedcp_gym.leaderboard.claim import BEST, CONFIG, RECORD, SUMMARY, ClaimedRun
 from schedcp_gym.leaderboard.entry import (
-    AGENT,
     MANIFEST,
-    RUNS,
+    agent_digest,
     derived,
     file_digests,
     is_derived,
     manifest_digest,
     read_manifest,
-    run_names,
+    read_runs,
 )
 from schedcp_gym.leaderboard.intake import look_over
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.leaderboard.rerun import Sample, rerun, trials_of
 from schedcp_gym.leaderboard.suites import audit_suite
 from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.folder import BEST, CONFIG, RECORD, RUNS, SUMMARY, UNREADABLE, RunFolder
 from schedcp_gym.spec import Clock, SchedcpError
 
-AUDITS: tuple[Callable[[ClaimedRun], Iterator[Refusal]], ...] = (
+AUDITS: tuple[Callable[[RunFolder], Iterator[Refusal]], ...] = (
     audit_config,
     audit_trials,
     audit_order,
     audit_totals,
     audit_agent,
-)
-#: What a file of an entry may raise when it is read.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    RecursionError,
-    yaml.YAMLError,
-    SchedcpError,
 )
 
 
@@ -107,8 +95,8 @@ def check_entry(
     return dataclasses.replace(report, refusals=tuple(found), repeated=repeated, draw=sample.draw)
 
 
-def audit(entry: Path) -> tuple[list[Refusal], list[ClaimedRun]]:
-    """All that can be said of an entry without a machine, and its runs as far as they can be read."""
+def audit(entry: Path) -> tuple[list[Refusal], list[RunFolder]]:
+    """Return all that can be said of an entry without a machine, and its runs as far as they can be read."""
     if refusals := look_over(entry):
         return refusals, []
     try:
@@ -116,21 +104,23 @@ def audit(entry: Path) -> tuple[list[Refusal], list[ClaimedRun]]:
     except SchedcpError as error:
         return [Refusal(Kind.MISSING, MANIFEST, str(error))], []
     refusals = list(_files(entry, manifest))
-    runs: list[ClaimedRun] = []
-    for name in run_names(entry):
-        found = _read(entry, name)
-        if isinstance(found, ClaimedRun):
-            runs.append(found)
-            refusals += _audit_run(found)
-        else:
+    if not (entry / RUNS).is_file():
+        return refusals or [Refusal(Kind.MISSING, RUNS, "the file is not there")], []
+    claimed = read_runs(entry)
+    runs: list[RunFolder] = []
+    for run in claimed:
+        if found := list(_unreadable(run)):
             refusals += found
+        else:
+            runs.append(run)
+            refusals += _audit_run(run)
     if not runs:
         return refusals or [Refusal(Kind.MISSING, RUNS, "there are no runs in it")], []
     try:
-        refusals += [*audit_suite(runs), *_agents(entry, runs)]
+        refusals += [*audit_suite(runs), *_agents(entry, manifest, runs)]
     except UNREADABLE as error:
         refusals.append(Refusal(Kind.CONFIG, CONFIG, f"a run's can't be read: {_text(error)}"))
-    if len(runs) == len(run_names(entry)):
+    if len(runs) == len(claimed):
         refusals += _manifest(entry, manifest, runs)
     return refusals, runs
 
@@ -148,18 +138,19 @@ def _files(entry: Path, manifest: dict[str, Any]) -> Iterator[Refusal]:
             yield Refusal(Kind.DAMAGED, name, "the file is not the one that was submitted: its digest is another")
 
 
-def _read(entry: Path, name: str) -> ClaimedRun | list[Refusal]:
-    folder, where = entry / RUNS / name, f"{RUNS}/{name}"
-    missing = [one for one in (CONFIG, RECORD, SUMMARY) if not (folder / one).is_file()]
+def _unreadable(run: RunFolder) -> Iterator[Refusal]:
+    """Say which files of a run are missing or damaged."""
+    missing = [name for name in (CONFIG, RECORD, SUMMARY) if name not in run.files]
+    yield from (Refusal(Kind.MISSING, run.file(name), "the file is not there") for name in missing)
     if missing:
-        return [Refusal(Kind.MISSING, f"{where}/{one}", "the file is not there") for one in missing]
+        return
     try:
-        return ClaimedRun(folder, where)
+        run.load()
     except UNREADABLE as error:
-        return [Refusal(Kind.DAMAGED, where, f"can't be read: {_text(error)}")]
+        yield Refusal(Kind.DAMAGED, run.where, f"can't be read: {_text(error)}")
 
 
-def _audit_run(run: ClaimedRun) -> list[Refusal]:
+def _audit_run(run: RunFolder) -> list[Refusal]:
     found: list[Refusal] = []
     for look in AUDITS:
         try:
@@ -172,19 +163,34 @@ def _audit_run(run: ClaimedRun) -> list[Refusal]:
     return found
 
 
-def _agents(entry: Path, runs: list[ClaimedRun]) -> Iterator[Refusal]:
-    """A name that agents of this checkout have stands for that agent's class; the agent's code is there."""
-    if not any((entry / AGENT).rglob("*.py")):
-        yield Refusal(Kind.MISSING, AGENT, "the agent's code is not there")
+def _agents(entry: Path, manifest: dict[str, Any], runs: list[RunFolder]) -> Iterator[Refusal]:
+    """Check that a name of this checkout's agents stands for that agent's class, and that the agent's code is known."""
     for run in runs:
         own = CONFIGS / "agent" / f"{Path(run.agent).name}.yaml"
         if own.is_file() and (target := yaml.safe_load(own.read_text()).get("_target_")) not in (None, run.target):
             yield Refusal(Kind.AGENT, run.file(CONFIG), f"{run.agent} is {target}, not {run.target}")
+    if any((entry / AGENT).rglob("*.py")):
+        return
+    sha256, commit = (manifest["agent"].get(name) for name in ("sha256", "commit"))
+    if not isinstance(sha256, str) or not isinstance(commit, str):
+        yield Refusal(Kind.MISSING, AGENT, "the agent's code is not there, nor a commit that has it")
+        return
+    found = committed_digest(runs[0].target, commit)
+    # Without the history, as in an unpacked archive, a commit can't be looked up, and nothing is said about it.
+    if found is None and (has_history() or not is_commit(commit)):
+        why = f"the agent's code is not there: this repository has no {runs[0].target} at commit {commit}"
+        yield Refusal(Kind.AGENT, f"{MANIFEST} agent", why)
+    elif found not in (None, sha256):
+        why = f"the agent's code at commit {commit} has another digest: {found}"
+        yield Refusal(Kind.AGENT, f"{MANIFEST} agent", why)
 
 
-def _manifest(entry: Path, manifest: dict[str, Any], runs: list[ClaimedRun]) -> Iterator[Refusal]:
+def _manifest(entry: Path, manifest: dict[str, Any], runs: list[RunFolder]) -> Iterator[Refusal]:
     try:
-        expected = derived(entry, runs)
+        agent = {name: manifest["agent"].get(name) for name in ("sha256", "commit")}
+        if (entry / AGENT).is_dir():
+            agent = {"sha256": agent_digest(entry), "commit": None}
+        expected = derived(runs, agent)
     except UNREADABLE as error:
         yield Refusal(Kind.MANIFEST, MANIFEST, f"it can't follow from the runs: {_text(error)}")
         return
@@ -202,7 +208,8 @@ def _told(told: Any, expected: Any) -> str:
     if isinstance(told, dict) and isinstance(expected, dict):
         keys = [key for key in sorted(told.keys() | expected.keys()) if told.get(key) != expected.get(key)]
         told, expected = ({key: each.get(key) for key in keys} for each in (told, expected))
-    if isinstance(told, list) and isinstance(expected, list) and len(told) == len(expected):
+    are_runs = isinstance(expected, list) and all(isinstance(mine, dict) for mine in expected)
+    if are_runs and isinstance(told, list) and len(told) == len(expected):
         folders = [str(mine["folder"]) for theirs, mine in zip(told, expected, strict=True) if theirs != mine]
         return f"says otherwise of {', '.join(folders)} than the runs themselves"
     return f"is {told}, by the runs it is {expected}"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from schedcp_gym.baselines import agent_names
-from schedcp_gym.leaderboard.claim import ClaimedRun
 from schedcp_gym.run.claim import flat
+from schedcp_gym.run.folder import RunFolder
 
 #: Settings of a model that change what it answers; how it is reached is everyone's own.
 ASKED = ("model", "temperature", "max_tokens", "seed", "json_schema")
@@ -14,7 +14,7 @@ ASKED = ("model", "temperature", "max_tokens", "seed", "json_schema")
 OF_SUITE = ("scale", "objective", "episode_steps", "heldout")
 
 
-def command(runs: Sequence[ClaimedRun], *, asks_model: bool) -> str:
+def command(runs: Sequence[RunFolder], *, asks_model: bool) -> str:
     """The command line.
 
     Args:
@@ -34,7 +34,7 @@ def command(runs: Sequence[ClaimedRun], *, asks_model: bool) -> str:
     return shlex.join(["python", "-m", "schedcp_gym.run", *several, *words])
 
 
-def _agent(run: ClaimedRun) -> Iterator[str]:
+def _agent(run: RunFolder) -> Iterator[str]:
     own = run.agent in agent_names()
     yield f"+agent={run.agent if own else family_of(run.target)}"
     if not own:  # an experiment's name for it
@@ -45,7 +45,7 @@ def _agent(run: ClaimedRun) -> Iterator[str]:
             yield f"{plus}agent.{key}={word(value)}"
 
 
-def _settings(run: ClaimedRun) -> Iterator[str]:
+def _settings(run: RunFolder) -> Iterator[str]:
     config = run.config
     names = ["budget", "machine"]
     if run.suite:

@@ -1,4 +1,7 @@
-"""An entry's folder: runs, the agent's code, and ``entry.json``, which says what they come to and seals the files."""
+"""An entry: a file with all records of its runs, and ``entry.json``, which says what they come to and seals the file.
+
+The policies' sources are beside the entries, in ``policies/``, by their digests: entries share them.
+"""
 
 import hashlib
 import json
@@ -7,27 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.bench.comparison import Figures, Score, compare_scores
-from schedcp_gym.leaderboard.claim import ClaimedRun
+from schedcp_gym.files import write_whole
+from schedcp_gym.leaderboard.agent_code import AGENT, code_digest, commit_of, read_code
 from schedcp_gym.leaderboard.command import command, family_of
 from schedcp_gym.run.course import times
-from schedcp_gym.run.record import COMMON_DIGESTS, write_whole
+from schedcp_gym.run.folder import RunFolder, open_entry
+from schedcp_gym.run.record import COMMON_DIGESTS
 from schedcp_gym.run.scores import read_score
 from schedcp_gym.run.summary import best_of
 from schedcp_gym.spec import BadInput, SchedcpError
 from schedcp_gym.spec.digest import digest
 
 MANIFEST = "entry.json"
-RUNS = "runs"
-AGENT = "agent"
-#: Raised when ``entry.json`` says something otherwise.
-FORMAT = 1
+#: Raised when an entry's files, or what ``entry.json`` says, are otherwise.
+FORMAT = 2
 #: Keys of the manifest that do not follow from the runs.
 _FREE = ("format", "submitted", "files", "digest")
 CONFIDENCE = 0.95
 
 
 def read_manifest(entry: Path) -> dict[str, Any]:
-    """What an entry's ``entry.json`` says.
+    """Return what an entry's ``entry.json`` says.
 
     Raises:
         BadInput: There is none.
@@ -47,62 +50,82 @@ def read_manifest(entry: Path) -> dict[str, Any]:
     return manifest
 
 
-def run_names(entry: Path) -> list[str]:
-    """Names of the folders in an entry's ``runs/``."""
-    return sorted(path.name for path in (entry / RUNS).iterdir() if path.is_dir()) if (entry / RUNS).is_dir() else []
-
-
-def read_runs(entry: Path) -> list[ClaimedRun]:
-    """The runs in an entry.
+def read_runs(entry: Path) -> list[RunFolder]:
+    """Return the runs in an entry, as messages name them: ``runs/NAME``.
 
     Raises:
-        SchedcpError: A file is damaged; see :class:`ClaimedRun` for what else.
+        OSError: There is no file of runs.
+        ValueError: It is damaged.
     """
-    return [ClaimedRun(entry / RUNS / name, f"{RUNS}/{name}") for name in run_names(entry)]
+    return open_entry(entry, Path())
 
 
 def seal(entry: Path, submitted: dict[str, Any]) -> dict[str, Any]:
-    """Writes ``entry.json``: what follows from the runs, who submitted it, and digests of all files.
+    """Write ``entry.json``: what follows from the runs, who submitted it, and digests of all files.
 
     Raises:
         SchedcpError: A run in it is damaged, or not whole.
     """
-    body = {"format": FORMAT, "submitted": submitted, **derived(entry, read_runs(entry)), "files": file_digests(entry)}
+    runs = read_runs(entry)
+    agent = claimed_agent(entry, runs)
+    body = {"format": FORMAT, "submitted": submitted, **derived(runs, agent), "files": file_digests(entry)}
     manifest = {**body, "digest": manifest_digest(body)}
     write_whole(entry / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 
+def claimed_agent(entry: Path, runs: Sequence[RunFolder]) -> dict[str, str | None]:
+    """Return digest and commit of the agent's code for an ``entry.json``; no commit where the code is in the entry."""
+    if (entry / AGENT).is_dir() or not runs:
+        return {"sha256": agent_digest(entry), "commit": None}
+    sha256 = code_digest(read_code(runs[0].target))
+    return {"sha256": sha256, "commit": commit_of(runs[0].target, sha256)}
+
+
 def manifest_digest(manifest: dict[str, Any]) -> str:
-    """SHA-256 (hex) of an ``entry.json`` without its own digest."""
+    """Return the SHA-256 (hex) of an ``entry.json`` without its own digest."""
     return digest({key: value for key, value in manifest.items() if key != "digest"})
 
 
 def is_derived(key: str) -> bool:
-    """Whether a key of ``entry.json`` follows from the runs."""
+    """Return whether a key of ``entry.json`` follows from the runs."""
     return key not in _FREE
 
 
-def file_digests(entry: Path, part: str = "") -> dict[str, str]:
-    """SHA-256 (hex) of each file but ``entry.json``, by its path in the entry; of one folder if named."""
+def entry_files(entry: Path, part: str = "") -> dict[str, bytes]:
+    """Return each file but ``entry.json`` by its path in the entry; of one folder if named."""
     paths = sorted(path for path in (entry / part).rglob("*") if path.is_file() and path != entry / MANIFEST)
-    return {path.relative_to(entry).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {path.relative_to(entry).as_posix(): path.read_bytes() for path in paths}
 
 
-def derived(entry: Path, runs: Sequence[ClaimedRun]) -> dict[str, Any]:
-    """What an entry's runs come to.
+def file_digests(entry: Path) -> dict[str, str]:
+    """Return the SHA-256 (hex) of each file but ``entry.json``, by its path in the entry."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in entry_files(entry).items()}
+
+
+def agent_digest(entry: Path) -> str:
+    """Return the SHA-256 (hex) of the agent's code in an entry."""
+    return code_digest(entry_files(entry, AGENT))
+
+
+def derived(runs: Sequence[RunFolder], agent: dict[str, str | None]) -> dict[str, Any]:
+    """Return what an entry's runs come to.
+
+    Args:
+        runs: The runs.
+        agent: Digest and commit of the agent's code.
 
     Raises:
-        SchedcpError: There are none, one has not ended, or one is damaged.
+        SchedcpError: There are no runs, one has not ended, or one is damaged.
     """
     if not runs:
-        raise SchedcpError(f"{entry}: there are no runs in it")
+        raise SchedcpError("there are no runs in it")
     scores = [_score(run) for run in runs]
     first = runs[0]
-    model = summary_of(first).get("model")
+    model = (first.summary or {}).get("model")
     agents = {score.agent for score in scores}
     if len(agents) > 1 or len({run.agent for run in runs}) > 1:
-        raise SchedcpError(f"{entry}: its runs are of several agents: {', '.join(sorted(agents))}")
+        raise SchedcpError(f"its runs are of several agents: {', '.join(sorted(agents))}")
     figures = compare_scores(scores, {}, confidence=CONFIDENCE).figures[0]
     return {
         "agent": {
@@ -110,7 +133,7 @@ def derived(entry: Path, runs: Sequence[ClaimedRun]) -> dict[str, Any]:
             "label": scores[0].agent,
             "family": family_of(first.target),
             "target": first.target,
-            "sha256": agent_digest(entry),
+            **agent,
         },
         "model": model,
         "suite": first.suite,
@@ -118,44 +141,39 @@ def derived(entry: Path, runs: Sequence[ClaimedRun]) -> dict[str, Any]:
         "clock": first.settings.machine.clock.value,
         "budget": {name: value for name, value in first.config["budget"].items() if value is not None},
         "digests": common_digests(runs),
+        "policies": policies_of(runs),
         "command": command(runs, asks_model=bool(model)),
         **_figures(figures, scores),
         "runs": [_run(run, score) for run, score in zip(runs, scores, strict=True)],
     }
 
 
-def agent_digest(entry: Path) -> str:
-    """SHA-256 (hex) of the agent's code in an entry."""
-    return digest(file_digests(entry, AGENT))
+def policies_of(runs: Sequence[RunFolder]) -> list[str]:
+    """Return the SHA-256 of the source of each policy that was measured, in order."""
+    return sorted({sha256 for run in runs for _name, line in run.trials if (sha256 := line["source_sha256"])})
 
 
-def common_digests(runs: Sequence[ClaimedRun]) -> dict[str, list[str]]:
-    """With what all was measured, by kind: one value each, but for workloads."""
+def common_digests(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
+    """Return with what all was measured, by kind: one value each, but for workloads."""
     found: dict[str, set[str]] = {}
     for run in runs:
-        for _name, entry in run.lines:
+        for _name, line in run.trials:
             for name in (*COMMON_DIGESTS, "kernel"):
-                if value := entry["measurement"]["digests"].get(name):
+                if value := line["measurement"]["digests"].get(name):
                     found.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in found.items()}
 
 
-def summary_of(run: ClaimedRun) -> dict[str, Any]:
-    """What a run's ``summary.json`` says."""
-    summary: dict[str, Any] = json.loads((run.folder / "summary.json").read_text())
-    return summary
-
-
-def _score(run: ClaimedRun) -> Score:
-    score = read_score(run.folder)
+def _score(run: RunFolder) -> Score:
+    score = read_score(run)
     if score is None:
         raise SchedcpError(f"{run.where} has not ended: the command that began it goes on with it")
     return score
 
 
-def _run(run: ClaimedRun, score: Score) -> dict[str, Any]:
-    best = best_of(run.entries)
-    chosen = best and {name: best[name] for name in ("policy", "tunables", "source_sha256")}
+def _run(run: RunFolder, score: Score) -> dict[str, Any]:
+    best = best_of(run.record)
+    chosen = best and {"policy": best["policy"], "tunables": best["tunables"], "source_sha256": best["source_sha256"]}
     return {
         "folder": run.where,
         "workload": run.workload.name,

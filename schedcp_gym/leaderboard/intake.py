@@ -1,17 +1,16 @@
 """What is asked of an entry before anything in it is believed: it comes from anybody."""
 
-import itertools
-import json
-import math
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from schedcp_gym.files import once, strict_json, whole_lines
+from schedcp_gym.leaderboard.entry import read_runs
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.run.folder import RUNS
 
 MIB = 2**20
 #: Of a file, and of an entry. A record has some KiB for each trial; transcripts are the largest.
@@ -47,45 +46,32 @@ def _shapes(entry: Path) -> Iterator[Refusal]:
 
 
 def _texts(entry: Path) -> Iterator[Refusal]:
-    manifests, runs = entry.glob("*.json"), entry.glob("runs/**/*")
-    for path in sorted(itertools.chain(manifests, runs)):
-        try:
-            if path.suffix == ".json":
-                strict_json(path.read_bytes())
-            elif path.suffix == ".jsonl":
-                lines = path.read_bytes()
-                for line in lines[: lines.rfind(b"\n") + 1].splitlines():
-                    strict_json(line)
-            elif path.suffix == ".yaml":
-                _strict_yaml(path.read_text())
-        except (ValueError, RecursionError, yaml.YAMLError) as error:
-            where = path.relative_to(entry).as_posix()
-            told = "it is nested too deep" if isinstance(error, RecursionError) else str(error).split("\n")[0]
-            yield Refusal(Kind.DAMAGED, where, f"can't be read: {told}")
+    for path in sorted(entry.glob("*.json")):
+        yield from _read_strictly(path.name, path.read_bytes())
+    if not (entry / RUNS).exists():
+        return  # that it is missing is told later
+    try:
+        runs = read_runs(entry)
+    except (OSError, ValueError) as error:
+        yield Refusal(Kind.DAMAGED, RUNS, f"can't be read: {error}")
+        return
+    for run in runs:
+        for name, content in run.files.items():
+            yield from _read_strictly(run.file(name), content)
 
 
-def strict_json(text: bytes) -> Any:
-    """A value, out of JSON as the standard has it: no NaN, nothing infinite, no key twice.
-
-    Raises:
-        ValueError: It is otherwise.
-    """
-    return json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_once)
-
-
-def _finite(word: str) -> float:
-    number = float(word)
-    if not math.isfinite(number):
-        raise ValueError(f"{word} is not a finite number")
-    return number
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _value in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return found
+def _read_strictly(where: str, content: bytes) -> Iterator[Refusal]:
+    try:
+        if where.endswith(".json"):
+            strict_json(content)
+        elif where.endswith(".jsonl"):
+            for line in whole_lines(content).split(b"\n")[:-1]:
+                strict_json(line)
+        elif where.endswith(".yaml"):
+            _strict_yaml(content.decode())
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        told = "it is nested too deep" if isinstance(error, RecursionError) else str(error).split("\n")[0]
+        yield Refusal(Kind.DAMAGED, where, f"can't be read: {told}")
 
 
 def _strict_yaml(text: str) -> None:
@@ -96,7 +82,7 @@ def _strict_yaml(text: str) -> None:
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.MappingNode):
-            _once([(str(key.value), None) for key, _value in node.value])
+            once([(str(key.value), None) for key, _value in node.value])
             waiting += [value for _key, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.store.check import compare
-from schedcp_gym.leaderboard.claim import ClaimedRun, is_trial
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
-from schedcp_gym.run.scores import measurement_of
+from schedcp_gym.run.folder import RunFolder
+from schedcp_gym.run.lines import is_trial, measurement_of
 from schedcp_gym.spec import Measurement, Outcome, Trial
 
 #: Digests that must be as here for a trial to give the same.
@@ -43,11 +43,11 @@ class Claimed:
     measurement: Measurement
 
 
-def trials_of(runs: Sequence[ClaimedRun]) -> list[Claimed]:
+def trials_of(runs: Sequence[RunFolder]) -> list[Claimed]:
     """Each different claim of an entry once: lines that say the same of the same trial are one."""
     found: dict[str, Claimed] = {}
     for run in runs:
-        for name, entry in run.lines:
+        for name, entry in run.trials:
             if is_trial(entry):
                 measured = measurement_of(entry)
                 key = f"{measured.trial} {measured.exact()}"

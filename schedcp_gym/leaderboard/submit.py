@@ -1,9 +1,8 @@
-"""From runs' folders to an entry."""
+"""From runs' folders to an entry, and back."""
 
-import importlib.util
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,29 @@ from typing import Any
 import yaml
 
 import schedcp_gym
-from schedcp_gym.leaderboard.check import UNREADABLE, audit
-from schedcp_gym.leaderboard.claim import BEST, CONFIG, RECORD, SUMMARY, TOOLS
-from schedcp_gym.leaderboard.command import PACKAGE
-from schedcp_gym.leaderboard.entry import AGENT, RUNS, seal
+from schedcp_gym.leaderboard.agent_code import code_digest, commit_of, read_code
+from schedcp_gym.leaderboard.check import audit
+from schedcp_gym.leaderboard.entry import policies_of, seal
 from schedcp_gym.leaderboard.intake import look_over
-from schedcp_gym.run.results import run_folders
-from schedcp_gym.run.scores import agent_of
-from schedcp_gym.spec import BadInput, SchedcpError
+from schedcp_gym.run.costs import read_costs
+from schedcp_gym.run.folder import (
+    CONFIG,
+    FILES,
+    POLICIES,
+    RUNS,
+    SOURCE,
+    SOURCES,
+    TRANSCRIPT,
+    TRANSCRIPTS,
+    UNREADABLE,
+    RunFolder,
+    find_runs,
+    open_entry,
+)
+from schedcp_gym.run.packed import write_packed
+from schedcp_gym.run.scores import label_of
+from schedcp_gym.spec import BadInput
 
-#: What of a run's folder goes into an entry.
-FILES = (CONFIG, RECORD, SUMMARY, BEST, TOOLS, "llm/ledger.jsonl")
-TRANSCRIPT = "llm/transcript.jsonl"
-#: What an agent's code is made of.
-CODE = (".py", ".md", ".yaml", ".json", ".c", ".h")
 #: Reasons that are told when an entry is refused at once.
 TOLD = 5
 
@@ -64,19 +72,19 @@ def submit(paths: Sequence[Path], into: Path, given: Submission, *, agent: str |
         BadInput: There are no runs, or what would be an entry is not whole; the text says why.
         SchedcpError: A run's file is damaged.
     """
-    groups: dict[str, list[Path]] = {}
-    for folder in dict.fromkeys(found.resolve() for path in paths for found in run_folders(path)):
-        label, name = agent_of(folder)
-        if agent in (None, label, name):
-            groups.setdefault(label, []).append(folder)
+    groups: dict[str, list[RunFolder]] = {}
+    for run in {run.path.resolve(): run for path in paths for run in find_runs(path)}.values():
+        costs = read_costs(run)
+        label = label_of(costs)
+        if agent in (None, label, costs.agent):
+            groups.setdefault(label, []).append(run)
     if not groups:
         raise BadInput(f"there is no run of {agent} in these folders")
-    return [_submit(label, folders, into, given) for label, folders in groups.items()]
+    return [_submit(label, runs, into, given) for label, runs in groups.items()]
 
 
-def _submit(label: str, folders: Sequence[Path], into: Path, given: Submission) -> Path:
-    configs = [yaml.safe_load((folder / CONFIG).read_text()) for folder in folders]
-    entry = into / entry_name(label, configs, given)
+def _submit(label: str, runs: Sequence[RunFolder], into: Path, given: Submission) -> Path:
+    entry = into / entry_name(label, [run.config for run in runs], given)
     if entry.exists() and not given.replace:
         raise BadInput(f"{entry} is there already: give --replace")
     part = into / f".{entry.name}.part"
@@ -85,16 +93,89 @@ def _submit(label: str, folders: Sequence[Path], into: Path, given: Submission) 
         part.mkdir(parents=True)
     except OSError as error:
         raise BadInput(f"entries can't go into {into}: {error.strerror}") from None
+    added: list[Path] = []
     try:
-        for folder, config in zip(folders, configs, strict=True):
-            _copy_run(folder, part / RUNS / _run_name(config, part), config, given)
-        copy_agent(str(configs[0]["agent"].get("_target_")), part / AGENT)
+        _pack(runs, part, given)
+        _add_policies(runs, into / POLICIES, added)
+        _add_agent(runs[0].target, part)
         _seal(part, label, given)
         shutil.rmtree(entry, ignore_errors=True)
         part.rename(entry)
+        added = []
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        for path in added:
+            path.unlink()
     return entry
+
+
+def _pack(runs: Sequence[RunFolder], part: Path, given: Submission) -> None:
+    """Write the runs, and what models were asked and answered, each into one file."""
+    packed: dict[str, dict[str, bytes]] = {}
+    transcripts: dict[str, dict[str, bytes]] = {}
+    for run in runs:
+        name = _run_name(run.config, packed)
+        packed[name] = {file: run.files[file] for file in FILES if file in run.files}
+        if given.without_suite and run.suite:
+            config = {**run.config, "run": {**run.config["run"], "suite": None}}
+            packed[name][CONFIG] = yaml.safe_dump(config, sort_keys=False).encode()
+        if given.transcripts and TRANSCRIPT in run.files:
+            transcripts[name] = {TRANSCRIPT: run.files[TRANSCRIPT]}
+    write_packed(packed, part / RUNS)
+    if transcripts:
+        write_packed(transcripts, part / TRANSCRIPTS)
+
+
+def _add_policies(runs: Sequence[RunFolder], folder: Path, added: list[Path]) -> None:
+    """Add the sources of the runs' policies that are not there yet; ``added``: those that were not."""
+    folder.mkdir(exist_ok=True)
+    for run in runs:
+        for sha256 in policies_of([run]):
+            path = folder / f"{sha256}{SOURCE}"
+            if not path.exists() and sha256 in run.sources:
+                added.append(path)
+                path.write_bytes(run.sources[sha256].encode())
+
+
+def _add_agent(target: str, part: Path) -> None:
+    """Copy the agent's code, unless it is in this repository: then its commit is told."""
+    code = read_code(target)
+    if commit_of(target, code_digest(code)):
+        return
+    for name, content in code.items():
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_bytes(content)
+
+
+def unpack(entry: Path, into: Path) -> list[Path]:
+    """Write the runs of an entry as folders again, as they were when they were submitted.
+
+    Args:
+        entry: Its folder.
+        into: Where the runs go: a folder each.
+
+    Returns:
+        The runs' folders.
+
+    Raises:
+        BadInput: A run's folder is there already.
+        OSError: There is no file of runs.
+        ValueError: It is damaged.
+        KeyError: A policy is not there.
+    """
+    folders = []
+    for run in open_entry(entry):
+        folder = into / run.name
+        if folder.exists():
+            raise BadInput(f"{folder} is there already")
+        for name, content in run.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        for sha256 in policies_of([run]):
+            (folder / SOURCES).mkdir(exist_ok=True)
+            (folder / SOURCES / f"{sha256}{SOURCE}").write_bytes(run.sources[sha256].encode())
+        folders.append(folder)
+    return folders
 
 
 def _seal(part: Path, label: str, given: Submission) -> None:
@@ -104,10 +185,8 @@ def _seal(part: Path, label: str, given: Submission) -> None:
         if not refusals:
             seal(part, submitted)
             refusals = [str(one) for one in audit(part)[0]]
-    except FileNotFoundError as error:
-        refusals = [f"there is no {Path(error.filename).relative_to(part)}"]
     except UNREADABLE as error:
-        refusals = [str(error).replace(f"{part}: ", "")]
+        refusals = [str(error)]
     if refusals:
         more = [f"and {len(refusals) - TOLD} more"] if len(refusals) > TOLD else []
         raise BadInput("\n  ".join([f"{label} is no entry yet:", *refusals[:TOLD], *more]))
@@ -122,48 +201,7 @@ def entry_name(label: str, configs: Sequence[dict[str, Any]], given: Submission)
     return re.sub(r"[^A-Za-z0-9.-]+", "_", f"{label} {what}").strip("_")
 
 
-def _run_name(config: dict[str, Any], part: Path) -> str:
+def _run_name(config: dict[str, Any], taken: Collection[str]) -> str:
     name = f"{config['workload']['name']}_s{config['seed']}"
-    same = len(list((part / RUNS).glob(f"{name}*"))) if (part / RUNS).is_dir() else 0
+    same = sum(one.startswith(name) for one in taken)
     return f"{name}_{same + 1}" if same else name
-
-
-def _copy_run(folder: Path, target: Path, config: dict[str, Any], given: Submission) -> None:
-    target.mkdir(parents=True)
-    for name in (*FILES, *([TRANSCRIPT] if given.transcripts else [])):
-        if (folder / name).is_file():
-            (target / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(folder / name, target / name)
-    for source in sorted((folder / "sources").glob("*.bpf.c")):
-        (target / "sources").mkdir(exist_ok=True)
-        shutil.copyfile(source, target / "sources" / source.name)
-    if given.without_suite and config["run"].get("suite"):
-        config["run"]["suite"] = None
-        (target / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def copy_agent(target: str, into: Path) -> None:
-    """Copies an agent's code: its file, or its package with prompts.
-
-    Raises:
-        SchedcpError: The class is nowhere.
-    """
-    module = target.rpartition(".")[0]
-    if target.startswith(PACKAGE):  # all of the agent's package, wherever in it the class is
-        module = ".".join(target.split(".")[: PACKAGE.count(".") + 1])
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        found = None
-    if found is None or found.origin is None:
-        raise SchedcpError(f"the agent's code is not there: {target}")
-    origin = Path(found.origin)
-    if origin.name != "__init__.py":
-        into.mkdir()
-        shutil.copyfile(origin, into / origin.name)
-        return
-    for path in sorted(origin.parent.rglob("*")):
-        if path.suffix in CODE and path.is_file():
-            copy = into / path.relative_to(origin.parent.parent)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)

@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from schedcp_gym.lab import catalogue
-from schedcp_gym.leaderboard.claim import CONFIG, ClaimedRun
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.claim import flat
+from schedcp_gym.run.folder import CONFIG, RunFolder
 
 #: Settings that a suite lays down; a budget may be another, and is told with the entry.
 FIXED = ("scale", "heldout", "objective", "episode_steps")
@@ -21,7 +21,7 @@ MACHINE = ("cpus", "memory_mib", "kernel", "max_job_s")
 ALL = "glob(*)"
 
 
-def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
+def audit_suite(runs: Sequence[RunFolder]) -> Iterator[Refusal]:
     """All tasks and seeds of the suite, each once, with the suite's settings; one agent, model, budget and machine."""
     yield from _same(runs)
     tasks = Counter((run.workload.name, run.settings.seed) for run in runs)
@@ -53,11 +53,11 @@ def audit_suite(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
             yield Refusal(Kind.CONFIG, run.file(CONFIG), why)
 
 
-def _searched_twice(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
+def _searched_twice(runs: Sequence[RunFolder]) -> Iterator[Refusal]:
     """A run with another seed has other workload seeds: one with the same trials is the same run under another seed."""
-    known: dict[str, ClaimedRun] = {}
+    known: dict[str, RunFolder] = {}
     for run in runs:
-        search = [one["measurement"]["trial"] for _name, one in run.lines if one["kind"] != "heldout"]
+        search = [one["measurement"]["trial"] for _name, one in run.trials if one["kind"] != "heldout"]
         before = known.setdefault(json.dumps([run.workload.name, search]), run)
         if before is not run and before.settings.seed != run.settings.seed:
             yield Refusal(Kind.DUPLICATE, run.where, f"its search has the very trials of that in {before.where}")
@@ -84,8 +84,8 @@ def suite_tasks(config: dict[str, Any]) -> list[tuple[str, int]]:
     return [(name, seed) for name in names for seed in seeds]
 
 
-def _same(runs: Sequence[ClaimedRun]) -> Iterator[Refusal]:
-    def facts(run: ClaimedRun) -> dict[str, Any]:
+def _same(runs: Sequence[RunFolder]) -> Iterator[Refusal]:
+    def facts(run: RunFolder) -> dict[str, Any]:
         agent = {key: value for key, value in flat(run.config["agent"]).items() if key != "_target_"}
         return {
             "run.agent": run.agent,

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
+from schedcp_gym.files import append_line, read_lines
 from schedcp_gym.llm.errors import MAYBE_CHARGED, CallOutcome
-from schedcp_gym.llm.lines import append_line, read_lines
 
 
 @checked(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -106,8 +106,13 @@ def totals_by_role(entries: Iterable[CallEntry]) -> dict[str, Totals]:
 
 
 def read_ledger(path: Path) -> list[CallEntry]:
-    """The calls of a run, for reports; those that never ended are ``interrupted``, at the most they can have used."""
-    began, ended = _read(path, mend=False)
+    """Return the calls in a ledger, as :func:`calls_of`."""
+    return calls_of(read_lines(path))
+
+
+def calls_of(lines: Iterable[Mapping[str, Any]]) -> list[CallEntry]:
+    """Return the calls in a ledger's lines; one that never ended is ``interrupted``, at the most it can have used."""
+    began, ended = _calls(lines)
     return list(({**began, **ended}).values())
 
 
@@ -123,7 +128,7 @@ class CallLedger:
         """Opens the ledger, or begins one."""
         self.path = path
         self.reached: list[CallEntry] = []
-        self._open, self._ended = _read(path, mend=True)
+        self._open, self._ended = _calls(read_lines(path, mend=True))
         self._next = max([*self._open, *self._ended], default=0) + 1
 
     @property
@@ -197,10 +202,10 @@ def plain_of(entry: CallEntry) -> dict[str, Any]:
     return plain
 
 
-def _read(path: Path, *, mend: bool) -> tuple[dict[int, CallEntry], dict[int, CallEntry]]:
+def _calls(lines: Iterable[Mapping[str, Any]]) -> tuple[dict[int, CallEntry], dict[int, CallEntry]]:
     began: dict[int, CallEntry] = {}
     ended: dict[int, CallEntry] = {}
-    for line in read_lines(path, mend=mend):
+    for line in lines:
         entry = entry_of({key: value for key, value in line.items() if key not in ("kind", "at")})
         if line["kind"] == "begin":
             began[entry.call] = entry

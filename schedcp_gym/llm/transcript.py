@@ -1,14 +1,15 @@
 """Everything that was asked and answered, one JSON line an attempt; and answers out of it, by digest of the request."""
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schedcp_gym.files import append_line, read_lines
 from schedcp_gym.llm.chat import RawAnswer, Usage
 from schedcp_gym.llm.errors import CallOutcome
 from schedcp_gym.llm.ledger import CallEntry, entry_of, plain_of
-from schedcp_gym.llm.lines import append_line, read_lines
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,8 @@ class Transcript:
         entries = tuple(self._attempts.pop(sha256, ()))
         recorded = Recorded(entries, answer, str(outcome), error, stopped)
         self._known.setdefault(sha256, deque()).append(recorded)
+
+
+def attempts_of(lines: Iterable[Mapping[str, Any]]) -> list[CallEntry]:
+    """Return all attempts in a transcript's lines."""
+    return [entry_of(line["entry"]) for line in lines if line["kind"] != "stop"]

@@ -32,7 +32,7 @@ def learning_curve(found: Found) -> "go.Figure":
     floor = min([0.9, *(math.exp(entry["reward"]) * 0.95 for _place, entry in done)])
     figure = go.Figure()
     steps = [
-        (step.evaluations, math.exp(step.best)) for step in steps_of(found.run.entries) if step.best > -REWARD_LIMIT
+        (step.evaluations, math.exp(step.best)) for step in steps_of(found.run.record) if step.best > -REWARD_LIMIT
     ]
     figure.add_scatter(
         x=[place for place, _best in steps],

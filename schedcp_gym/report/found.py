@@ -1,26 +1,22 @@
 """What a run found, read from its folder."""
 
 import functools
-import json
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from schedcp_gym.envs.render import objective_text, tunables_text
-from schedcp_gym.leaderboard.claim import ClaimedRun
 from schedcp_gym.leaderboard.command import command
 from schedcp_gym.report.origin import Origin, origin_of
 from schedcp_gym.run.costs import RunCosts, read_costs
+from schedcp_gym.run.course import INTERRUPTED
+from schedcp_gym.run.folder import UNREADABLE, RunFolder
 from schedcp_gym.run.heldout import Interval, interval
+from schedcp_gym.run.lines import Chosen, Evaluation, HeldOut
 from schedcp_gym.run.scores import by_seed, label_of
 from schedcp_gym.run.summary import best_of
 from schedcp_gym.spec import Policy, SchedcpError
 
-Entry = dict[str, Any]
 _PERCENTILE = re.compile(r"^p(\d{2})(\d*)_(\w+)_us$")
 
 
@@ -48,21 +44,20 @@ class Percentiles:
 class Found:
     """A run, as a page tells of it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads it.
+    def __init__(self, run: RunFolder) -> None:
+        """Read it.
 
         Raises:
             SchedcpError: A file is not there, or damaged.
         """
         try:
-            self.run = ClaimedRun(folder, folder.name)
-            self.costs: RunCosts = read_costs(folder)
-            self.best: Entry | None = best_of(self.run.entries)
-            summary = folder / "summary.json"
-            self.ended_by: str = json.loads(summary.read_text())["ended_by"] if summary.is_file() else "interrupted"
-        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SchedcpError(f"{folder}: a file of this run is missing or damaged: {error}") from None
-        self.name = folder.resolve().name
+            self.run = run.load()
+            self.costs: RunCosts = read_costs(run)
+            self.best: Chosen | None = best_of(run.record)
+            self.ended_by: str = run.summary["ended_by"] if run.summary else INTERRUPTED
+        except UNREADABLE as error:
+            raise SchedcpError(f"{run.where}: a file of this run is missing or damaged: {error}") from None
+        self.name = run.path.resolve().name
 
     @property
     def agent(self) -> str:
@@ -70,9 +65,9 @@ class Found:
         return label_of(self.costs)
 
     @property
-    def evaluations(self) -> list[Entry]:
+    def evaluations(self) -> list[Evaluation]:
         """In order."""
-        return [entry for entry in self.run.entries if entry["kind"] == "evaluation"]
+        return self.run.evaluations
 
     @property
     def task(self) -> str:
@@ -105,7 +100,7 @@ class Found:
         try:
             return self.run.policy_of(self.best)
         except (KeyError, OSError):
-            raise SchedcpError(f"{self.run.folder}: the source of {self.best['policy']} is not in sources/") from None
+            raise SchedcpError(f"{self.run.where}: the source of {self.best['policy']} is not in sources/") from None
 
     @functools.cached_property
     def origin(self) -> Origin | None:
@@ -117,9 +112,9 @@ class Found:
         """That repeats the run."""
         return command([self.run], asks_model=bool(self.costs.calls))
 
-    def pairs(self, workload: str | None = None) -> list[tuple[Entry, Entry]]:
+    def pairs(self, workload: str | None = None) -> list[tuple[HeldOut, HeldOut]]:
         """EEVDF's and the best policy's entry on each held-out seed of a workload; of the run's own by default."""
-        found = by_seed(self.run.entries, workload or self.run.workload.name)
+        found = by_seed(self.run.record, workload or self.run.workload.name)
         return [(entries[0], entries[-1]) for entries in found.values() if len(entries) > 1]
 
     def score(self, workload: str | None = None) -> Interval | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schedcp_gym.lab import catalogue
-from schedcp_gym.leaderboard.claim import ClaimedRun, read_source
+from schedcp_gym.run.folder import RunFolder
 from schedcp_gym.spec import Policy, source_sha256
 
 Entry = Mapping[str, Any]
@@ -29,7 +29,7 @@ class Origin:
     diff: tuple[str, ...] = ()
 
 
-def origin_of(run: ClaimedRun, policy: Policy) -> Origin:
+def origin_of(run: RunFolder, policy: Policy) -> Origin:
     """What a policy of a run was made from: what the run's notes say, else the closest policy of the catalogue.
 
     Args:
@@ -51,16 +51,16 @@ def origin_of(run: ClaimedRun, policy: Policy) -> Origin:
     return Origin("written by the agent; nothing says what from, closest in the catalogue is", name, diff)
 
 
-def _noted(run: ClaimedRun, policy: Policy, library: Mapping[str, Policy]) -> Iterator[tuple[str, str]]:
+def _noted(run: RunFolder, policy: Policy, library: Mapping[str, Policy]) -> Iterator[tuple[str, str]]:
     """(name, source) of those that the run's notes name as parents."""
-    notes = [entry for entry in run.entries if entry["kind"] == "note"]
+    notes: list[Entry] = [line for line in run.record if line["kind"] == "note"]
     yield from _bred(run, policy, notes)
     for base in _planned(policy, notes):
         if base in library:
             yield base, library[base].source
 
 
-def _bred(run: ClaimedRun, policy: Policy, notes: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+def _bred(run: RunFolder, policy: Policy, notes: Sequence[Entry]) -> Iterator[tuple[str, str]]:
     """Parents of a policy that was bred: notes of births name members, and what their sources are."""
     births = {note["member"]: note for note in notes if "member" in note and "parents" in note}
     mine = source_sha256(policy.source)
@@ -71,7 +71,7 @@ def _bred(run: ClaimedRun, policy: Policy, notes: Sequence[Entry]) -> Iterator[t
             sha256 = births.get(parent, {}).get("source_sha256", mine)
             # A child may have changed a value only; then it is no source's child.
             if sha256 != mine and sha256 in run.sources:
-                yield f"{sha256[:12]} of this run", read_source(run.sources[sha256])
+                yield f"{sha256[:12]} of this run", run.sources[sha256]
 
 
 def _planned(policy: Policy, notes: Sequence[Entry]) -> Iterator[str]:

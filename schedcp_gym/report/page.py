@@ -9,12 +9,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from schedcp_gym.envs.render import times_text, tunables_text
+from schedcp_gym.files import write_whole
 from schedcp_gym.pages import templates
 from schedcp_gym.report import charts
 from schedcp_gym.report.found import Found
 from schedcp_gym.report.timeline import Timeline
 from schedcp_gym.run.heldout import Interval
-from schedcp_gym.run.record import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: What is shown of a timeline: a stretch in which single slices can be told apart.
@@ -53,7 +53,7 @@ def render(runs: Sequence[Found], timelines: Mapping[Path, Sequence[Timeline]] =
         "settings": lambda tunables: tunables_text(list(tunables.items())) or "defaults",
     }
     style = (TEMPLATES / "style.css").read_text()
-    drawn = [_draw(found, number, timelines.get(found.run.folder, ())) for number, found in enumerate(runs, 1)]
+    drawn = [_draw(found, number, timelines.get(found.run.path, ())) for number, found in enumerate(runs, 1)]
     page = environment.get_template("report.html")
     return page.render(runs=drawn, timelines=timelines, style=Markup(style), plotly=Markup(get_plotlyjs()))
 

@@ -8,7 +8,8 @@ from typing import Any
 import filelock
 import yaml
 
-from schedcp_gym.run.record import write_whole
+from schedcp_gym.files import write_whole
+from schedcp_gym.run.folder import CONFIG, RECORD
 from schedcp_gym.spec import BadInput
 
 #: Settings that may differ when a run goes on in its folder: they don't change what is measured, or asked, first.
@@ -45,11 +46,11 @@ def claimed(folder: Path, config: Mapping[str, Any], *, plans_with_budget: bool 
     except filelock.Timeout:
         raise BadInput(f"a run is under way in {folder}; wait for it, or use another run.dir") from None
     try:
-        path = folder / "config.yaml"
+        path = folder / CONFIG
         if path.exists():
             _check_same(path, config, [name for name in MAY_CHANGE if not (plans_with_budget and name == "budget")])
-        elif (folder / "record.jsonl").exists():
-            raise BadInput(f"{folder} has a record but no config.yaml; use another run.dir")
+        elif (folder / RECORD).exists():
+            raise BadInput(f"{folder} has a record but no {CONFIG}; use another run.dir")
         write_whole(path, yaml.safe_dump(dict(config), sort_keys=False))
         yield
     finally:

@@ -6,17 +6,14 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from schedcp_gym.baselines.toolbox import MEASURE
-from schedcp_gym.llm import CallEntry, Prices, read_ledger
-from schedcp_gym.llm.books import LEDGER
-from schedcp_gym.llm.lines import read_lines
-from schedcp_gym.run.model import FOLDER, Cost, cost_of
-from schedcp_gym.spec import EEVDF, BadInput, SchedcpError
+from schedcp_gym.llm import CallEntry, Prices
+from schedcp_gym.run.folder import LEDGER, TOOLS, RunFolder
+from schedcp_gym.run.lines import Call, Evaluation
+from schedcp_gym.run.model import Cost, total_cost
+from schedcp_gym.spec import EEVDF, SchedcpError
 
 #: What an entry's ``source`` says where its tokens were not counted by who charges for them.
 GUESSED = ("estimate", "ceiling")
@@ -96,7 +93,7 @@ class RunCosts:
     @functools.cached_property
     def models(self) -> Cost:
         """What the models took."""
-        return cost_of(self.calls)
+        return total_cost(self.calls)
 
     @property
     def is_stand_in(self) -> bool:
@@ -153,42 +150,36 @@ class RunCosts:
         return math.fsum(call.usd or 0.0 for call in self.calls)
 
 
-def read_costs(folder: Path, prices: Prices | None = None) -> RunCosts:
-    """What the run in a folder cost and found so far.
+def read_costs(run: RunFolder, prices: Prices | None = None) -> RunCosts:
+    """Return what a run cost and found so far.
 
     Args:
-        folder: The run's.
+        run: The run.
         prices: Takes all calls at these prices, whatever was charged for them.
 
     Raises:
         BadInput: It is not a run's folder.
         SchedcpError: A file in it is damaged.
     """
-    config = _config(folder)
+    config = run.config
+    working = [line for line in run.evaluations if line["outcome"] == "ok" and line["policy"] != EEVDF]
     try:
-        return _costs(folder, config, prices)
+        return RunCosts(
+            name=run.path.resolve().name,
+            agent=run.agent,
+            workloads=(config["workload"]["name"],),
+            calls=tuple(run.calls),
+            prices=prices,
+            runs=1,
+            evaluations=len(run.evaluations),
+            working=_policies(working),
+            better=_policies(line for line in working if line["reward"] > 0),
+            verified=_verified(run.tools),
+            best_rewards=(max(line["reward"] for line in working),) if working else (),
+            guest_s=_guest_s(run),
+        )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise SchedcpError(f"{folder}: an entry of its record or of tools.jsonl is damaged: {error}") from None
-
-
-def _costs(folder: Path, config: dict[str, Any], prices: Prices | None) -> RunCosts:
-    record, tools = read_lines(folder / "record.jsonl"), read_lines(folder / "tools.jsonl")
-    evaluations = [entry for entry in record if entry["kind"] == "evaluation"]
-    working = [entry for entry in evaluations if entry["outcome"] == "ok" and entry["policy"] != EEVDF]
-    return RunCosts(
-        name=folder.resolve().name,
-        agent=config["run"]["agent"],
-        workloads=(config["workload"]["name"],),
-        calls=tuple(read_ledger(folder / FOLDER / LEDGER)),
-        prices=prices,
-        runs=1,
-        evaluations=len(evaluations),
-        working=_policies(working),
-        better=_policies(entry for entry in working if entry["reward"] > 0),
-        verified=_verified(tools),
-        best_rewards=(max(entry["reward"] for entry in working),) if working else (),
-        guest_s=_guest_s(record, tools),
-    )
+        raise SchedcpError(f"{run.where}: {TOOLS} or {LEDGER} is damaged: {error}") from None
 
 
 def by_agent(costs: Sequence[RunCosts]) -> list[RunCosts]:
@@ -217,43 +208,26 @@ def _sum(costs: Sequence[RunCosts]) -> RunCosts:
     )
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise BadInput(f"{folder} is not a run's folder (no config.yaml in it): give folders like runs/NAME")
-    try:
-        config = yaml.safe_load(path.read_text())
-        if {"agent"} <= config["run"].keys() and {"name"} <= config["workload"].keys():
-            return dict(config)
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
-        pass
-    raise SchedcpError(f"{path} is damaged")
+def _policies(lines: Iterable[Evaluation]) -> int:
+    """Return how many different ones there are: source and tunables."""
+    return len({(line["source_sha256"], json.dumps(line["tunables"], sort_keys=True)) for line in lines})
 
 
-def _policies(entries: Iterable[dict[str, Any]]) -> int:
-    """Different ones: source and tunables."""
-    return len({(entry["source_sha256"], json.dumps(entry["tunables"], sort_keys=True)) for entry in entries})
-
-
-def _verified(tools: Sequence[dict[str, Any]]) -> int | None:
-    """Policies that were given a token."""
-    submitted = [entry for entry in tools if entry["tool"] == "submit_policy"]
+def _verified(tools: Sequence[Call]) -> int | None:
+    """Return how many policies were given a token."""
+    submitted = [call["data"] for call in tools if call["tool"] == "submit_policy"]
     passed = {
-        json.dumps([entry["data"].get("policy"), entry["data"].get("tunables")], sort_keys=True)
-        for entry in submitted
-        if entry["data"].get("passed") and entry["data"].get("token")
+        json.dumps([data.get("policy"), data.get("tunables")], sort_keys=True)
+        for data in submitted
+        if data.get("passed") and data.get("token")
     }
     return len(passed) if submitted else None
 
 
-def _guest_s(record: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) -> float:
-    """As the budget counts it: each baseline once, each evaluation, and what tools used of the guest."""
-    baselines = {entry["measurement"]["trial"]: _job_s(entry) for entry in record if entry["kind"] == "baseline"}
-    evaluated = [_job_s(entry) for entry in record if entry["kind"] == "evaluation"]
+def _guest_s(run: RunFolder) -> float:
+    """Return guest seconds as the budget counts them: each baseline once, each evaluation, and what tools used."""
+    baselines = {line["measurement"]["trial"]: line["measurement"]["job_s"] or 0.0 for line in run.baselines}
+    evaluated = [line["measurement"]["job_s"] or 0.0 for line in run.evaluations]
     # Of measurements the record has it already.
-    used = [entry["data"].get("guest_s") or 0.0 for entry in tools if entry["tool"] != MEASURE]
+    used = [call["data"].get("guest_s") or 0.0 for call in run.tools if call["tool"] != MEASURE]
     return math.fsum([*baselines.values(), *evaluated, *used])
-
-
-def _job_s(entry: dict[str, Any]) -> float:
-    return float(entry["measurement"]["job_s"] or 0.0)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schedcp_gym.files import write_whole
+from schedcp_gym.run.folder import SUMMARY
+from schedcp_gym.run.lines import Line
 from schedcp_gym.run.model import Cost
-from schedcp_gym.run.record import write_whole
 
 #: Improvement is told after so many iterations, beside the first's and the best's: the paper's third.
 SOME = 3
+#: What ended a search that has not ended: the run was interrupted.
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Course:
         return {"tokens": total.tokens / self.ok, "usd": usd, "llm_host_s": total.host_s / self.ok}
 
 
-def course_of(entries: Sequence[dict[str, Any]], virtual_s: float, ended_by: str, cost: Cost | None) -> Course:
+def course_of(entries: Sequence[Line], virtual_s: float, ended_by: str, cost: Cost | None) -> Course:
     """How a search went, out of its record.
 
     An iteration begins where the agent says so, by a note ``{"iteration": number}``; if it never does, each evaluation
@@ -115,7 +119,7 @@ def course_of(entries: Sequence[dict[str, Any]], virtual_s: float, ended_by: str
 
 def write_course(folder: Path, course: Course, head: dict[str, Any]) -> None:
     """Writes ``summary.json``: what the run was, and how it went."""
-    write_whole(folder / "summary.json", json.dumps({**head, **course.plain()}, indent=2) + "\n")
+    write_whole(folder / SUMMARY, json.dumps({**head, **course.plain()}, indent=2) + "\n")
 
 
 def times(reward: float | None) -> float | None:
@@ -123,5 +127,5 @@ def times(reward: float | None) -> float | None:
     return None if reward is None else math.exp(reward)
 
 
-def _begins(entry: dict[str, Any]) -> bool:
+def _begins(entry: Line) -> bool:
     return entry["kind"] == "note" and "iteration" in entry

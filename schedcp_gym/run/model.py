@@ -1,18 +1,15 @@
 """The language model's place in a run: opened for agents that use it, and what it took."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schedcp_gym.llm import CallEntry, CallFailed, CallOutcome, Client, Totals, read_ledger, totals, totals_by_role
-from schedcp_gym.llm.books import LEDGER
+from schedcp_gym.llm import CallEntry, CallFailed, CallOutcome, Client, Totals, totals, totals_by_role
 from schedcp_gym.llm.providers import find_provider
+from schedcp_gym.run.folder import LLM
 from schedcp_gym.run.settings import LLM_LIMITS, RunBudget, Settings
 from schedcp_gym.spec import BadInput
-
-#: In a run's folder: ledger and transcript.
-FOLDER = "llm"
 
 
 def open_client(settings: Settings, folder: Path, tell: Callable[[str], None]) -> Client:
@@ -21,7 +18,7 @@ def open_client(settings: Settings, folder: Path, tell: Callable[[str], None]) -
     Raises:
         BadInput: It can't be asked: its key is not set, or its price is not known where dollars are limited.
     """
-    client = Client(settings.llm, folder / FOLDER, settings.budget.llm, tell)
+    client = Client(settings.llm, folder / LLM, settings.budget.llm, tell)
     if client.books.spent().calls:
         return client  # what was answered is in the transcript: the key may not be needed
     try:
@@ -72,15 +69,13 @@ class Cost:
         }
 
 
-def read_cost(folder: Path) -> Cost | None:
-    """What the models of the run in a folder took, all processes of it together; None if none was asked."""
-    calls = read_ledger(folder / FOLDER / LEDGER)
-    return cost_of(calls) if calls else None
+def cost_of(calls: Sequence[CallEntry]) -> Cost | None:
+    """Return what some calls took; None if there are none."""
+    return total_cost(calls) if calls else None
 
 
-def cost_of(calls: Iterable[CallEntry]) -> Cost:
-    """The cost of some calls."""
-    calls = list(calls)
+def total_cost(calls: Sequence[CallEntry]) -> Cost:
+    """Return what some calls took, or that none were made."""
     models = {call.model for call in calls}
     are_language_models = any(find_provider(model.partition("/")[0]) is None for model in models)
     return Cost(tuple(sorted(map(shown_as, models))), are_language_models, totals(calls), totals_by_role(calls))

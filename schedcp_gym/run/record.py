@@ -1,18 +1,18 @@
 """The record of a run: one JSON line for each measurement, appended and on disk before the next one begins."""
 
+import dataclasses
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from schedcp_gym.envs.base import Measures
-from schedcp_gym.llm.lines import append_line, read_lines
+from schedcp_gym.files import append_line, read_lines, write_whole
+from schedcp_gym.run.folder import RECORD, SOURCE, SOURCES
+from schedcp_gym.run.lines import Evaluation, Line, is_trial, line_of, measurement_of, typed_lines
 from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial, source_sha256
 
-_ADAPTER = TypeAdapter(Measurement)
 #: What all measurements of a run have in common; a run does not go on where these have changed.
 COMMON_DIGESTS = ("image", "machine", "qemu", "workload", "runner", "clang")
 #: Parts of an entry that may be others when a run goes on: the host's, and what a model takes at the prices of the day.
@@ -33,9 +33,9 @@ class Record:
             SchedcpError: A line is damaged.
         """
         self.folder = folder
-        self.path = folder / "record.jsonl"
-        self.old = read_lines(self.path, mend=True)
-        self.entries: list[dict[str, Any]] = []
+        self.path = folder / RECORD
+        self.old = typed_lines(read_lines(self.path, mend=True), str(self.path))
+        self.entries: list[Line] = []
         self.policies: dict[str, Policy] = {}
         self._replay = deque(entry for entry in self.old if entry["kind"] != "heldout")
         self._old_heldout = [_exact(entry) for entry in self.old if entry["kind"] == "heldout"]
@@ -44,19 +44,20 @@ class Record:
             self._check_digests(entry)
 
     @property
-    def evaluations(self) -> list[dict[str, Any]]:
+    def evaluations(self) -> list[Evaluation]:
         """The entries of evaluated policies, in order."""
         return [entry for entry in self.entries if entry["kind"] == "evaluation"]
 
-    def add(self, entry: dict[str, Any], policy: Policy | None = None) -> None:
-        """Appends an entry, unless the record has it from before.
+    def add(self, new: Mapping[str, Any], policy: Policy | None = None) -> None:
+        """Append an entry, unless the record has it from before.
 
         Raises:
             SchedcpError: The record says otherwise at this place.
+            ValueError: It is no entry.
         """
         if policy is not None:
             self.policies[source_sha256(policy.source)] = policy
-        entry = json.loads(json.dumps(entry, allow_nan=False))
+        entry = line_of(json.loads(json.dumps(new, allow_nan=False)))
         if entry["kind"] == "heldout" and _exact(entry) in self._old_heldout:
             self.entries.append(entry)
             return
@@ -76,13 +77,15 @@ class Record:
         self.entries.append(entry)
 
     def _save_source(self, policy: Policy) -> None:
-        path = self.folder / "sources" / f"{source_sha256(policy.source)}.bpf.c"
+        path = self.folder / SOURCES / f"{source_sha256(policy.source)}{SOURCE}"
         if not policy.is_eevdf and not path.exists():
             path.parent.mkdir(exist_ok=True)
             write_whole(path, policy.source)
 
-    def _check_digests(self, entry: dict[str, Any]) -> None:
-        digests = entry.get("measurement", {}).get("digests", {})
+    def _check_digests(self, entry: Line) -> None:
+        if entry["kind"] == "note":
+            return
+        digests = entry["measurement"]["digests"]
         for name in COMMON_DIGESTS:
             if name in digests and self._digests.setdefault(name, digests[name]) != digests[name]:
                 raise SchedcpError(
@@ -94,13 +97,13 @@ class Record:
 class RecordedLab:
     """A lab that has the measurements of a record already: they are not measured again."""
 
-    def __init__(self, lab: Measures, entries: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, lab: Measures, entries: Sequence[Line]) -> None:
         """Reads the measurements out of a record's entries."""
         self._lab = lab
         self._known: dict[str, deque[Measurement]] = {}
         for entry in entries:
-            if entry.get("measurement", {}).get("trial"):
-                measured = _ADAPTER.validate_python({**entry["measurement"], **entry["host"], "cached": True})
+            if entry["kind"] != "note" and is_trial(entry):
+                measured = dataclasses.replace(measurement_of(entry), cached=True)
                 self._known.setdefault(measured.trial, deque()).append(measured)
 
     @property
@@ -126,16 +129,11 @@ class RecordedLab:
         return [found[index] for index in range(len(trials))]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that readers see all of it or the one before, also when this process dies."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.rename(path)
-
-
-def _exact(entry: dict[str, Any]) -> dict[str, Any]:
+def _exact(entry: Line) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in NOT_EXACT}
 
 
-def _gist(entry: dict[str, Any]) -> str:
-    return f"{entry['kind']} {entry.get('policy', '')} {json.dumps(entry.get('tunables', {}))}"
+def _gist(entry: Line) -> str:
+    if entry["kind"] == "note":
+        return "a note"
+    return f"{entry['kind']} {entry['policy']} {json.dumps(entry['tunables'])}"

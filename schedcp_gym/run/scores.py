@@ -6,16 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import TypeAdapter
-
 from schedcp_gym.bench.comparison import Score, Step
-from schedcp_gym.lab import catalogue
 from schedcp_gym.llm import Prices
-from schedcp_gym.llm.lines import read_lines
 from schedcp_gym.run.costs import RunCosts, read_costs
-from schedcp_gym.run.results import final_rewards, has_variants, run_folders
-from schedcp_gym.run.settings import Settings, read_settings
+from schedcp_gym.run.folder import RunFolder, find_runs
+from schedcp_gym.run.lines import HeldOut, Line, TrialLine, measurement_of
+from schedcp_gym.run.results import final_rewards
 from schedcp_gym.spec import (
     REWARD_LIMIT,
     Measurement,
@@ -25,8 +21,6 @@ from schedcp_gym.spec import (
     improvement,
     reward,
 )
-
-Entry = dict[str, Any]
 
 
 @dataclass
@@ -60,37 +54,24 @@ def read_scores(paths: Sequence[Path], prices: Prices | None = None) -> Scored:
     found = Scored()
     trials: dict[str, dict[str, list[Measurement]]] = {}
     workloads: dict[str, tuple[Workload, Objective]] = {}
-    folders = dict.fromkeys(folder.resolve() for path in paths for folder in run_folders(path))
-    for folder in folders:
+    for run in {run.path.resolve(): run for path in paths for run in find_runs(path)}.values():
         try:
-            one = _Run(folder, prices)
-            score = one.score()
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+            score = read_score(run, prices)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             told = " ".join(str(error).split())
-            raise SchedcpError(f"{folder}: a file of this run is damaged: {told}") from None
+            raise SchedcpError(f"{run.where}: a file of this run is damaged: {told}") from None
         if score is None:
-            found.unended.append(folder)
+            found.unended.append(run.path)
             continue
         found.scores.append(score)
-        found.budgets.add(one.budget)
-        workloads[one.task] = (one.workload, one.objective)
-        for entry in one.baselines:
-            measured = measurement_of(entry)
-            trials.setdefault(one.task, {}).setdefault(measured.trial, []).append(measured)
+        found.budgets.add(_budget_text(run))
+        workloads[score.task] = (run.workload, run.objective)
+        for baseline, *_tested in by_seed(run.record, run.workload.name).values():
+            measured = measurement_of(baseline)
+            trials.setdefault(score.task, {}).setdefault(measured.trial, []).append(measured)
     for task, by_trial in trials.items():
         found.control[task] = _control(*workloads[task], by_trial.values())
     return found
-
-
-def agent_of(folder: Path) -> tuple[str, str]:
-    """The agent of the run in a folder: as tables call it, with its model, and its name alone.
-
-    Raises:
-        BadInput: It is not a run's folder.
-        SchedcpError: A file in it is damaged.
-    """
-    costs = read_costs(folder)
-    return label_of(costs), costs.agent
 
 
 def label_of(costs: RunCosts) -> str:
@@ -99,13 +80,73 @@ def label_of(costs: RunCosts) -> str:
     return f"{costs.agent} ({models})" if models else costs.agent
 
 
-def read_score(folder: Path) -> Score | None:
-    """The score of the run in a folder; None if it has not ended.
+def read_score(run: RunFolder, prices: Prices | None = None) -> Score | None:
+    """Return the score of a run; None if it has not ended.
+
+    Args:
+        run: The run.
+        prices: Takes all calls of language models at these prices.
 
     Raises:
         SchedcpError: A file is damaged; KeyError, TypeError, AttributeError and ValueError say the same.
     """
-    return _Run(folder, None).score()
+    final, variant = final_rewards(run)
+    if final is None:
+        return None
+    costs = read_costs(run, prices)
+    return Score(
+        run=str(run.path),
+        agent=label_of(costs),
+        task=_task_text(run),
+        seed=run.settings.seed,
+        score=final,
+        variant=variant,
+        to_bound=_to_bound(run),
+        evaluations=costs.evaluations,
+        virtual_s=costs.guest_s,
+        tokens=costs.spent.tokens,
+        usd=costs.spent.usd,
+        steps=tuple(steps_of(run.record, prices)),
+    )
+
+
+def _task_text(run: RunFolder) -> str:
+    """Return a run's task in words; runs with the same are on the same task."""
+    settings, machine = run.settings, run.settings.machine
+    parts = [settings.workload.name, settings.scale.value, machine.clock.value, f"{machine.cpus} CPUs"]
+    parts += [str(settings.objective)] if settings.objective else []
+    return ", ".join(parts)
+
+
+def _budget_text(run: RunFolder) -> str:
+    """Return a run's limits in words."""
+    limits = run.config["budget"].items()
+    return ", ".join(f"{name}={value:g}" for name, value in limits if value is not None)
+
+
+def _to_bound(run: RunFolder) -> float | None:
+    """Return the mean distance to the bound over held-out seeds; a failure falls short of EEVDF by the most there is.
+
+    A run without a policy to test has measured EEVDF in its search only: how far the bound is, is told by that.
+    Left out, an agent would gain by failing.
+    """
+    if run.objective.bound is None:
+        return None
+    metric = next(iter(run.objective.weights))
+
+    def possible(baseline: TrialLine) -> float:
+        of_eevdf = baseline["measurement"]["metrics"]
+        return math.log(improvement(run.workload, metric, of_eevdf[str(run.objective.bound)], of_eevdf[metric]))
+
+    short = []
+    for baseline, *tested in by_seed(run.record, run.workload.name).values():
+        if not tested:
+            continue
+        gained = tested[-1]["reward_parts"][metric] if tested[-1]["outcome"] == "ok" else -REWARD_LIMIT
+        short.append(max(0.0, possible(baseline) - gained))
+    if not short:
+        short = [possible(baseline) + REWARD_LIMIT for baseline in run.baselines]
+    return math.fsum(short) / len(short) if short else None
 
 
 def _control(workload: Workload, objective: Objective, repeats: Iterable[Sequence[Measurement]]) -> list[float]:
@@ -114,107 +155,21 @@ def _control(workload: Workload, objective: Objective, repeats: Iterable[Sequenc
     return [reward(workload, second, first, objective) for first, second in pairs if first.ok and second.ok]
 
 
-class _Run:
-    """A run's folder, read."""
-
-    def __init__(self, folder: Path, prices: Prices | None) -> None:
-        self.folder = folder
-        self.config: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text())
-        self.settings: Settings = read_settings(self.config)
-        self.entries = read_lines(folder / "record.jsonl")
-        self.costs: RunCosts = read_costs(folder, prices)
-        self.workload = catalogue.load_workload(self.settings.workload.name)
-        self.objective = catalogue.find_objective(self.workload, self.settings.objective)
-
-    @property
-    def task(self) -> str:
-        """In words; runs with the same are on the same task."""
-        settings, machine = self.settings, self.settings.machine
-        parts = [settings.workload.name, settings.scale.value, machine.clock.value, f"{machine.cpus} CPUs"]
-        parts += [str(settings.objective)] if settings.objective else []
-        return ", ".join(parts)
-
-    @property
-    def agent(self) -> str:
-        """With its model, where it asked one."""
-        return label_of(self.costs)
-
-    @property
-    def budget(self) -> str:
-        """Its limits, in words."""
-        limits = self.config["budget"].items()
-        return ", ".join(f"{name}={value:g}" for name, value in limits if value is not None)
-
-    @property
-    def baselines(self) -> list[Entry]:
-        """EEVDF's on held-out seeds, one a seed."""
-        return [mine[0] for mine in by_seed(self.entries, self.workload.name).values()]
-
-    def score(self) -> Score | None:
-        """None if the run has not ended."""
-        final, variant = final_rewards(self.folder, has_variants=has_variants(self.config))
-        if final is None:
-            return None
-        spent = self.costs.spent
-        return Score(
-            run=str(self.folder),
-            agent=self.agent,
-            task=self.task,
-            seed=self.settings.seed,
-            score=final,
-            variant=variant,
-            to_bound=self._to_bound(),
-            evaluations=self.costs.evaluations,
-            virtual_s=self.costs.guest_s,
-            tokens=spent.tokens,
-            usd=spent.usd,
-            steps=tuple(steps_of(self.entries, self.costs.prices)),
-        )
-
-    def _to_bound(self) -> float | None:
-        """The mean over held-out seeds; a failure falls short of EEVDF by the most there is.
-
-        A run without a policy to test has measured EEVDF in its search only: how far the bound is, is told by that.
-        Left out, an agent would gain by failing.
-        """
-        if self.objective.bound is None:
-            return None
-        short = []
-        for baseline, *tested in by_seed(self.entries, self.workload.name).values():
-            if not tested:
-                continue
-            ok = tested[-1]["outcome"] == "ok"
-            gained = tested[-1]["reward_parts"][self._metric] if ok else -REWARD_LIMIT
-            short.append(max(0.0, self._possible(baseline, self.objective.bound) - gained))
-        if not short:
-            searched = [entry for entry in self.entries if entry["kind"] == "baseline"]
-            short = [self._possible(baseline, self.objective.bound) + REWARD_LIMIT for baseline in searched]
-        return math.fsum(short) / len(short) if short else None
-
-    @property
-    def _metric(self) -> str:
-        return next(iter(self.objective.weights))
-
-    def _possible(self, baseline: Entry, bound: str) -> float:
-        of_eevdf = baseline["measurement"]["metrics"]
-        return math.log(improvement(self.workload, self._metric, of_eevdf[bound], of_eevdf[self._metric]))
-
-
-def by_seed(entries: Iterable[Entry], workload: str) -> dict[int, list[Entry]]:
-    """Held-out entries on a workload by seed: EEVDF's first; the last is the chosen policy's."""
-    found: dict[int, list[Entry]] = {}
+def by_seed(entries: Iterable[Line], workload: str) -> dict[int, list[HeldOut]]:
+    """Return held-out lines on a workload by seed: EEVDF's first; the last is the chosen policy's."""
+    found: dict[int, list[HeldOut]] = {}
     for entry in entries:
         if entry["kind"] == "heldout" and entry["workload"] == workload:
             found.setdefault(entry["workload_seed"], []).append(entry)
     return found
 
 
-def steps_of(entries: Iterable[Entry], prices: Prices | None = None) -> Iterable[Step]:
+def steps_of(entries: Iterable[Line], prices: Prices | None = None) -> Iterable[Step]:
     """How a search went, out of its record; tokens at some prices, or at what was charged for them."""
     evaluations, virtual_s, best = 0, 0.0, -REWARD_LIMIT
     known: set[str] = set()
     for entry in entries:
-        if entry["kind"] not in ("baseline", "evaluation"):
+        if entry["kind"] == "note" or entry["kind"] == "heldout":
             continue
         measured = entry["measurement"]
         if entry["kind"] == "baseline":
@@ -234,16 +189,3 @@ def _llm_spent(spent: Mapping[str, Any] | None, prices: Prices | None) -> tuple[
         return None, None
     prompt, completion = spent["prompt_tokens"], spent["completion_tokens"]
     return prompt + completion, spent["usd"] if prices is None else prices.usd(prompt, completion)
-
-
-_ADAPTER = TypeAdapter(Measurement)
-
-
-def measurement_of(entry: Mapping[str, Any]) -> Measurement:
-    """The measurement in a record's entry.
-
-    Raises:
-        ValueError: It is none.
-    """
-    measured: Measurement = _ADAPTER.validate_python({**entry["measurement"], **entry.get("host", {})})
-    return measured

@@ -18,15 +18,17 @@ from schedcp_gym.envs.registration import kinds
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.llm import Client, LlmBudgetSpent
-from schedcp_gym.run.course import Course, course_of, write_course
+from schedcp_gym.run.course import INTERRUPTED, Course, course_of, write_course
+from schedcp_gym.run.folder import open_run
 from schedcp_gym.run.heldout import Pair, compare, variant_tasks
-from schedcp_gym.run.model import open_client, read_cost, shown_as, spent_so_far, spent_text
+from schedcp_gym.run.lines import Chosen, measurement_of
+from schedcp_gym.run.model import cost_of, open_client, shown_as, spent_so_far, spent_text
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
 from schedcp_gym.run.show import Display, cost_table, result_table
 from schedcp_gym.run.summary import best_of, write_best, write_summary
 from schedcp_gym.run.tools import open_tools
-from schedcp_gym.spec import BadInput, Measurement, Policy, source_sha256
+from schedcp_gym.spec import BadInput, Policy, source_sha256
 
 #: Columns of the table where there is no terminal to ask.
 PLAIN_WIDTH = 120
@@ -59,7 +61,7 @@ class Run:
         variant_tasks(self.task, settings.heldout)  # a wrong one is better told before the search
         self._names: dict[tuple[str, str], str] = {}
         self._client: Client | None = None
-        self.ended_by = "interrupted"
+        self.ended_by = INTERRUPTED
 
     def carry_out(self) -> None:
         """Searches, sums up, tests the best policy on held-out seeds, and prints the table.
@@ -168,9 +170,11 @@ class Run:
             self.display.evaluation(entry)
 
     def _course(self) -> Course:
-        return course_of(self.record.entries, self.ledger.virtual_s, self.ended_by, read_cost(self.folder))
+        return course_of(
+            self.record.entries, self.ledger.virtual_s, self.ended_by, cost_of(open_run(self.folder).calls)
+        )
 
-    def _hold_out(self, best: dict[str, Any]) -> dict[str, list[Pair]]:
+    def _hold_out(self, best: Chosen) -> dict[str, list[Pair]]:
         """By workload: the run's own, then its held-out variants."""
         policy = Policy(
             best["policy"],
@@ -198,7 +202,7 @@ class Run:
         """Process names in the search's baseline on a workload seed, in order of CPU time."""
         for entry in self.record.entries:
             if entry["kind"] == "baseline" and entry["workload_seed"] == workload_seed:
-                return nameable(Measurement(**entry["measurement"]))
+                return nameable(measurement_of(entry))
         return []
 
     def _sum_up(self, pairs: dict[str, list[Pair]]) -> None:

@@ -20,6 +20,7 @@ from schedcp_gym.envs.wrappers import Ledger
 from schedcp_gym.llm import Totals
 from schedcp_gym.run.course import SOME, Course
 from schedcp_gym.run.heldout import Interval, Pair, interval, metric_intervals, share_of_possible
+from schedcp_gym.run.lines import Chosen
 from schedcp_gym.run.model import Cost
 from schedcp_gym.run.settings import Settings
 
@@ -124,7 +125,7 @@ def result_table(
     task: SchedEnv,
     settings: Settings,
     title: str,
-    best: dict[str, Any],
+    best: Chosen,
     course: Course,
     by_workload: Mapping[str, list[Pair]],
 ) -> Table:
@@ -200,7 +201,7 @@ def _reward_text(reward: float | None) -> str:
     return "nothing" if reward is None else times_text(reward)
 
 
-def _caption(task: SchedEnv, best: dict[str, Any], course: Course, pairs: list[Pair]) -> str:
+def _caption(task: SchedEnv, best: Chosen, course: Course, pairs: list[Pair]) -> str:
     lines = [f"objective: {objective_text(task.workload, task.objective)}; above 1.00x is better than EEVDF"]
     lines.append(f"in the search, on seed {best['workload_seed']}: {_course_text(course)}")
     lines.append(
@@ -222,7 +223,7 @@ def _caption(task: SchedEnv, best: dict[str, Any], course: Course, pairs: list[P
     return escape("\n".join(lines))
 
 
-def _which(best: dict[str, Any]) -> str:
+def _which(best: Chosen) -> str:
     words = {True: "best that passed all stages of the verifier", False: "best, not verified,"}
     return words[best["verified"]] if "verified" in best else "best"
 

@@ -4,17 +4,20 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from schedcp_gym.files import write_whole
 from schedcp_gym.lab.store.export import with_kinds
+from schedcp_gym.run.folder import BEST
 from schedcp_gym.run.heldout import Pair, interval
-from schedcp_gym.run.record import Record, write_whole
+from schedcp_gym.run.lines import Chosen, Evaluation, Line
+from schedcp_gym.run.record import Record
 
 #: Columns of the summary that come from an entry's head.
 _HEAD = ("episode", "step", "workload", "scale", "workload_seed", "outcome", "message", "source_sha256")
 
 
-def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def best_of(entries: Sequence[Line]) -> Chosen | None:
     """The evaluation that the agent chose last, else the one with the highest reward, the first of equals.
 
     An agent chooses by a note ``{"chosen": {"evaluation": number}}``, the number from 1: the policy with the highest
@@ -24,12 +27,14 @@ def best_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
     chosen = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
     if chosen and chosen[-1]:
-        picked: dict[str, Any] = evaluations[chosen[-1]["evaluation"] - 1]
+        picked = evaluations[chosen[-1]["evaluation"] - 1]
         if picked["outcome"] == "ok":
-            return {**picked, "verified": True}
+            return cast("Chosen", {**picked, "verified": True})
     done = [entry for entry in evaluations if entry["outcome"] == "ok"]
     best = max(done, key=lambda entry: float(entry["reward"]), default=None)
-    return {**best, "verified": False} if best and chosen else best
+    if best is None:
+        return None
+    return cast("Chosen", {**best, "verified": False} if chosen else best)
 
 
 def write_summary(record: Record) -> None:
@@ -48,10 +53,10 @@ def write_summary(record: Record) -> None:
     part.rename(record.folder / "summary.parquet")
 
 
-def row_of(place: int, entry: dict[str, Any]) -> dict[str, Any]:
+def row_of(place: int, entry: Evaluation) -> dict[str, Any]:
     """An evaluation as a row of the table."""
-    measured = entry["measurement"]
-    row = {"evaluation": place, **{name: entry[name] for name in _HEAD}, "config.policy": entry["policy"]}
+    measured, plain = entry["measurement"], dict(entry)
+    row = {"evaluation": place, **{name: plain[name] for name in _HEAD}, "config.policy": entry["policy"]}
     row |= {f"config.{name}": value for name, value in entry["tunables"].items()}
     row |= {"result.reward": entry["reward"], "result.job_s": measured["job_s"]}
     row |= {"result.utilisation": measured["utilisation"]}
@@ -60,15 +65,13 @@ def row_of(place: int, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_best(
-    folder: Path, best: dict[str, Any], run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float
+    folder: Path, best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float
 ) -> None:
     """Writes what is needed to use the best policy, or to measure it again: ``best.json``."""
-    write_whole(folder / "best.json", json.dumps(best_fields(best, run_seed, pairs, confidence), indent=2) + "\n")
+    write_whole(folder / BEST, json.dumps(best_fields(best, run_seed, pairs, confidence), indent=2) + "\n")
 
 
-def best_fields(
-    best: dict[str, Any], run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float
-) -> dict[str, Any]:
+def best_fields(best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float) -> dict[str, Any]:
     """What ``best.json`` holds.
 
     Args:
@@ -78,7 +81,8 @@ def best_fields(
         confidence: Of the intervals.
     """
     names = ("policy", "tunables", "source_sha256", "workload", "scale", "workload_seed", "reward")
-    found: dict[str, Any] = {name: best[name] for name in names}
+    plain = dict(best)
+    found: dict[str, Any] = {name: plain[name] for name in names}
     found |= {"improvement": math.exp(best["reward"]), "run_seed": run_seed}
     if "verified" in best:
         found["verified"] = best["verified"]

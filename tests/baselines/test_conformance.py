@@ -18,6 +18,7 @@ from schedcp_gym.envs.registration import KINDS
 from schedcp_gym.paths import CONFIGS, PACKAGE
 from schedcp_gym.run.app import main
 from schedcp_gym.run.costs import read_costs
+from schedcp_gym.run.folder import open_run
 from schedcp_gym.run.record import Record
 from schedcp_gym.spec import REWARD_LIMIT
 
@@ -109,6 +110,6 @@ def test_an_agent_is_a_function_of_its_seed_and_survives_a_rejected_policy(name,
     assert {entry["kind"] for entry in first} <= {"baseline", "evaluation", "note", "heldout"}
     json.dumps(first, allow_nan=False)
     assert len(pd.read_csv(tmp_path / "first" / "summary.csv")) == len(evaluations)
-    costs = read_costs(tmp_path / "first")
+    costs = read_costs(open_run(tmp_path / "first"))
     assert costs.evaluations == len(evaluations)
     assert bool(costs.calls) == make(name).uses_llm

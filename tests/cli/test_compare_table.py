@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from schedcp_gym.bench.comparison import Score, compare_scores
 from schedcp_gym.cli import app
 from schedcp_gym.cli.compare_table import notes, scores_table
-from schedcp_gym.llm.lines import append_line
+from schedcp_gym.files import append_line
 
 
 def score(agent, task, seed, value):

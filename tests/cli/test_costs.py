@@ -7,11 +7,13 @@ import yaml
 from typer.testing import CliRunner
 
 from schedcp_gym.cli import app
+from schedcp_gym.files import append_line
 from schedcp_gym.llm import CallEntry, CallOutcome, Prices
 from schedcp_gym.llm.ledger import CallLedger
-from schedcp_gym.llm.lines import append_line
 from schedcp_gym.run.costs import by_agent, read_costs
+from schedcp_gym.run.folder import open_run
 from schedcp_gym.spec import BadInput, SchedcpError
+from tests import record_lines
 
 
 def call(ledger, role="naive", model="openai/gpt-5", **more):
@@ -24,15 +26,9 @@ def call(ledger, role="naive", model="openai/gpt-5", **more):
 
 
 def measured(kind, trial, outcome="ok", reward=0.0, source="a", **tunables):
-    return {
-        "kind": kind,
-        "policy": "eevdf" if kind == "baseline" else "synth",
-        "outcome": outcome,
-        "reward": reward,
-        "source_sha256": source,
-        "tunables": tunables,
-        "measurement": {"trial": trial, "job_s": 2.0},
-    }
+    policy = "eevdf" if kind == "baseline" else "synth"
+    same = {"policy": policy, "source_sha256": source, "tunables": tunables, "measurement": {"job_s": 2.0}}
+    return record_lines.line(kind, trial, outcome, reward, **same)
 
 
 def make_run(folder, agent, calls, entries, tools=()):
@@ -45,7 +41,7 @@ def make_run(folder, agent, calls, entries, tools=()):
     for entry in entries:
         append_line(folder / "record.jsonl", entry)
     for entry in tools:
-        append_line(folder / "tools.jsonl", {"kind": "call", "arguments": {}, **entry})
+        append_line(folder / "tools.jsonl", record_lines.call(**entry))
     return folder
 
 
@@ -74,7 +70,7 @@ def naive(tmp_path):
 
 
 def test_costs_by_what_counts_as_a_policy(sched, naive):
-    one, other = read_costs(sched), read_costs(naive)
+    one, other = read_costs(open_run(sched)), read_costs(open_run(naive))
     assert (one.evaluations, one.working, one.better, one.verified) == (3, 2, 2, 1)
     assert (one.spent.calls, one.spent.tokens, one.spent.usd, one.spent.model_host_s) == (2, 3000, 0.02, 4.0)
     assert one.spent.guest_s == 2 + 3 * 2 + 2 * 4  # the baseline, evaluations, tools; nothing twice, no held-out test
@@ -88,17 +84,17 @@ def test_costs_by_what_counts_as_a_policy(sched, naive):
 
 
 def test_the_same_prices_for_all(naive):
-    assert read_costs(naive, Prices(3, 15)).spent.usd == pytest.approx(10 * (3 * 1000 + 15 * 500) / 1e6)
+    assert read_costs(open_run(naive), Prices(3, 15)).spent.usd == pytest.approx(10 * (3 * 1000 + 15 * 500) / 1e6)
 
 
 def test_an_unknown_price_is_not_0(tmp_path):
     folder = make_run(tmp_path / "run", "naive_agent", [{}, {"usd": None}], [])
-    assert read_costs(folder).spent.usd is None
+    assert read_costs(open_run(folder)).spent.usd is None
 
 
 def test_runs_of_an_agent_are_summed_up(sched, naive, tmp_path):
     more = make_run(tmp_path / "more", "naive_agent", [{}] * 2, [measured("evaluation", "t9", reward=0.2)])
-    first, second = by_agent([read_costs(folder) for folder in (sched, naive, more)])
+    first, second = by_agent([read_costs(open_run(folder)) for folder in (sched, naive, more)])
     assert (first.name, first.runs, second.name, second.runs) == ("sched_agent", 1, "naive_agent", 2)
     assert (second.spent.calls, second.working, len(second.best_rewards)) == (12, 2, 2)
     assert second.shares()["best policy"].calls == 6
@@ -128,13 +124,13 @@ def test_json_and_agents(sched, naive):
 
 def test_what_is_no_run(tmp_path, sched):
     with pytest.raises(BadInput, match="is not a run's folder"):
-        read_costs(tmp_path)
+        read_costs(open_run(tmp_path))
     append_line(sched / "record.jsonl", {"kind": "evaluation"})
-    with pytest.raises(SchedcpError, match="an entry of its record"):
-        read_costs(sched)
+    with pytest.raises(SchedcpError, match=r"line 6 is damaged: .*Field required"):
+        read_costs(open_run(sched))
     (sched / "config.yaml").write_text("[1")
     with pytest.raises(SchedcpError, match="damaged"):
-        read_costs(sched)
+        read_costs(open_run(sched))
 
 
 @pytest.mark.parametrize("prices", ["3", "a,b", "-1,2", "1,2,3"])

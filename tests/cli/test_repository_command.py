@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from schedcp_gym.cli import app
 from schedcp_gym.control.repository import Repository
 from schedcp_gym.paths import POLICIES
-from schedcp_gym.spec import SchedcpError
+from schedcp_gym.spec import SchedcpError, source_sha256
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,7 @@ def test_add_show_export_import(run, tmp_path):
     for words in ("promoted", "patched from ljf", "made from it: mine-ember", "1.69x", "longtail"):
         assert words in shown
     details = json.loads(run("show", "mine", "--json"))
+    assert details["source_sha256"] == source_sha256(details["source"])  # as in records of runs
     assert details["standings"][0]["proven"]
     assert run("show", "mine", "--source").strip() == mine.read_text().strip()
     assert "1.69x" in run("search", "long job")

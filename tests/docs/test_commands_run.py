@@ -81,7 +81,7 @@ def tree(tmp_path_factory):
     for name in ("A", "B", "SCHED"):
         shutil.copytree(tree / "runs" / "MINE", tree / "runs" / name)
     entry = next(path for path in (tree / "results" / "leaderboard").iterdir() if "eevdf" in path.name)
-    shutil.copytree(entry / "runs", tree / "runs" / "suite_standard")
+    must(tree, f".venv/bin/schedcp-gym leaderboard unpack {entry} --to runs/suite_standard")
     shutil.rmtree(tree / "results" / "leaderboard")
     return tree
 

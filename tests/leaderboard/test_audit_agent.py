@@ -1,12 +1,15 @@
 """An agent's choice, its model and its costs have to be borne out by the run's files."""
 
 import json
-from types import SimpleNamespace
+import types
 
 import pytest
+import yaml
 
+from schedcp_gym.files import append_line
 from schedcp_gym.leaderboard.audit_agent import audit_agent, own_targets
-from schedcp_gym.llm.lines import append_line
+from schedcp_gym.run.folder import open_run
+from tests.record_lines import call, line, note
 
 SCHED = "schedcp_gym.baselines.sched_agent.agent.SchedAgent"
 RANDOM = "schedcp_gym.baselines.random_search.RandomSearch"
@@ -16,45 +19,46 @@ SEED = 508082495  # the first that seed 1 draws
 
 @pytest.fixture
 def run(tmp_path):
-    """As a sched_agent's, in which the second of two policies was verified and chosen."""
-
-    def evaluation(number):
-        measured = {"trial": str(number), "job_s": 4.0}
-        return {"kind": "evaluation", "policy": f"p{number}", "tunables": {}, "measurement": measured}
-
-    chosen = {"kind": "note", "chosen": {"evaluation": 2}}
+    """As a sched_agent's, in which the second of two policies was verified and chosen; ``say`` changes a file."""
+    config = {
+        "run": {"agent": "sched_agent"},
+        "agent": {"_target_": SCHED},
+        "workload": {"name": "schbench"},
+        "machine": {},
+        "heldout": {},
+        "seed": 1,
+        "budget": {"evaluations": 9},
+    }
     entries = [
-        {"kind": "baseline", "workload_seed": SEED, "measurement": {"trial": "e", "job_s": 4.0}},
-        evaluation(1),
-        evaluation(2),
-        chosen,
+        line("baseline", "e", workload_seed=SEED, measurement={"job_s": 4.0}),
+        *(line(trial=str(n), policy=f"p{n}", measurement={"job_s": 4.0}) for n in (1, 2)),
+        note(chosen={"evaluation": 2}),
     ]
     data = {"policy": "p2", "tunables": {}, "passed": True, "token": "scp1.x", "guest_s": 7.0}
-    append_line(tmp_path / "tools.jsonl", {"kind": "call", "tool": "submit_policy", "data": data})
-    (tmp_path / "summary.json").write_text(json.dumps({"model": "offline-rules"}))
-    return SimpleNamespace(
-        folder=tmp_path,
-        file=lambda name: name,
-        entries=entries,
-        lines=[(str(number), one) for number, one in enumerate(entries) if one["kind"] != "note"],
-        target=SCHED,
-        agent="sched_agent",
-        settings=SimpleNamespace(seed=1, budget=SimpleNamespace(virtual_s=None)),
-    )
+    append_line(tmp_path / "tools.jsonl", call("submit_policy", data))
+
+    def write():
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        (tmp_path / "record.jsonl").write_text("".join(json.dumps(one) + "\n" for one in entries))
+        (tmp_path / "summary.json").write_text(json.dumps({"model": run.model}))
+
+    run = types.SimpleNamespace(folder=tmp_path, config=config, entries=entries, model="offline-rules", write=write)
+    return run
 
 
 def told(run):
-    return [one.reason for one in audit_agent(run)]
+    run.write()
+    return [one.reason for one in audit_agent(open_run(run.folder))]
 
 
 def test_what_is_borne_out_is_accepted(run):
     assert told(run) == []
-    run.settings.budget.virtual_s = 13.0  # 19 in all: the last to begin did so at 12 or more
+    run.config["budget"]["virtual_s"] = 13.0  # 19 in all: the last to begin did so at 12 or more
     assert told(run) == []
 
 
 def test_a_run_of_another_seed_is_refused(run):
-    run.settings.seed = 2
+    run.config["seed"] = 2
     assert "with the run's seed, 2, it is 899339824" in told(run)[0]
 
 
@@ -71,21 +75,21 @@ def test_a_choice_that_was_not_verified_is_refused(run):
 
 def test_a_model_that_is_hidden_or_made_up_is_refused(run):
     assert {SCHED, RANDOM} <= own_targets()
-    run.target = RANDOM
+    run.config["agent"]["_target_"] = RANDOM
     assert told(run) == ["sched_agent asks no language model, and one is named"]
-    (run.folder / "summary.json").write_text(json.dumps({"model": None}))
+    run.model = None
     assert told(run) == []
-    run.target = SCHED
+    run.config["agent"]["_target_"] = SCHED
     assert told(run) == ["sched_agent asks a language model, and none is named"]
-    run.target = "entrys.own.Code"  # not loaded
+    run.config["agent"]["_target_"] = "entrys.own.Code"  # not loaded
     assert told(run) == []
 
 
 def test_costs_below_nothing_and_guest_seconds_above_the_budget_are_refused(run):
-    run.settings.budget.virtual_s = 12.0
+    run.config["budget"]["virtual_s"] = 12.0
     assert told(run) == ["19.0 guest seconds used, tools included; budget.virtual_s=12"]
-    call = {"call": 0, "role": "r", "model": "a/b", "request_sha256": "", "attempt": 1, "outcome": "ok", "usd": -1.0}
+    cheap = {"call": 0, "role": "r", "model": "a/b", "request_sha256": "", "attempt": 1, "outcome": "ok", "usd": -1.0}
     (run.folder / "llm").mkdir()
-    append_line(run.folder / "llm/ledger.jsonl", {"kind": "end", **call})
-    append_line(run.folder / "tools.jsonl", {"kind": "call", "tool": "analyze", "data": {"guest_s": -9.0}})
+    append_line(run.folder / "llm/ledger.jsonl", {"kind": "end", **cheap})
+    append_line(run.folder / "tools.jsonl", call("analyze", {"guest_s": -9.0}))
     assert told(run) == ["call 0 has a cost below 0", "it has used less than 0 guest seconds"]

@@ -2,25 +2,32 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
 from schedcp_gym.leaderboard import intake
 from schedcp_gym.leaderboard.check import audit
+from schedcp_gym.leaderboard.entry import MANIFEST
+from schedcp_gym.run.packed import read_packed, write_packed
 
 RUN = "runs/one"
+FORMAT = {"format": 2, "files": {}, "submitted": {}}
 
 
 @pytest.fixture
 def entry(tmp_path):
-    """Files that are none of an entry yet, but plain."""
+    """An entry's files that are none yet, but plain."""
     folder = tmp_path / "entry"
-    (folder / RUN).mkdir(parents=True)
-    (folder / "entry.json").write_text(json.dumps({"format": 1, "files": {}, "submitted": {}}))
-    (folder / RUN / "config.yaml").write_text("run: {agent: eevdf}\n")
-    (folder / RUN / "record.jsonl").write_text('{"kind": "note"}\n{"kind"')
+    folder.mkdir()
+    (folder / MANIFEST).write_text(json.dumps(FORMAT))
+    pack(folder, {"config.yaml": b"run: {agent: eevdf}\n", "record.jsonl": b'{"kind": "note"}\n'})
     assert intake.look_over(folder) == []
     return folder
+
+
+def pack(entry, files, name="runs.parquet"):
+    write_packed({"one": files}, entry / name)
 
 
 def told(entry):
@@ -28,30 +35,32 @@ def told(entry):
 
 
 def test_links_and_pipes_are_refused_before_they_are_opened(entry, tmp_path):
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside/record.jsonl").write_text("secret\n")
-    (entry / "runs/two").symlink_to(tmp_path / "outside")
-    (entry / RUN / "sources").mkdir()
-    os.mkfifo(entry / RUN / "sources/a.bpf.c")
+    shutil.move(entry / "runs.parquet", tmp_path / "outside")
+    (entry / "runs.parquet").symlink_to(tmp_path / "outside")
+    (entry / "agent").symlink_to(tmp_path)
+    os.mkfifo(entry / "transcripts.parquet")
     assert told(entry) == [
-        "runs/two: is a link, and an entry is whole in itself",
-        f"{RUN}/sources/a.bpf.c: is neither a file nor a folder",
+        "agent: is a link, and an entry is whole in itself",
+        "runs.parquet: is a link, and an entry is whole in itself",
+        "transcripts.parquet: is neither a file nor a folder",
     ]
 
 
 def test_what_is_too_large_is_refused(entry, monkeypatch):
-    with (entry / RUN / "record.jsonl").open("r+b") as file:
+    with (entry / "runs.parquet").open("r+b") as file:
         file.truncate(intake.LARGEST_FILE + intake.MIB)
-    assert told(entry) == [f"{RUN}/record.jsonl: has 257 MiB; a file may have 256"]
-    monkeypatch.setattr(intake, "MOST_FILES", 2)
-    assert "more than 2 files" in told(entry)[-1]
+    assert told(entry) == ["runs.parquet: has 257 MiB; a file may have 256"]
+    monkeypatch.setattr(intake, "MOST_FILES", 1)
+    assert "more than 1 files" in told(entry)[-1]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
         ("record.jsonl", '{"kind": "note"}\n{"kind": "note", "x": NaN}\n', "NaN is not a finite number"),
+        ("record.jsonl", '{"kind": "note"}\n{"kind": "note", "reward": NaN}\n', "NaN is not a finite number"),
         ("record.jsonl", '{"kind": "note", "x": [1e999]}\n', "1e999 is not a finite number"),
+        ("record.jsonl", '{"kind": "note", "x": 1, "x": 2}\n', "'x' is there twice"),
         ("summary.json", '{"a": {"ok": 1, "ok": 2}}', "'ok' is there twice"),
         ("llm/ledger.jsonl", '{"kind": "end", "usd": -Infinity}\n', "-Infinity is not a finite number"),
         ("best.json", "[" * 200_000, "nested too deep"),
@@ -60,15 +69,46 @@ def test_what_is_too_large_is_refused(entry, monkeypatch):
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(entry, name, text, reason):
-    (entry / RUN / name).parent.mkdir(exist_ok=True)
-    (entry / RUN / name).write_text(text)
+    pack(entry, {**read_packed(entry / "runs.parquet")["one"], name: text.encode()})
     (refusal,) = told(entry)
     assert refusal.startswith(f"{RUN}/{name}: can't be read: ")
     assert reason in refusal
 
 
-@pytest.mark.parametrize("manifest", ["[]", "{}", '{"format": 1}', '{"format": 1, "files": [], "submitted": {}}'])
+def test_what_is_no_file_of_a_run_is_refused(entry):
+    pack(entry, {"record.jsonl": b"", "llm/notes.jsonl": b""})
+    assert told(entry) == [
+        "runs.parquet: can't be read: runs.parquet has what is no file of a run: one/llm/notes.jsonl"
+    ]
+
+
+def test_a_transcript_of_no_run_and_a_record_among_transcripts_are_refused(entry):
+    for run, file in (("two", "llm/transcript.jsonl"), ("one", "record.jsonl")):
+        write_packed({run: {file: b""}}, entry / "transcripts.parquet")
+        (refusal,) = told(entry)
+        assert refusal == f"runs.parquet: can't be read: transcripts.parquet has what is no transcript of a run: {run}"
+
+
+def test_runs_that_are_no_runs_are_refused(entry):
+    (entry / "runs.parquet").write_bytes(b"PAR1")
+    (refusal,) = told(entry)
+    assert refusal.startswith("runs.parquet: can't be read: it is no Parquet file of runs")
+
+
+@pytest.mark.parametrize("manifest", ["[]", "{}", '{"format": 2}', '{"format": 2, "files": [], "submitted": {}}'])
 def test_a_manifest_that_is_none_is_told_in_a_line(entry, manifest):
-    (entry / "entry.json").write_text(manifest)
+    (entry / MANIFEST).write_text(manifest)
     (refusal,) = told(entry)
     assert "is damaged" in refusal
+
+
+def test_an_entry_of_the_form_before_is_told(entry):
+    (entry / MANIFEST).write_text(json.dumps({**FORMAT, "format": 1}))
+    (refusal,) = told(entry)
+    assert "of another version than 2" in refusal
+
+
+@pytest.mark.parametrize("agent", [None, [], "x", {"sha256": 1}])
+def test_an_agent_that_is_none_is_refused(entry, agent):
+    (entry / MANIFEST).write_text(json.dumps({**FORMAT, "agent": agent}))
+    assert told(entry)

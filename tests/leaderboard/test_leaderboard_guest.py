@@ -12,12 +12,14 @@ import yaml
 from schedcp_gym.envs.base import HELD_OUT_SEEDS
 from schedcp_gym.lab import Lab
 from schedcp_gym.leaderboard import Kind, check_entry
+from schedcp_gym.leaderboard.agent_code import read_code
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.claim import ClaimedRun
-from schedcp_gym.leaderboard.entry import MANIFEST, file_digests, manifest_digest, seal
+from schedcp_gym.leaderboard.entry import MANIFEST, file_digests, manifest_digest, read_runs, seal
 from schedcp_gym.leaderboard.rerun import Sample
 from schedcp_gym.leaderboard.site import build
-from schedcp_gym.leaderboard.submit import Submission, submit
+from schedcp_gym.leaderboard.submit import Submission, submit, unpack
+from schedcp_gym.run.folder import POLICIES, RUNS, open_run
+from schedcp_gym.run.packed import write_packed
 from schedcp_gym.spec import BadInput, SchedcpError
 
 pytestmark = pytest.mark.guest
@@ -46,6 +48,7 @@ def honest(runs, tmp_path_factory):
 @pytest.fixture
 def entry(honest, tmp_path):
     """A copy, as in another checkout."""
+    shutil.copytree(honest.parent / POLICIES, tmp_path / "elsewhere" / POLICIES)
     return shutil.copytree(honest, tmp_path / "elsewhere" / honest.name)
 
 
@@ -61,23 +64,39 @@ def test_an_honest_entry_is_accepted_and_repeats(entry):
     report = check_entry(entry, Sample(2, draw=1), fresh_lab)
     assert report.refusals == ()
     assert (report.repeated, report.clock) == (2, "virtual")
-    assert report.trials == len(trials(entry)) - repeated_claims(entry)
+    known = [one["measurement"]["trial"] for run in read_runs(entry) for _name, one in run.trials]
+    assert report.trials == len(set(known) - {""})  # EEVDF on the held-out seeds is the same in both runs
     told = [sys.executable, "-m", "schedcp_gym.cli", "leaderboard", "check", str(entry), "--no-run", "--json"]
     done = subprocess.run(told, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)[0]["accepted"]
 
 
-def trials(entry):
-    return [one for run in (1, 2) for one in lines(entry, f"runs/schbench_s{run}") if one["measurement"]["trial"]]
+def test_an_entry_holds_what_the_runs_folders_hold(entry, runs, tmp_path):
+    """All files of the runs but those that follow from the record; the policies are beside the entry, each once."""
+    for folder in unpack(entry, tmp_path / "runs"):
+        for path in folder.rglob("*.*"):
+            if path.is_file():
+                assert path.read_bytes() == (runs / folder.name[-2:] / path.relative_to(folder)).read_bytes()
+    named = {path.name for path in runs.glob("*/sources/*")}
+    assert {path.name for path in (entry.parent / POLICIES).iterdir()} == named
+    assert {path.name for path in entry.iterdir()} - {"agent"} == {MANIFEST, RUNS}
 
 
-def repeated_claims(entry):
-    """EEVDF on the held-out seeds is the same in both runs."""
-    known = [one["measurement"]["trial"] for one in trials(entry)]
-    return len(known) - len(set(known))
+# What an adversary does who knows the format: unpacks the entry, changes a file, packs it again, and seals it again as
+# far as that goes.
 
 
-# What an adversary does who knows the format: changes a file, and seals the entry again as far as that goes.
+def tampered(entry, tamper, work):
+    """Changes what is in an entry; ``tamper`` is given the folder with its ``runs/``."""
+    unpack(entry, work / "runs")
+    tamper(work)
+    packed = {}
+    for folder in (work / "runs").iterdir():
+        for source in folder.glob("sources/*"):
+            shutil.copy(source, entry.parent / POLICIES / source.name)
+        files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "sources"]
+        packed[folder.name] = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    write_packed(packed, entry / RUNS)
 
 
 def lines(entry, run=RUN):
@@ -104,9 +123,7 @@ def at(kind, number=0):
 
 def set_trial(entry, one):
     """The digest of the trial that a line says it is of."""
-    one["measurement"]["trial"] = one["measurement"]["digests"]["trial"] = (
-        ClaimedRun(entry / RUN, RUN).trial_of(one).digest
-    )
+    one["measurement"]["trial"] = one["measurement"]["digests"]["trial"] = open_run(entry / RUN).trial_of(one).digest
 
 
 @at("evaluation")
@@ -198,7 +215,7 @@ def added_heldout_seed(entry):
     write(entry, entries)
 
 
-def tested_twice(entry):
+def went_on_after_its_test(entry):
     """As a run that went on with a larger budget after it was tested."""
     entries = lines(entry)
     tested = next(one for one in entries if one["kind"] == "heldout" and one["source_sha256"])
@@ -224,7 +241,7 @@ def changed_chosen_policy(entry):
     path.write_text(json.dumps({**best, "policy": other["policy"], "tunables": other["tunables"]}))
 
 
-def tested_another_policy(entry):
+def another_policy_tested(entry):
     entries = lines(entry)
     tested = next(one for one in entries if one["kind"] == "heldout" and one["source_sha256"])
     other = next(
@@ -302,7 +319,7 @@ TAMPERINGS = [
     (changed_number, Kind.NUMBER, f"{RUN}/record.jsonl line 2", "reward is"),
     (changed_seed, Kind.TRIAL, f"{RUN}/record.jsonl line 2", "seed"),
     (foreign_image_in_one_trial, Kind.IMAGE, f"{RUN}/record.jsonl line 3", "another image"),
-    (changed_source, Kind.POLICY, f"{RUN}/sources/", "not the one that was measured"),
+    (changed_source, Kind.POLICY, "policies/", "not the one that was measured"),
     (changed_source_and_its_name, Kind.TRIAL, f"{RUN}/record.jsonl line 2", "policy"),
     (lowered_budget, Kind.BUDGET, f"{RUN}/record.jsonl line 4", "budget.evaluations=2 was spent"),
     (raised_budget, Kind.BUDGET, f"{RUN}/summary.json", "evaluations=24"),
@@ -314,10 +331,10 @@ TAMPERINGS = [
     (duplicated_heldout_trial, Kind.DUPLICATE, f"{RUN}/record.jsonl line 17", "two trials already"),
     (changed_config, Kind.CONFIG, f"{RUN}/config.yaml", "machine"),
     (added_heldout_seed, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", f"seed {HELD_OUT_SEEDS + 3}"),
-    (tested_twice, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", "went on after its test"),
+    (went_on_after_its_test, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", "went on after its test"),
     (searched_on_heldout_seeds, Kind.HELDOUT, f"{RUN}/record.jsonl line 1", "the search has used"),
     (changed_chosen_policy, Kind.CHOSEN, f"{RUN}/best.json", "policy"),
-    (tested_another_policy, Kind.CHOSEN, f"{RUN}/record.jsonl line", "another policy than the chosen"),
+    (another_policy_tested, Kind.CHOSEN, f"{RUN}/record.jsonl line", "another policy than the chosen"),
     (changed_cost, Kind.COST, f"{RUN}/summary.json", "cost"),
     (renamed_agent, Kind.AGENT, f"{RUN}/config.yaml", "eevdf is schedcp_gym.baselines.eevdf.Eevdf"),
 ]
@@ -336,10 +353,12 @@ def seal_again(entry):
 @pytest.mark.parametrize(
     ("tamper", "kind", "record", "reason"), TAMPERINGS, ids=[tampering[0].__name__ for tampering in TAMPERINGS]
 )
-def test_tampering_is_refused_without_a_machine(entry, tamper, kind, record, reason):
-    tamper(entry)
+def test_tampering_is_refused_without_a_machine(entry, tamper, kind, record, reason, tmp_path):
+    tampered(entry, tamper, tmp_path / "work")
     changed = check_entry(entry, Sample(None), no_lab)
-    assert any("the file is" in refusal.reason for refusal in changed.refusals)  # the seal is broken
+    # The seal is broken; that of a policy is its name.
+    broken = "the source is not" if tamper is changed_source else "the file is not"
+    assert any(broken in refusal.reason for refusal in changed.refusals)
     seal_again(entry)
     report = check_entry(entry, Sample(None), no_lab)
     right = [one for one in report.refusals if one.kind is kind and one.record.startswith(record)]
@@ -370,20 +389,30 @@ def test_a_manifest_that_says_otherwise_is_refused(entry, key, value, kind):
 
 
 def test_agents_code_is_sealed(entry):
+    """Code that is in no commit is in the entry."""
+    for name, content in read_code("schedcp_gym.baselines.random_search.RandomSearch").items():
+        (entry / name).parent.mkdir(exist_ok=True)
+        (entry / name).write_bytes(content + b"\n# mine\n")
+    seal(entry, {"by": "tests"})
+    assert audit(entry)[0] == []
     path = entry / "agent/random_search.py"
     path.write_text(path.read_text() + "\n# better\n")
     report = check_entry(entry, Sample(None), no_lab)
     assert {one.record for one in report.refusals} == {"agent/random_search.py", f"{MANIFEST} agent"}
 
 
-def test_what_only_a_machine_can_tell(entry):
+def test_what_only_a_machine_can_tell(entry, tmp_path):
     """A figure that nothing in the entry follows from: found where the trial is run again, and named."""
-    entries = lines(entry)
-    entries[1]["measurement"]["utilisation"] = 0.5
-    write(entry, entries)
+
+    @at("evaluation")
+    def idle(one):
+        one["measurement"]["utilisation"] = 0.5
+
+    tampered(entry, idle, tmp_path / "work")
     seal(entry, {"by": "an adversary"})
     assert audit(entry)[0] == []
-    report = check_entry(entry, Sample(None), fresh_lab_of(entries[1]["measurement"]["trial"]))
+    trial = read_runs(entry)[0].evaluations[0]["measurement"]["trial"]
+    report = check_entry(entry, Sample(None), fresh_lab_of(trial))
     (refusal,) = report.refusals
     assert (refusal.kind, refusal.record) == (Kind.RERUN, f"{RUN}/record.jsonl line 2")
     assert "utilisation is 0.5, run again it is 0." in refusal.reason
@@ -399,7 +428,7 @@ def fresh_lab_of(trial):
     return lambda: OnlyOne(workers=1, keep=False)
 
 
-def test_a_foreign_image_is_told_and_nothing_is_run(entry):
+def foreign_image(entry):
     for run in (1, 2):
         entries = lines(entry, f"runs/schbench_s{run}")
         for one in entries:
@@ -409,6 +438,10 @@ def test_a_foreign_image_is_told_and_nothing_is_run(entry):
         best = json.loads(path.read_text())
         best["digests"]["image"] = "f" * 64
         path.write_text(json.dumps(best))
+
+
+def test_a_foreign_image_is_told_and_nothing_is_run(entry, tmp_path):
+    tampered(entry, foreign_image, tmp_path / "work")
     seal(entry, {"by": "an adversary"})
     report = check_entry(entry, Sample(None), fresh_lab)
     assert report.repeated == 0
@@ -428,7 +461,8 @@ def test_submit_refuses_what_is_no_entry_yet(runs, tmp_path):
     (unended / "config.yaml").write_text(yaml.safe_dump(edit))
     with pytest.raises(BadInput, match="lacks the run on longtail with seed 1 of the suite smoke"):
         submit([unended], tmp_path / "entries", Submission())
-    assert list((tmp_path / "entries").iterdir()) == []
+    # Nothing of it is left, its policies included.
+    assert [path for path in (tmp_path / "entries").rglob("*") if path.is_file()] == []
     (entry,) = submit([unended], tmp_path / "entries", Submission(without_suite=True))
     with pytest.raises(BadInput, match="--replace"):
         submit([unended], tmp_path / "entries", Submission(without_suite=True))

@@ -10,6 +10,7 @@ from schedcp_gym.llm.chat import RawAnswer, Usage
 from schedcp_gym.llm.errors import CallOutcome
 from schedcp_gym.llm.ledger import CallEntry, CallLedger
 from schedcp_gym.llm.transcript import Transcript
+from schedcp_gym.run.folder import open_run
 
 CALL = CallEntry(call=0, role="r", model="maker/m", request_sha256="a", attempt=1, outcome=CallOutcome.INTERRUPTED)
 
@@ -29,7 +30,7 @@ def books(tmp_path):
 
 
 def refusals(folder):
-    found = list(audit_ledger(folder, "llm/ledger.jsonl"))
+    found = list(audit_ledger(open_run(folder)))
     assert all(one.kind is Kind.COST for one in found)
     return [one.reason for one in found]
 

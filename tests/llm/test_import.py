@@ -15,10 +15,10 @@ def test_importing_the_layer_imports_neither_litellm_nor_a_tokenizer():
     assert python(f"import sys, schedcp_gym.llm; print(sorted({heavy} & set(sys.modules)))").stdout.strip() == "[]"
 
 
-def test_the_layer_imports_only_spec_of_the_house():
+def test_the_layer_imports_only_spec_and_the_helper_for_files_of_the_house():
     names = python("import sys, schedcp_gym.llm as l; print(*[m for m in sys.modules if m.startswith('schedcp_gym.')])")
     packages = {name.split(".")[1] for name in names.stdout.split()}
-    assert packages == {"llm", "spec"}
+    assert packages == {"files", "llm", "spec"}
 
 
 def test_loading_litellm_and_calls_reach_for_nothing_but_the_server():

@@ -14,6 +14,7 @@ from schedcp_gym.lab import catalogue
 from schedcp_gym.report.found import Found
 from schedcp_gym.report.page import render
 from schedcp_gym.run.app import main
+from schedcp_gym.run.folder import open_run
 from schedcp_gym.spec import BadInput, SchedcpError, source_sha256
 from tests.docs.test_commands import check, compose
 
@@ -90,7 +91,7 @@ def test_the_page_tells_what_the_run_found_and_needs_nothing_else(finished):
 
 
 def test_its_figures_are_means_of_the_record(finished):
-    found = Found(finished)
+    found = Found(open_run(finished))
     rows = {row.name: row for row in found.metrics}
     heldout = [entry for entry in lines_of(finished) if entry["kind"] == "heldout"]
     of_eevdf = [each["measurement"]["metrics"]["p99_request_us"] for each in heldout if each["policy"] == "eevdf"]
@@ -102,7 +103,7 @@ def test_its_figures_are_means_of_the_record(finished):
 
 
 def test_its_command_begins_the_same_run(finished):
-    (config,) = compose(shlex.split(Found(finished).command)[3:])
+    (config,) = compose(shlex.split(Found(open_run(finished)).command)[3:])
     check(config)
     assert (config.workload.name, config.seed, config.budget.evaluations, config.heldout.seeds) == ("schbench", 1, 3, 3)
 
@@ -122,7 +123,7 @@ def test_a_run_that_has_not_ended_is_told_as_far_as_it_went(mine):
     (mine / "best.json").unlink()
     (mine / "summary.json").unlink()
     write_lines(mine, [entry for entry in lines_of(mine) if entry["kind"] != "heldout"])
-    page = render([Found(mine)])
+    page = render([Found(open_run(mine))])
     assert "the run has not ended" in page
     assert "Nothing was measured on held-out seeds" in page
 
@@ -133,20 +134,20 @@ def test_a_run_without_any_policy_that_ran(mine):
         if entry["kind"] == "evaluation":
             entry |= {"outcome": "rejected", "reward": -3.0, "message": "line 3: <no> such thing"}
     write_lines(mine, entries)
-    page = render([Found(mine)])
+    page = render([Found(open_run(mine))])
     assert "no policy that ran to its end" in page
     assert "&lt;no&gt; such thing" in page
 
 
 def test_names_and_sources_are_text_and_never_code(mine):
-    clean = Parts(render([Found(mine)])).count("script")
+    clean = Parts(render([Found(open_run(mine))])).count("script")
     evil = "</script><script>alert(1)</script>"
     entries = lines_of(mine)
     for entry in entries:
         if entry["kind"] != "note" and entry["policy"] != "eevdf":
             entry["policy"] = evil
     write_lines(mine, entries)
-    page = render([Found(mine)])
+    page = render([Found(open_run(mine))])
     assert evil not in page
     assert Parts(page).count("script") == clean
     assert "alert(1)" in page
@@ -157,12 +158,12 @@ def changed(folder, source, notes):
     sha256 = source_sha256(source)
     (folder / "sources" / f"{sha256}.bpf.c").write_text(source)
     entries = lines_of(folder)
-    best = Found(folder).best["source_sha256"]
+    best = Found(open_run(folder)).best["source_sha256"]
     for entry in entries:
         if entry.get("source_sha256") == best:
             entry |= {"source_sha256": sha256, "policy": "draft-1"}
     write_lines(folder, [*(note(sha256) for note in notes), *entries])
-    return Found(folder)
+    return Found(open_run(folder))
 
 
 def test_a_source_of_nobodys_is_compared_with_the_closest_of_the_catalogue(mine):
@@ -171,7 +172,7 @@ def test_a_source_of_nobodys_is_compared_with_the_closest_of_the_catalogue(mine)
     assert origin.name == "vtime"
     assert "closest" in origin.how
     assert "+/* more */" in origin.diff
-    page = render([Found(mine)])
+    page = render([Found(open_run(mine))])
     assert 'class="added">+/* more */' in page
     assert changed(mine, "int x;\n", []).origin.diff == ()
 
@@ -190,7 +191,7 @@ def test_what_a_plan_or_a_birth_says_comes_first(mine):
         mine, source + "/* and more */\n", [lambda _: birth("a", "f" * 64, []), lambda me: birth("b", me, ["a"])]
     )
     (mine / "sources" / f"{'f' * 64}.bpf.c").write_text("int parent;\n")
-    assert Found(born.run.folder).origin.name == f"{'f' * 12} of this run"
+    assert Found(open_run(born.run.path)).origin.name == f"{'f' * 12} of this run"
 
 
 def test_what_is_no_run_or_damaged_is_told_in_a_line(mine, tmp_path):
@@ -199,13 +200,13 @@ def test_what_is_no_run_or_damaged_is_told_in_a_line(mine, tmp_path):
     assert "no folder" in str(call(mine, "--out", tmp_path / "nowhere" / "page.html").exception)
     (mine / "config.yaml").write_text("run: [")
     with pytest.raises(SchedcpError, match="damaged"):
-        Found(mine)
+        Found(open_run(mine))
 
 
 def test_a_browser_draws_it_without_errors(finished, tmp_path):
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     path = tmp_path / "page.html"
-    path.write_text(render([Found(finished)]))
+    path.write_text(render([Found(open_run(finished))]))
     with playwright.sync_playwright() as started:
         own = shutil.which("chromium") or shutil.which("chromium-browser")
         try:

@@ -7,7 +7,8 @@ from rich.console import Console
 from schedcp_gym.envs.wrappers import Budget, Ledger
 from schedcp_gym.llm.ledger import CallEntry, CallLedger
 from schedcp_gym.run.course import course_of
-from schedcp_gym.run.model import FOLDER, read_cost
+from schedcp_gym.run.folder import LLM, open_run
+from schedcp_gym.run.model import cost_of
 from schedcp_gym.run.show import Display, cost_table
 
 
@@ -71,13 +72,13 @@ def shown(table):
 
 
 def test_cost_is_told_by_role_and_for_each_policy(tmp_path):
-    assert read_cost(tmp_path) is None
-    (tmp_path / FOLDER).mkdir()
-    ledger = CallLedger(tmp_path / FOLDER / "ledger.jsonl")
+    assert cost_of(open_run(tmp_path).calls) is None
+    (tmp_path / LLM).mkdir()
+    ledger = CallLedger(tmp_path / LLM / "ledger.jsonl")
     call(ledger, "planning", 0.25)
     call(ledger, "planning", 0.25)
     call(ledger, "execution", 0.5)
-    cost = read_cost(tmp_path)
+    cost = cost_of(open_run(tmp_path).calls)
     course = course_of([evaluation(0.1), evaluation(0.2), evaluation(-3, "ejected")], 1.0, "", cost)
     assert course.per_policy() == {"tokens": 1800, "usd": 0.5, "llm_host_s": 0}
     plain = course.plain()["cost"]
@@ -92,9 +93,9 @@ def test_cost_is_told_by_role_and_for_each_policy(tmp_path):
 
 
 def test_an_unknown_price_is_not_a_price_of_nothing(tmp_path):
-    (tmp_path / FOLDER).mkdir()
-    call(CallLedger(tmp_path / FOLDER / "ledger.jsonl"), "solo", None)
-    cost = read_cost(tmp_path)
+    (tmp_path / LLM).mkdir()
+    call(CallLedger(tmp_path / LLM / "ledger.jsonl"), "solo", None)
+    cost = cost_of(open_run(tmp_path).calls)
     course = course_of([evaluation(0.1)], 1.0, "", cost)
     assert course.per_policy()["usd"] is None
     text = shown(cost_table(cost, course))

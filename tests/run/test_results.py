@@ -8,31 +8,22 @@ import pytest
 import yaml
 
 import schedcp_gym
-from schedcp_gym.llm.lines import append_line
+from schedcp_gym.files import append_line
 from schedcp_gym.spec import BadInput
+from tests.record_lines import line
 
 
 def make_run(folder, agent, seed, rewards):
     folder.mkdir(parents=True)
-    config = {"run": {"agent": agent}, "seed": seed, "llm": {"model": "offline/rules"}}
+    config = {
+        "run": {"agent": agent},
+        "workload": {"name": "schbench"},
+        "seed": seed,
+        "llm": {"model": "offline/rules"},
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     for step, reward in enumerate(rewards):
-        entry = {
-            "kind": "evaluation",
-            "episode": 1,
-            "step": step,
-            "workload": "schbench",
-            "scale": "smoke",
-            "workload_seed": 5,
-            "message": "",
-            "outcome": "ok",
-            "source_sha256": "a",
-            "policy": "vtime",
-            "tunables": {"slice_us": 9},
-            "reward": reward,
-            "measurement": {"job_s": 1.0, "utilisation": 0.9, "metrics": {"p99_request_us": 7.0}},
-        }
-        append_line(folder / "record.jsonl", entry)
+        append_line(folder / "record.jsonl", line(reward=reward, step=step, tunables={"slice_us": 9}))
 
 
 def test_a_folder_of_runs_is_one_table(tmp_path):

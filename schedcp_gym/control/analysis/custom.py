@@ -54,7 +54,7 @@ def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
     ``KFUNC_PROBE``, ``kprobe__…``). All tables are shown at the end: ``BPF_HISTOGRAM`` as histograms, by the key's
     other fields when it is a structure with a ``slot``; ``BPF_HASH``, ``BPF_ARRAY`` and their kin as rows, largest
     first. ``IN_WORKLOAD()`` is true in the context of the workload's tasks. A pure function of the trial and
-    :func:`source_digest` on the virtual clock.
+    :func:`probe_digest` on the virtual clock.
 
     ``data`` is ``{"tables": {name: {"kind", "rows": [[key, value], …], "left"} or, of a histogram, {"kind":
     "histogram", "by": …}}, "profiles": {name: {"unit", "by"}} (the histograms, as :func:`.profiles.profile` has them),
@@ -100,11 +100,11 @@ def probe(lab: Lab, trial: Trial, source: str) -> Analysis:
         tokens=tokens.count(text),
         host_s=round(time.monotonic() - began, 3),
         guest_s=watched.result.job_s or 0.0,
-        digests={**watched.measurement.digests, "trial": trial.digest, "probe": source_digest(source)},
+        digests={**watched.measurement.digests, "trial": trial.digest, "probe": probe_digest(source)},
     )
 
 
-def source_digest(source: str) -> str:
+def probe_digest(source: str) -> str:
     """SHA-256 (hex) of all that shapes what a probe of one's own gives, but for the trial and its image."""
     return digest([source, LIMITS, RUN_LIMIT_S, side_digest()])
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
-from schedcp_gym.spec import Clock, MachineSpec, Outcome, Scale
+from schedcp_gym.spec import Clock, MachineSpec, Outcome, Scale, source_sha256
 from schedcp_gym.spec.digest import digest, policy_id
 
 #: Characters of a policy's source, and of a card or lesson, that are kept.
@@ -94,9 +94,9 @@ class PolicyRecord:
     kind: Literal["policy"] = "policy"
 
     @property
-    def source_digest(self) -> str:
-        """SHA-256 (hex) of the source."""
-        return digest(self.source)
+    def source_sha256(self) -> str:
+        """SHA-256 (hex) of the source: the same as in records of runs, and in names of policies of the leaderboard."""
+        return source_sha256(self.source)
 
     @property
     def id(self) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schedcp_gym.run.folder import RunFolder
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.claim import ClaimedRun
 from schedcp_gym.leaderboard.entry import read_manifest
 from schedcp_gym.leaderboard.refusal import Refusal
 from schedcp_gym.leaderboard.site.chart import Curve, curve_of
@@ -143,10 +143,10 @@ def _free_name(name: str, taken: set[str]) -> str:
     return next(one for one in itertools.chain([name], numbers) if one not in taken)
 
 
-def _page(entry: Path, runs: Sequence[ClaimedRun], name: str) -> Page:
+def _page(entry: Path, runs: Sequence[RunFolder], name: str) -> Page:
     policies: dict[str, Policy] = {}
     for run in runs:
-        best = best_of(run.entries)
+        best = best_of(run.record)
         if best:
             sha256 = best["source_sha256"]
             found = policies.setdefault(sha256, Policy(best["policy"], sha256, run.policy_of(best).source, []))

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from schedcp_gym.leaderboard.claim import ClaimedRun
+from schedcp_gym.run.folder import RunFolder
 from schedcp_gym.run.scores import steps_of
 from schedcp_gym.spec import REWARD_LIMIT
 
@@ -31,9 +31,9 @@ class Curve:
     rows: list[tuple[int, float | None]]
 
 
-def curve_of(run: ClaimedRun) -> Curve:
+def curve_of(run: RunFolder) -> Curve:
     """A run's."""
-    best = [(step.evaluations, step.best) for step in steps_of(run.entries)]
+    best = [(step.evaluations, step.best) for step in steps_of(run.record)]
     known = [reward for _number, reward in best if reward > -REWARD_LIMIT]
     low, high = min([0.0, *known]) - 0.05, max([0.0, *known]) + 0.05
     last = max([2, *(number for number, _reward in best)])

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.baselines.toolbox import ToolResult
-from schedcp_gym.llm.lines import append_line, read_lines
+from schedcp_gym.files import append_line, read_lines
+from schedcp_gym.run.folder import TOOLS
+from schedcp_gym.run.lines import Call, typed_calls
 from schedcp_gym.spec import SchedcpError
-
-JOURNAL = "tools.jsonl"
 
 
 class Journal:
@@ -27,10 +27,10 @@ class Journal:
         Raises:
             SchedcpError: A line is damaged.
         """
-        self.path = folder / JOURNAL
-        self._replay = deque(read_lines(self.path, mend=True))
+        self.path = folder / TOOLS
+        self._replay = deque(typed_calls(read_lines(self.path, mend=True), str(self.path)))
 
-    def recall(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    def recall(self, name: str, arguments: Mapping[str, Any]) -> Call | None:
         """The entry of the next call, if it was made before.
 
         Raises:

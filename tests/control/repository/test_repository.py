@@ -69,7 +69,7 @@ def test_configured_policy_is_one_of_its_own(repository):
     assert kept.values == {"favour": "ember"}
     assert kept.parents[0].how is How.CONFIGURED
     assert kept.id != repository.get("ljf").id
-    assert kept.source_digest == repository.get("ljf").source_digest
+    assert kept.source_sha256 == repository.get("ljf").source_sha256
     with pytest.raises(BadInput, match="out of range"):
         configured(repository.get("fifo"), "x", {"slice_us": 1})
 

@@ -1,1 +1,0 @@
-"""Independent samples of one model, measured: the reference for anything that learns from feedback."""

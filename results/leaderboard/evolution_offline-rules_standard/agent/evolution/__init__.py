@@ -1,1 +1,0 @@
-"""Evolutionary search over source, with a language model as the mutator."""

@@ -1,1 +1,0 @@
-"""One model and an empty folder: the SchedCP paper's motivating experiment."""

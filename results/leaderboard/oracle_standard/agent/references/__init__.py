@@ -1,1 +1,0 @@
-"""References: agents that search nothing, to hold the others against."""

@@ -1,1 +1,0 @@
-"""sched_agent: four roles in an in-context reinforcement-learning loop, after the SchedCP paper."""
