@@ -5,6 +5,7 @@ the transcript can be read. Nothing in it depends on the host or its time, so on
 or is made again, asks the same.
 """
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.render import objective_text
 from schedcp_gym.envs.wrappers import Ledger
 from schedcp_gym.llm import Client, prompt
-from schedcp_gym.spec import EEVDF
+from schedcp_gym.spec import EEVDF, MachineSpec
 
 PROMPTS = Path(__file__).parent / "prompts"
 #: Digits of a figure that a model gets to see: more is noise to it, and tokens.
@@ -62,7 +63,7 @@ def task_block(task: SchedEnv, *, processes: bool = True) -> dict[str, Any]:
         "description": " ".join(workload.description.split()),
         "scale": task.scale.value,
         "parameters": workload.parameters(task.scale, task.machine.cpus),
-        "machine": {"cpus": task.machine.cpus, "memory_mib": task.machine.memory_mib},
+        "machine": machine_of(task.machine),
         "metrics": {
             name: {"unit": metric.unit, "direction": metric.direction.value, "description": metric.description}
             for name, metric in sorted(workload.metrics.items())
@@ -99,6 +100,18 @@ def json_block(values: Mapping[str, Any]) -> str:
 def figures(values: Mapping[str, float]) -> dict[str, float]:
     """Figures by name, in order of name, with as many digits as a model is told."""
     return {name: rounded(values[name]) for name in sorted(values)}
+
+
+def machine_of(machine: MachineSpec) -> dict[str, Any]:
+    """Return what an agent is told of the machine; of one without a topology, what it was always told."""
+    told: dict[str, Any] = {"cpus": machine.cpus, "memory_mib": machine.memory_mib}
+    if machine.topology:
+        told |= {
+            "shape": machine.shape.describe(),
+            "cpu_numbers": "threads of a core are neighbours, then cores of an LLC, then LLCs, then nodes",
+            "cache_costs": dataclasses.asdict(machine.cache_model) if machine.cache_model else "none",
+        }
+    return told
 
 
 def top_processes(cpu_s_by_name: Mapping[str, float]) -> dict[str, float]:

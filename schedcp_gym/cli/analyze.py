@@ -11,8 +11,8 @@ from schedcp_gym.cli.options import (
     ClockOption,
     CpusOption,
     JsonOption,
-    KernelOption,
     MachineOption,
+    OtherKernelOption,
     ScaleOption,
     SeedOption,
     SetOption,
@@ -71,7 +71,7 @@ def analyze(
     machine: MachineOption = "virtual",
     cpus: CpusOption = None,
     clock: ClockOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Look again even if the answer is known.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -54,7 +54,7 @@ def print_suite(console: Console, suite: Suite, results: Sequence[Result]) -> No
 def suite_table(suite: Suite, results: Sequence[Result]) -> Table:
     """The table: a row for each workload, policy and seed."""
     against = any(result.ratio is not None and not result.policy.is_eevdf for result in results)
-    title = f"{suite.scale} scale, {suite.machine.clock} clock, {suite.machine.cpus} CPUs"
+    title = f"{suite.scale} scale, {suite.machine.describe()}"
     title += f", objective {suite.objective}" if suite.objective else ""
     title += f", medians of {suite.repeats} repeats" if suite.repeats > 1 else ""
     table = Table(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schedcp_gym.cli.bench import load_policies, make_lab, progress
-from schedcp_gym.cli.options import CpusOption, JsonOption, KernelOption, ScaleOption, SeedOption
+from schedcp_gym.cli.options import CpusOption, JsonOption, OtherKernelOption, ScaleOption, SeedOption
 from schedcp_gym.spec import Scale, SchedcpError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def compare_clocks(
     scale: ScaleOption = Scale.SMOKE,
     seed: SeedOption = 0,
     cpus: CpusOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank policies on the virtual and on the real clock, and say how far the rankings agree.

@@ -11,8 +11,8 @@ from schedcp_gym.cli.options import (
     NOT_OK,
     CpusOption,
     JsonOption,
-    KernelOption,
     MachineOption,
+    OtherKernelOption,
     SetOption,
     pairs,
 )
@@ -52,7 +52,7 @@ def deploy(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The workload's seed.")] = 0,
     machine: MachineOption = "virtual",
     cpus: CpusOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a verified policy to a share of a workload's tasks, then to all. Exits with 0 if it is kept."""

@@ -11,8 +11,8 @@ from schedcp_gym.cli.options import (
     ClockOption,
     CpusOption,
     JsonOption,
-    KernelOption,
     MachineOption,
+    OtherKernelOption,
     ScaleOption,
     SeedOption,
     SetOption,
@@ -46,7 +46,7 @@ def evaluate(
     cpus: CpusOption = None,
     memory_mib: Annotated[int | None, typer.Option(min=512, max=8192, help="Memory of the machine.")] = None,
     clock: ClockOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     max_job_s: Annotated[
         float | None, typer.Option(min=0.001, max=3600, help="Limit of guest time; the workload's own if not given.")
     ] = None,
@@ -139,6 +139,7 @@ def _print_json(measurement: Measurement) -> None:
 
 
 def _print_measurement(trial: Trial, measurement: Measurement) -> None:
+    from schedcp_gym.spec.cache_costs import cost_lines
     from schedcp_gym.ui import harmless
 
     if not measurement.ok:
@@ -149,10 +150,13 @@ def _print_measurement(trial: Trial, measurement: Measurement) -> None:
     _print_metrics(trial.workload, measurement)
     source = "from the cache" if measurement.cached else "host seconds"
     timings = ", ".join(f"{name} {spent:.2f}" for name, spent in measurement.timings_s.items())
-    named = f"{trial.policy.name} on {trial.workload.name} ({trial.scale.value}, seed {trial.seed})"
+    machine = trial.machine.describe()
+    named = f"{trial.policy.name} on {trial.workload.name} ({trial.scale.value}, seed {trial.seed}; {machine})"
     print(f"{named}: ok · {source}: {timings}")
     if measurement.host:
         print(f"host: {_host_text(measurement)}" + (" · too much: measure again" if measurement.contaminated else ""))
+    for line in cost_lines(measurement.caches):
+        print(f"caches: {harmless(line)}")
     if measurement.events:
         print("events: " + ", ".join(f"{name} {count}" for name, count in measurement.events.items()))
 

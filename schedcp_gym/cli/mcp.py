@@ -9,8 +9,8 @@ import typer
 
 from schedcp_gym.cli.options import (
     CpusOption,
-    KernelOption,
     MachineOption,
+    OtherKernelOption,
     ScaleOption,
     SeedOption,
 )
@@ -51,7 +51,7 @@ def mcp(
     seed: SeedOption = 0,
     machine: MachineOption = "virtual",
     cpus: CpusOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     repository: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The policy repository's; in the cache if not given.")
     ] = None,

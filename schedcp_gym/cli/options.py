@@ -9,7 +9,7 @@ import typer
 from schedcp_gym.spec import BadInput, Clock, Scale
 
 KernelOption = Annotated[
-    str | None, typer.Option(help="debian, debian:RELEASE, or a folder with linux-image-*.deb and linux-headers-*.deb.")
+    str, typer.Option(help="debian, debian:RELEASE, or a folder with linux-image-*.deb and linux-headers-*.deb.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Set a tunable; repeat.")]
@@ -24,6 +24,9 @@ MachineOption = Annotated[
 ]
 CpusOption = Annotated[
     int | None, typer.Option(min=1, max=16, help="CPUs of a machine without a topology, instead of its own number.")
+]
+OtherKernelOption = Annotated[
+    str | None, typer.Option(help="A kernel instead of the machine's own: as `image build --kernel` takes it.")
 ]
 RayOption = Annotated[
     str | None,

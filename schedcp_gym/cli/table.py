@@ -14,8 +14,8 @@ from schedcp_gym.cli.options import (
     NOT_OK,
     CpusOption,
     JsonOption,
-    KernelOption,
     MachineOption,
+    OtherKernelOption,
     RayOption,
     ScaleOption,
 )
@@ -60,7 +60,7 @@ def record(
     scale: ScaleOption = Scale.SMOKE,
     machine: MachineOption = "virtual",
     cpus: CpusOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
 ) -> None:

@@ -12,7 +12,7 @@ def print_table(table: Table, path: Path, changed: Sequence[str] = ()) -> None:
     about = table.about
     outcomes = Counter(row.measurement.outcome.value for row in table.rows)
     policies = len({row.config.policy for row in table.rows})
-    where = f"{about.scale} scale, {about.machine.cpus} CPUs"
+    where = f"{about.scale} scale, {about.machine.describe()}"
     seeds = f"workload seed{'s' if len(about.seeds) > 1 else ''} {', '.join(map(str, about.seeds))}"
     lines = [
         f"{about.workload}: {len(table.rows)} measurements of {policies} policies, {where}, {seeds}",

@@ -9,8 +9,8 @@ from schedcp_gym.cli.options import (
     NOT_OK,
     CpusOption,
     JsonOption,
-    KernelOption,
     MachineOption,
+    OtherKernelOption,
     SetOption,
     pairs,
 )
@@ -40,7 +40,7 @@ def verify(
     ] = None,
     machine: MachineOption = "virtual",
     cpus: CpusOption = None,
-    kernel: KernelOption = None,
+    kernel: OtherKernelOption = None,
     evidence: Annotated[bool, typer.Option(help="Show all figures, and the whole log of a stage that fails.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -19,6 +19,8 @@ COSTS = "costs.tsv"
 ROUND_INSTRUCTIONS, WINDOW_INSTRUCTIONS = 5000, 125
 #: When in a round the CPUs' timers expire, in instructions; longer than a tick of the HPET.
 PHASE_INSTRUCTIONS = 64
+#: Processes that run the job, and are none of the workload's.
+HARNESS = ("run", "run-itself", "scx_run")
 #: The file in debugfs that ends what was counted before.
 RESET = "/sys/kernel/debug/cache_model/reset"
 
@@ -104,6 +106,7 @@ def read_costs(text: str) -> dict[str, dict[str, float]]:
     if not lines or lines[0][0] != "name":
         return {}
     found: dict[str, dict[str, float]] = {}
+    lines = [line for line in lines if line[0] not in HARNESS]
     for line in lines[1:]:
         if len(line) != len(lines[0]) or not all(value.isdecimal() for value in line[1:]):
             return {}

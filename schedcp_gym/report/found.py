@@ -73,8 +73,8 @@ class Found:
     def task(self) -> str:
         """Workload, scale and machine."""
         settings, machine = self.run.settings, self.run.settings.machine
-        parts = [settings.workload.name, f"{settings.scale.value} scale", f"{machine.clock.value} clock"]
-        return ", ".join([*parts, f"{machine.cpus} CPUs", f"seed {settings.seed}"])
+        parts = [settings.workload.name, f"{settings.scale.value} scale"]
+        return ", ".join([*parts, machine.describe(), f"seed {settings.seed}"])
 
     @property
     def objective(self) -> str:

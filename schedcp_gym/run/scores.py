@@ -113,7 +113,7 @@ def read_score(run: RunFolder, prices: Prices | None = None) -> Score | None:
 def _task_text(run: RunFolder) -> str:
     """Return a run's task in words; runs with the same are on the same task."""
     settings, machine = run.settings, run.settings.machine
-    parts = [settings.workload.name, settings.scale.value, machine.clock.value, f"{machine.cpus} CPUs"]
+    parts = [settings.workload.name, settings.scale.value, machine.describe()]
     parts += [str(settings.objective)] if settings.objective else []
     return ", ".join(parts)
 

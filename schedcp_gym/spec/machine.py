@@ -109,8 +109,9 @@ class MachineSpec:
     def describe(self) -> str:
         """Return the machine in words, for tables and reports."""
         if not self.topology:
-            return f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}, {self.clock} clock"
-        return f"{self.shape.describe()}; {'' if self.cache_model else 'no '}cost of cold caches"
+            return f"{self.clock} clock, {self.cpus} CPU{'s' if self.cpus > 1 else ''}"
+        named = f"machine {self.name}, " if self.name else ""
+        return f"{named}{self.shape.describe()}{'' if self.cache_model else ', cold caches cost nothing'}"
 
     def host_limit_s(self, job_s: float) -> float:
         """Host seconds a run may take whose job may take ``job_s`` guest seconds."""

@@ -10,13 +10,13 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 SPINS = 300_000
 
 
 def take_name(name):
-    with open("/proc/self/comm", "w") as file:
-        file.write(name)
+    Path("/proc/self/comm").write_text(name)
 
 
 def pin(cpu):
@@ -65,12 +65,10 @@ def move(first, second, times):
             pin(second)
             pin(first)
         spent.append(time.thread_time() - before)
-        with open("/result/moves_s", "w") as file:
-            file.write(str(spent[0]))
+        Path("/result/moves_s").write_text(str(spent[0]))
 
     wait(child("actor", first, work))
-    with open("/result/moves_s") as file:
-        return {"cpu_s": float(file.read())}
+    return {"cpu_s": float(Path("/result/moves_s").read_text())}
 
 
 def alternate(first, second, times):

@@ -23,6 +23,7 @@ from schedcp_gym.control.analysis.evidence import decisive_lines, reason_of
 from schedcp_gym.control.analysis.report import Analysis, Tier
 from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Objective, Outcome, Workload, reward, share_of_possible
+from schedcp_gym.spec.cache_costs import charged_s, cost_lines, total_costs
 
 WORDS = Path(__file__).with_suffix(".yaml")
 #: A feedback is shorter than this; what weighs least is left out.
@@ -131,6 +132,7 @@ def feed_back(
             "reward": gained,
             "last_reward": before,
             "events": now.measured.events,
+            **({"caches": now.measured.caches} if now.measured.caches else {}),
             **data,
         },
         tokens=tokens.count(text),
@@ -169,8 +171,22 @@ def _success(
     lines.append((80.0, _others(metrics)))
     lines += [(90.0 - place, line) for place, line in enumerate(_class_lines(classes))]
     lines.append((70.0, _busy(now, eevdf)))
+    lines.append((85.0, _caches(now, eevdf)))
     lines += [(75.0 - place, line) for place, line in enumerate(_event_lines(now))]
     return lines
+
+
+def _caches(now: Run, eevdf: Run) -> str:
+    """Return what cold caches cost under both; empty on a machine without a cache model."""
+    if not now.measured.caches:
+        return ""
+    told = []
+    for run in (now, eevdf):
+        costs = total_costs(run.measured.caches)
+        moves = f"{costs['core_moves']:,.0f} moves, {costs['llc_moves']:,.0f} to another LLC"
+        told.append(f"{1e3 * charged_s(costs):.0f} ms ({moves})")
+    most = " | ".join(cost_lines(now.measured.caches, 2))
+    return f"Charged for cold caches: {told[0]}; EEVDF {told[1]}. Most: {most}"
 
 
 def _failure(now: Run) -> list[tuple[float, str]]:

@@ -15,7 +15,8 @@ from schedcp_gym.control.analysis.trace import Task, Trace
 from schedcp_gym.control.analysis.traced_run import TracedRun, run_traced
 from schedcp_gym.lab import Lab
 from schedcp_gym.llm import tokens
-from schedcp_gym.spec import Direction, Trial
+from schedcp_gym.spec import Direction, Measurement, Trial
+from schedcp_gym.spec.cache_costs import cost_lines
 
 #: A summary is shorter than this, whatever the workload.
 TOKEN_LIMIT = 400
@@ -103,6 +104,7 @@ def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
         (100, _head(trial, trace)),
         (99, _goals(trial, run.measurement.metrics)),
         (98, _cpus(trace)),
+        (96, _caches(run.measurement)),
         (92, _end("First", find_start(trace), trace)),
         (97, _end("Last", find_tail(trace), trace)),
         (87, _changes(trace)),
@@ -157,6 +159,11 @@ def _cpus(trace: Trace) -> str:
         f"CPUs busy {busy}; all busy {_percent(all_busy, trace.lasted_us)} % of the time. Tasks waiting for a CPU: "
         f"mean {mean:.1f}, median {median}, most {trace.most_waiting}."
     )
+
+
+def _caches(measured: Measurement) -> str:
+    lines = cost_lines(measured.caches)
+    return f"Cold caches, CPU time by process name: {' | '.join(lines)}." if lines else ""
 
 
 def _end(name: str, end: End | None, trace: Trace) -> str:

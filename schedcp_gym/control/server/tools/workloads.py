@@ -51,7 +51,14 @@ def description_of(plane: "ControlPlane", workload: str) -> dict[str, Any]:
     """
     found = plane.workload(workload)
     objective = find_objective(found, plane.objective)
-    machine = {"cpus": plane.machine.cpus, "memory_mib": plane.machine.memory_mib, "clock": plane.machine.clock.value}
+    spec = plane.machine
+    machine = {"cpus": spec.cpus, "memory_mib": spec.memory_mib, "clock": spec.clock.value}
+    if spec.topology:
+        machine |= {
+            "topology": spec.topology,
+            "shape": spec.shape.describe(),
+            "cold_caches_cost": bool(spec.cache_model),
+        }
     return {
         "workload": found.name,
         "class": class_of(found, objective),
