@@ -88,6 +88,27 @@ def alternate(first, second, times):
     wait(child("actor", first, ask), child("other", second, answer))
 
 
+def stream(cpu, times):
+    """One task waits for the other, which streams through memory in between; gives the streamer's CPU seconds."""
+    there, back, told = os.pipe(), os.pipe(), os.pipe()
+
+    def ask():
+        for _ in range(times):
+            os.write(there[1], b"x")
+            os.read(back[0], 1)
+
+    def answer():
+        before = time.thread_time()
+        for _ in range(times):
+            os.read(there[0], 1)
+            spin(3000)
+            os.write(back[1], b"x")
+        os.write(told[1], str(time.thread_time() - before).encode())
+
+    wait(child("actor", cpu, ask), child("streamer", cpu, answer))
+    return {"streamed_s": float(os.read(told[0], 64))}
+
+
 def spin_on(*cpus):
     """Runs a fixed loop on each CPU at once; gives the seconds that each took."""
     start = time.monotonic() + 0.1

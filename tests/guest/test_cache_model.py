@@ -18,6 +18,7 @@ MODEL = CacheModel()
 LINES_PER_KIB = 16
 KIB = 256
 TIMES = 40
+STREAM_MIB_PER_S = 300
 
 
 @pytest.fixture
@@ -25,8 +26,12 @@ def act(lab):
     """Runs a case on a machine; returns what the task named actor was charged, and what the case printed."""
 
     def run(machine, *words, **kib):
-        footprints = {"actor": KIB, "other": 0, "python3": 0, **kib}
-        caches = Caches(footprint_kib=footprints, shared_kib={"*": 0, "other actor": 32})
+        footprints = {"actor": KIB, "other": 0, "streamer": 0, "python3": 0, **kib}
+        caches = Caches(
+            footprint_kib=footprints,
+            shared_kib={"*": 0, "other actor": 32},
+            stream_mib_per_s={"streamer": STREAM_MIB_PER_S},
+        )
         files = {"actors.py": ACTORS.read_bytes(), DECLARED: declared(caches)}
         command = f"python3 actors.py {' '.join(map(str, words))}"
         result = lab.machine(catalogue.load_machine(machine)).run(job(command, files))
@@ -53,15 +58,11 @@ def test_a_task_that_stays_pays_nothing_but_its_first_lines(act):
 
 
 def test_between_two_cores_of_a_cache_the_l2_is_cold_each_time(act):
-    costs, printed = act("llc", "move", 1, 2, TIMES)
+    costs, _ = act("llc", "move", 1, 2, TIMES)
     first, _ = act("llc", "move", 1, 2, 0)
-    assert costs["core_moves"] - first.get("core_moves", 0) == TIMES
+    assert costs["core_moves"] == TIMES
     assert costs["cold_l2_s"] - first["cold_l2_s"] == near(TIMES * seconds(KIB, MODEL.l2_line_ps))
     assert costs["cold_llc_s"] == near(first["cold_llc_s"])
-    # What was charged was paid in CPU time of the task: the same moves without a footprint take that much less.
-    free, quick = act("llc", "move", 1, 2, TIMES, actor=0)
-    assert free.get("cold_l2_s", 0) == 0
-    assert printed["cpu_s"] - quick["cpu_s"] == near(TIMES * seconds(KIB, MODEL.l2_line_ps))
 
 
 def test_between_two_caches_lines_come_from_the_other_one(act):
@@ -71,6 +72,14 @@ def test_between_two_caches_lines_come_from_the_other_one(act):
     assert costs["cold_llc_s"] - first["cold_llc_s"] == near(TIMES * seconds(KIB, MODEL.other_llc_line_ps))
 
 
+def test_what_is_charged_is_paid_in_cpu_time_of_the_task(act):
+    costs, printed = act("llc", "move", 1, 6, TIMES, actor=1024)
+    _, free = act("llc", "move", 1, 6, TIMES, actor=0)
+    charged_s = TIMES * seconds(1024, MODEL.l2_line_ps + MODEL.other_llc_line_ps)
+    assert costs["cold_l2_s"] + costs["cold_llc_s"] == pytest.approx(charged_s, rel=0.1)  # the first lines come on top
+    assert printed["cpu_s"] - free["cpu_s"] == near(charged_s)
+
+
 def test_between_two_nodes_lines_are_dearest(act):
     costs, _ = act("numa", "move", 1, 6, TIMES)
     first, _ = act("numa", "move", 1, 6, 0)
@@ -78,18 +87,13 @@ def test_between_two_nodes_lines_are_dearest(act):
     assert costs["cold_llc_s"] - first["cold_llc_s"] == near(TIMES * seconds(KIB, MODEL.other_node_line_ps))
 
 
-def test_an_antagonist_evicts_what_the_footprint_model_says(act):
-    costs, _ = act("llc", "alternate", 2, 2, TIMES, other=768)
-    first, _ = act("llc", "alternate", 2, 2, 0, other=768)
-    l2 = MODEL.l2_kib * LINES_PER_KIB
-    mine, others = KIB * LINES_PER_KIB, 768 * LINES_PER_KIB
-    missing, brought_by_other, paid = mine, others, 0.0
-    for _ in range(TIMES):
-        paid += missing
-        brought_by_other = others * (1 - math.exp(-missing / l2))
-        missing = mine * (1 - math.exp(-brought_by_other / l2))
-    # In the steady state both bring in as much as the other one evicts; the start depends on who comes first.
-    assert costs["cold_l2_s"] - first["cold_l2_s"] == pytest.approx(paid * MODEL.l2_line_ps * 1e-12, rel=0.15)
+def test_an_antagonist_that_streams_evicts_what_the_footprint_model_says(act):
+    costs, printed = act("llc", "stream", 2, TIMES)
+    first, _ = act("llc", "stream", 2, 0)
+    streamed_kib = STREAM_MIB_PER_S * 1024 * printed["streamed_s"] / TIMES
+    missing_kib = KIB * (1 - math.exp(-streamed_kib / MODEL.l2_kib))
+    assert 0.2 * KIB < missing_kib < 0.8 * KIB
+    assert costs["cold_l2_s"] - first["cold_l2_s"] == near(TIMES * seconds(missing_kib, MODEL.l2_line_ps))
 
 
 def test_two_busy_siblings_run_at_a_share_of_their_speed(act):
@@ -101,7 +105,8 @@ def test_two_busy_siblings_run_at_a_share_of_their_speed(act):
         assert taken == near(alone["taken_s"][0] / speed)
     for taken in apart["taken_s"]:
         assert taken == near(alone["taken_s"][0])
-    assert costs["smt_s"] == near(2 * alone["taken_s"][0] * (1 / speed - 1))
+    # What is charged beyond that is for the time in which both waited for the start.
+    assert 1.0 <= costs["smt_s"] / (2 * alone["taken_s"][0] * (1 / speed - 1)) <= 1.25
 
 
 def test_remote_memory_slows_a_task_down_for_as_long_as_it_is_away(act):

@@ -198,6 +198,12 @@ static void settle(struct task_struct *task, int cpu, u64 now)
 	}
 }
 
+/* The compiler must not unroll it: what is calibrated must be what is paid. */
+static noinline void run_loops(u64 loops)
+{
+	asm volatile("1: dec %0\n\tjnz 1b" : "+r"(loops));
+}
+
 /* Begins or ends the time in which a task pays, which is not charged. */
 static void set_paying(struct task_record *record, bool paying)
 {
@@ -223,8 +229,7 @@ static void pay(struct callback_head *head)
 		while (loops && !fatal_signal_pending(current)) {
 			u32 some = min(loops, loops_per_ms / 64 + 1);
 
-			for (u32 i = 0; i < some; i++)
-				barrier();
+			run_loops(some);
 			loops -= some;
 			if (test_thread_flag(TIF_NEED_RESCHED) || test_thread_flag(TIF_NEED_RESCHED_LAZY))
 				schedule();
@@ -577,8 +582,7 @@ static void __init calibrate(void)
 
 	preempt_disable();
 	ns = rdtsc();
-	for (u32 i = 0; i < loops; i++)
-		barrier();
+	run_loops(loops);
 	ns = rdtsc() - ns;
 	preempt_enable();
 	loops_per_ms = div64_u64(loops * 1000000ull, ns);
