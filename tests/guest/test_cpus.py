@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from schedcp_gym.spec import MachineSpec
+from schedcp_gym.lab import catalogue
 
 pytestmark = pytest.mark.guest
 
@@ -50,11 +50,31 @@ def test_two_cpus_are_equal_within_4_percent_and_two_loops_take_as_long_as_one(r
     assert max(taken["all"]) <= 1.04 * min(taken["alone"])
 
 
-def test_four_cpus_are_equal_within_20_percent(run_job, lab):
-    taken = measure(run_job, 1200, on=lab.machine(MachineSpec(cpus=4)))
-    assert len(taken["alone"]) == 4
-    assert spread(taken["alone"]) <= 0.20
-    assert spread(taken["all"]) <= 0.20
+@pytest.mark.parametrize(("preset", "cpus"), [("llc", 8), ("smt", 8), ("numa", 8), ("1x1x4x1", 4)])
+def test_cpus_of_a_topology_are_equal_within_4_percent(run_job, lab, preset, cpus):
+    spec = catalogue.load_machine(preset, cache_model=False)
+    taken = measure(run_job, 1500, on=lab.machine(spec))
+    assert len(taken["alone"]) == cpus
+    assert spread(taken["alone"]) <= 0.12
+    assert spread(taken["all"]) <= 0.04
+
+
+SHAPE = """
+lscpu --parse=CPU,CORE,SOCKET,NODE | grep -v '^#'
+cat /sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list
+cat /sys/devices/system/cpu/cpu0/topology/thread_siblings_list
+grep -h '^domain' /proc/schedstat | cut -d' ' -f2 | sort -u
+cat /sys/module/even_turns/parameters/missed
+"""
+
+
+def test_the_kernel_sees_the_topology(run_job, lab):
+    lines = run_job(SHAPE, on=lab.machine(catalogue.load_machine("2x1x2x2"))).text("stdout").split()
+    assert lines[:8] == ["0,0,0,0", "1,0,0,0", "2,1,0,0", "3,1,0,0", "4,2,1,1", "5,2,1,1", "6,3,1,1", "7,3,1,1"]
+    assert lines[8:10] == ["0-3", "0-1"]
+    assert lines[10:13] == ["MC", "NUMA", "SMT"]
+    # The guard of each round was moved in time, but for the first few.
+    assert int(lines[13]) <= 2
 
 
 def test_all_cpus_are_up_and_no_ghost_is(run_job):
