@@ -136,20 +136,18 @@ void BPF_STRUCT_OPS(home_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	node = home_of(p, cpu);
-	found = claim(p, cpu, node);
-	if (found >= 0) {
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL_ON | found, slice_ns(p), enq_flags);
-		scx_bpf_kick_cpu(found, SCX_KICK_IDLE);
-	} else if (enq_flags & SCX_ENQ_LAST) {
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns(p), enq_flags);
-	} else {
-		scx_bpf_dsq_insert_vtime(p, domain_dsq(node, p), slice_ns(p), scx_bpf_now(), enq_flags);
-		/* An idle CPU may have looked into the line just before. */
-		if (!is_at_work(node) || is_bound(p))
-			wake_idle_cpu(p);
-		else
-			kick_idle_in(NODE_GROUP(node));
+	/* Nobody else wants the CPU that it was asked to leave. */
+	if (enq_flags & SCX_ENQ_LAST) {
+		found = claim(p, cpu, node);
+		scx_bpf_dsq_insert(p, found < 0 ? SCX_DSQ_LOCAL : SCX_DSQ_LOCAL_ON | found, slice_ns(p), enq_flags);
+		return;
 	}
+	scx_bpf_dsq_insert_vtime(p, domain_dsq(node, p), slice_ns(p), scx_bpf_now(), enq_flags);
+	found = claim(p, cpu, node);
+	if (found >= 0)
+		scx_bpf_kick_cpu(found, SCX_KICK_IDLE);
+	else if (!is_at_work(node))
+		wake_idle_cpu(p);
 }
 
 void BPF_STRUCT_OPS(home_dispatch, s32 cpu, struct task_struct *prev)

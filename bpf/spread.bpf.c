@@ -74,19 +74,16 @@ void BPF_STRUCT_OPS(spread_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns(p), enq_flags);
 		return;
 	}
-	found = enq_flags & SCX_ENQ_LAST ? claim_core(p, cpu) : claim(p, cpu);
-	if (found >= 0) {
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL_ON | found, slice_ns(p), enq_flags);
-		scx_bpf_kick_cpu(found, SCX_KICK_IDLE);
-		return;
-	}
-	/* Nobody else wants the CPU it ran on, and it found no better one. */
+	/* Nobody else wants the CPU that it was asked to leave. */
 	if (enq_flags & SCX_ENQ_LAST) {
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns(p), enq_flags);
+		found = claim_core(p, cpu);
+		scx_bpf_dsq_insert(p, found < 0 ? SCX_DSQ_LOCAL : SCX_DSQ_LOCAL_ON | found, slice_ns(p), enq_flags);
 		return;
 	}
 	scx_bpf_dsq_insert_vtime(p, domain_dsq(llc_of(cpu), p), slice_ns(p), scx_bpf_now(), enq_flags);
-	wake_idle_cpu(p);	/* one may have looked into the line just before */
+	found = claim(p, cpu);
+	if (found >= 0)
+		scx_bpf_kick_cpu(found, SCX_KICK_IDLE);
 }
 
 void BPF_STRUCT_OPS(spread_dispatch, s32 cpu, struct task_struct *prev)
