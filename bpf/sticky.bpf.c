@@ -3,10 +3,10 @@
  * sticky: a task stays on the CPU it ran on, and moves only when that is worth more than a warm cache.
  *
  * Each CPU has a line of its own, first come, first served. Who wakes up goes to the CPU it ran on if that is
- * idle, else to an idle one of the same last-level cache (LLC), else it waits in its CPU's line. A CPU without
- * work takes the task of its LLC that has waited longest, and one of another LLC only after far_us: about what
- * it costs to fetch what a task left behind. A CPU with work looks at one other line at a time, and serves a
- * task there that has waited patience_ms longer than its own first.
+ * idle, else to an idle one of the same last-level cache (LLC), else it waits in its CPU's line; a new task waits
+ * in the shortest line near by. A CPU without work takes the task of its LLC that has waited longest, and one of
+ * another LLC only after far_us: about what it costs to fetch what a task left behind. A CPU with work looks at
+ * one other line at a time, and serves a task there that has waited patience_ms longer than its own first.
  *
  * Good for: tasks that work on data of their own and sleep for short times, such as servers with a thread for
  * each client; machines with several LLCs or nodes.
@@ -121,12 +121,33 @@ static s32 claim_near(struct task_struct *p, s32 cpu)
 	return is_bound(p) ? -EBUSY : claim_idle_in(p, cpu, llc_of(cpu), 0);
 }
 
+/* The CPU with the shortest line near by, for a new task: it has left nothing in a cache. */
+static s32 shortest_line(const struct task_struct *p, s32 cpu)
+{
+	u32 other, cpus = scx_bpf_nr_cpu_ids();
+	s32 best = cpu, least = scx_bpf_dsq_nr_queued(cpu);
+
+	bpf_for(other, 0, cpus) {
+		s32 queued;
+
+		if (llc_of(other) != llc_of(cpu) || !is_placed(other) || is_leaving(other) ||
+		    !bpf_cpumask_test_cpu(other, p->cpus_ptr))
+			continue;
+		queued = scx_bpf_dsq_nr_queued(other);
+		if (queued >= least)
+			continue;
+		least = queued;
+		best = other;
+	}
+	return best;
+}
+
 s32 BPF_STRUCT_OPS(sticky_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	s32 cpu = claim_near(p, prev_cpu);
 
 	if (cpu < 0)
-		return prev_cpu;
+		return wake_flags & SCX_WAKE_FORK ? shortest_line(p, prev_cpu) : prev_cpu;
 	scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice_ns(p), 0);
 	return cpu;
 }
