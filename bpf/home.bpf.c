@@ -2,11 +2,11 @@
 /*
  * home: each task has a home node, whose memory is near, and runs on another node only after a wait.
  *
- * A new task is at home where it is born, or on the node with the fewest such tasks for its CPUs if that has
- * clearly fewer. It wakes up on an idle CPU of its home, and waits in its home's line, first come, first
- * served. A CPU without work takes a task of another node when it has waited for remote_us. Who runs
- * abroad goes home as soon as it wakes up, or when the kernel's tick sees an idle CPU there. A CPU with work
- * serves another node's tasks that have waited for patience_ms.
+ * A new task goes where it is born, or to the node with the fewest homes for its CPUs if that has clearly fewer,
+ * and is at home where it first runs, since its memory comes from there. It wakes up on an idle CPU of its home,
+ * and waits in its home's line, first come, first served. A CPU without work takes a task of another node when
+ * it has waited for remote_us. Who runs abroad goes home as soon as it wakes up, or when the kernel's tick sees
+ * an idle CPU there. A CPU with work serves another node's tasks that have waited for patience_ms.
  *
  * Good for: machines with several memory nodes, and tasks that live long enough to fill their node's memory.
  * Bad for: loads that differ between the homes, which wait beside idle CPUs for remote_us and now and then until
@@ -33,6 +33,7 @@ UEI_DEFINE(uei);
 
 struct home_task {
 	u32 home;	/* a node, plus 1; 0: none yet */
+	bool has_run;	/* and so has memory there */
 };
 
 TASK_DATA_DEFINE(home, struct home_task)
@@ -52,6 +53,14 @@ static void count_home(u32 node, s32 change)
 
 	if (tasks)
 		__sync_fetch_and_add(tasks, change);
+}
+
+static void set_home(struct home_task *t, u32 node)
+{
+	if (t->home)
+		count_home(t->home - 1, -1);
+	t->home = 1 + node;
+	count_home(node, 1);
 }
 
 /* Homes on a node, in hundredths of its CPUs. */
@@ -92,10 +101,8 @@ static u32 home_of(struct task_struct *p, s32 cpu)
 
 	if (!t || is_bound(p) || nr_nodes() == 1)
 		return here;
-	if (!t->home) {
-		t->home = 1 + settle(p, here);
-		count_home(t->home - 1, 1);
-	}
+	if (!t->home)
+		set_home(t, p->se.sum_exec_runtime ? here : settle(p, here));
 	return t->home - 1 == here || can_live(p, t->home - 1) ? t->home - 1 : here;
 }
 
@@ -190,7 +197,13 @@ void BPF_STRUCT_OPS(home_running, struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	bool *empty = CPU_SLOT(is_empty, node_of(cpu));
+	struct home_task *t = data_of(p);
 
+	/* Memory comes from the node where it is first written to. */
+	if (t && !t->has_run) {
+		t->has_run = true;
+		set_home(t, node_of(cpu));
+	}
 	arrived(cpu);
 	note_work(node_of(cpu), true);
 	if (empty && *empty)
