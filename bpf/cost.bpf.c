@@ -7,15 +7,15 @@
  * each task in line. To move costs what a task has to fetch again: its share of the core's cache (core_us), of the
  * last-level cache (cache_us), and on another node memory_percent of its usual turn. What it left in a cache
  * fades in cool_us after it last ran. A busy sibling thread makes a turn longer by sibling_percent. Who wakes up
- * goes where the sum is least; a CPU without work takes a task where that saves more than the move costs.
+ * goes where the sum is least; a CPU without work takes a task where that saves more than the move costs. A CPU
+ * with work serves who has waited longer elsewhere than its own first by more than the move costs, so nobody starves.
  *
  * Good for: machines with caches and nodes, and mixed loads of short and long turns, since each costs what it costs.
  * Bad for: turns whose lengths can't be foretold, and programs whose working sets are far from what the tunables
- * say: they move too often or wait too long. The oldest task of all is not always the next, which costs tail
- * latency. On wake-up it looks at every CPU: with hundreds of them that takes long.
+ * say: they move too often or wait too long. On each wake-up and at the end of each turn it looks at every CPU:
+ * with many CPUs and short turns that takes a good part of the time.
  *
- * A CPU with work looks at one other line at a time and serves who has waited patience_ms longer there than its
- * own first, so nobody starves. Nice values count as longer or shorter slices, within a factor of 8.
+ * Nice values count as longer or shorter slices, within a factor of 8.
  */
 #include <scx/common.bpf.h>
 #include <schedcp/topology.bpf.h>
@@ -30,7 +30,6 @@ TUNABLE(u64, cache_us, 200, "us", 0, 20000, linear, "Time to fetch again what a 
 TUNABLE(u32, memory_percent, 30, "percent", 0, 400, linear, "How much longer a task's turn takes on another node.");
 TUNABLE(u32, sibling_percent, 60, "percent", 0, 400, linear, "How much longer a turn takes beside a busy sibling.");
 TUNABLE(u64, cool_us, 20000, "us", 100, 1000000, log, "Time in which what a task left in a cache fades.");
-TUNABLE(u64, patience_ms, 25, "ms", 1, 1000, log, "How much longer than its own a CPU with work lets others' tasks wait.");
 
 UEI_DEFINE(uei);
 
@@ -179,12 +178,26 @@ static u32 next_line(s32 cpu)
 	return load->looked_at;
 }
 
-static bool serve_neglected(s32 cpu, u64 now)
+/* Who has waited longer elsewhere than this CPU's own first, by more than the move costs. */
+static bool serve_older(s32 cpu, u64 now)
 {
-	u32 other = next_line(cpu);
+	struct cost_task usual = { .ended_at = now, .turn_ns = load_of(cpu)->turn_ns };
+	u32 other, cpus = scx_bpf_nr_cpu_ids();
+	u64 most = waited_ns(cpu, now);
+	s32 victim = -1;
 
-	return other != cpu && waited_ns(other, now) > waited_ns(cpu, now) + MS_TO_NS(patience_ms) &&
-	       scx_bpf_dsq_move_to_local(other);
+	bpf_for(other, 0, cpus) {
+		u64 waited = other == cpu ? 0 : waited_ns(other, now);
+
+		if (waited <= most)
+			continue;
+		waited -= min(waited, move_ns(&usual, other, cpu, now));
+		if (waited <= most)
+			continue;
+		most = waited;
+		victim = other;
+	}
+	return victim >= 0 && scx_bpf_dsq_move_to_local(victim);
 }
 
 /* Wakes an idle CPU for a line: one near by, or another if the wait is long. It weighs the costs itself. */
@@ -232,10 +245,10 @@ void BPF_STRUCT_OPS(cost_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u64 now = scx_bpf_now();
 
-	if (serve_neglected(cpu, now))
+	if (serve_older(cpu, now))
 		return;
 	if (scx_bpf_dsq_move_to_local(cpu))
-		call_help(load_of(cpu)->looked_at, now);
+		call_help(next_line(cpu), now);
 	else if (if_runnable(prev))
 		scx_bpf_task_set_slice(prev, slice_ns(prev));
 	else
