@@ -25,7 +25,7 @@
 char _license[] SEC("license") = "GPL";
 
 TUNABLE(u64, slice_us, 20000, "us", 100, 200000, log, "Time a task of nice 0 may run while others wait.");
-TUNABLE(bool, move_running, true, "", 0, 1, linear, "Whether a task beside a busy sibling moves to a core that fell idle.");
+TUNABLE(bool, move_running, true, "", 0, 1, linear, "Whether a task beside a busy sibling moves to an idle core.");
 TUNABLE(u64, patience_ms, 25, "ms", 1, 1000, log, "Wait after which other caches' CPUs serve a task before their own.");
 
 UEI_DEFINE(uei);

@@ -149,9 +149,12 @@ def test_tasks_stay_at_home_and_are_spread_over_the_nodes(run_turns):
 
 
 def test_a_task_that_runs_abroad_goes_home(run_turns):
-    """Its home is where it was born; kept away by its mask for a while, it does not stay where it is then."""
-    born = run_turns("home", "numa", [{"run_ms": 4, "starts_on": [1]}])
-    assert len({cpu // 4 for cpu in born[0][3:]}) == 1
+    """Each is sent to a node by its mask, half of them to the one that is not their home, and then let go."""
+    tasks = [{"run_ms": 4, "starts_on": [cpu]} for cpu in (0, 1)]
+    at_home, abroad = (run_turns("home", "numa", tasks, span_s=0.4, go_home=goes) for goes in (1, 0))
+    assert {cpu // 4 for cpus in abroad for cpu in cpus[:5]} == {0}
+    # The first two tasks of all are shared out over the nodes: one is at home on the other.
+    assert sorted({cpu // 4 for cpu in cpus[5:]} == {1} for cpus in at_home) == [False, True]
 
 
 def test_cost_moves_the_less_the_more_it_costs(run_turns):
