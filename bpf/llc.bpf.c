@@ -10,12 +10,17 @@
  * Bad for: fairness, since a crowded group waits longer than its neighbour for up to patience_ms. Nice
  * values and weights are ignored. Nothing is preempted before its slice is used up.
  *
- * The kernel says which CPUs share a cache. Where all of them do there is one queue, and nothing to steal.
+ * The kernel says which CPUs share a cache. Where all of them do there is one queue, and nothing to steal;
+ * cpus_per_domain makes other groups.
  */
 #include <scx/common.bpf.h>
+#include <schedcp/tunable.bpf.h>
+
+TUNABLE(u32, cpus_per_domain, 256, "CPUs", 1, 256, log, "CPUs of a group, consecutive numbers; 256: those that share a cache.");
+#define LLC_ID(cpu, id)	(cpus_per_domain < 256 ? (u32)(cpu) / cpus_per_domain : (id))
+
 #include <schedcp/domains.bpf.h>
 #include <schedcp/topology.bpf.h>
-#include <schedcp/tunable.bpf.h>
 
 char _license[] SEC("license") = "GPL";
 

@@ -19,6 +19,11 @@
 /* The kernel's record of each CPU, as the processor describes itself. */
 extern const struct cpuinfo_x86 cpu_info __ksym __weak;
 
+/* A policy that groups CPUs in another way defines this before it includes this header. */
+#ifndef LLC_ID
+#define LLC_ID(cpu, id)	(id)
+#endif
+
 struct cpu_place {
 	u32 core;
 	u32 llc;
@@ -221,7 +226,7 @@ static __noinline __maybe_unused void read_place(s32 cpu)
 {
 	const struct cpuinfo_x86 *info = NULL;
 	struct cpu_place *place = CPU_SLOT(places, cpu);
-	u32 *llc_id, *cpus;
+	u32 *llc_id, *cpus, id;
 	s32 node;
 
 	if (!place || place->known)
@@ -235,10 +240,11 @@ static __noinline __maybe_unused void read_place(s32 cpu)
 	if (cpus)
 		(*cpus)++;
 	place->core = info ? info->topo.logical_core_id : cpu;
-	place->llc = llc_number(info ? info->topo.llc_id : 0);
+	id = LLC_ID(cpu, info ? info->topo.llc_id : 0);
+	place->llc = llc_number(id);
 	llc_id = CPU_SLOT(llc_ids, place->llc);
 	if (llc_id)
-		*llc_id = info ? info->topo.llc_id : 0;
+		*llc_id = id;
 	llc_count = max(llc_count, place->llc + 1);
 	join_core(cpu, place);
 	place->known = true;
