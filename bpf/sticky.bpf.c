@@ -24,9 +24,9 @@
 
 char _license[] SEC("license") = "GPL";
 
-TUNABLE(u64, slice_us, 20000, "us", 100, 200000, log, "Time a task of nice 0 may run while others wait.");
+TUNABLE(u64, slice_us, 10000, "us", 100, 200000, log, "Time a task of nice 0 may run while others wait.");
 TUNABLE(u64, far_us, 300, "us", 0, 100000, linear, "Wait after which a CPU of another cache takes a task.");
-TUNABLE(u64, patience_ms, 25, "ms", 1, 1000, log, "Longer wait than its own that a CPU with work serves elsewhere.");
+TUNABLE(u64, patience_ms, 10, "ms", 1, 1000, log, "Longer wait than its own that a CPU with work serves elsewhere.");
 
 UEI_DEFINE(uei);
 
