@@ -16,7 +16,7 @@
 #include <scx/common.bpf.h>
 #include <schedcp/tunable.bpf.h>
 
-TUNABLE(u32, cpus_per_domain, 256, "CPUs", 1, 256, log, "CPUs of a group, consecutive numbers; 256: those that share a cache.");
+TUNABLE(u32, cpus_per_domain, 256, "CPUs", 1, 256, log, "CPUs of a group, in order; 256: those that share a cache.");
 #define LLC_ID(cpu, id)	(cpus_per_domain < 256 ? (u32)(cpu) / cpus_per_domain : (id))
 
 #include <schedcp/domains.bpf.h>

@@ -48,7 +48,7 @@ def test_random_search_draws_all_policies_and_whole_ranges():
     task = gym.make(env_id("longtail", "Tune"), disable_env_checker=True).unwrapped
     task.baseline = Measurement("t", Outcome.OK, cpu_s_by_name={"long-1": 1.5, "short-1": 0.05, "short-2": 0.05})
     rng = np.random.default_rng(1)
-    drawn = [task.decode(RandomSearch().draw(task, rng)) for _ in range(400)]
+    drawn = [task.decode(RandomSearch().draw(task, rng)) for _ in range(800)]
     assert {policy.name for policy in drawn} == {choice.name for choice in task.choices} - {"eevdf"}
     slices = sorted(dict(policy.tunables)["slice_us"] for policy in drawn if policy.name == "fifo")
     # Log-uniform from 100 to 1,000,000: half of all lie below 10,000.

@@ -38,7 +38,7 @@ def site(tmp_path_factory):
         ("environments/synth/index.html", "Episode End"),
         ("environments/table/index.html", "Action Space"),
         ("agents/index.html", "Execution"),
-        ("machine/index.html", "No caches, no memory bandwidth"),
+        ("machine/index.html", "has no caches"),
         ("words/index.html", "a sched_ext scheduler: BPF C source plus values"),
         ("api/envs/index.html", "SchedEnv"),
         ("api/results/index.html", "load_results"),

@@ -279,6 +279,8 @@ def old(tmp_path):
     """A store of the old form, and what it holds."""
     shutil.unpack_archive(OLD_STORE, tmp_path / "v1")
     expected = json.loads((tmp_path / "v1" / "expected.json").read_text())
+    for each in expected.values():
+        each["measurement"]["caches"] = {}  # a field that came later
     return tmp_path / "v1", expected
 
 

@@ -52,7 +52,16 @@ def test_no_rule_knows_a_policy_of_the_library():
     """What it chooses is what the repository says fits."""
     data = [yaml.safe_load(path.read_text()) for path in (RULES / "rules").glob("*.yaml")]
     text = json.dumps(data)
-    names = set(catalogue.policy_names()) - {"batch", "split", "central", "cost", "critical", "layers", "nest", "lottery"}
+    names = set(catalogue.policy_names()) - {
+        "batch",
+        "split",
+        "central",
+        "cost",
+        "critical",
+        "layers",
+        "nest",
+        "lottery",
+    }
     assert [name for name in sorted(names) if re.search(rf"\b{name}\b", text)] == []
 
 

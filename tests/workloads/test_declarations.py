@@ -9,6 +9,7 @@ import yaml
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.paths import CONFIGS, PACKAGE, SHARED
+from schedcp_gym.run.folder import open_entry
 from schedcp_gym.spec import EEVDF, Direction, MachineSpec, Policy, Scale, Trial
 
 NAMES = catalogue.workload_names()
@@ -145,9 +146,8 @@ def test_stress_ng_can_share_its_operations_out(scale, cpus):
 def recorded_baselines():
     """A recorded measurement of EEVDF for each workload of the catalogue that the leaderboard has: its trial."""
     found = {}
-    for path in sorted((PACKAGE.parent / "results" / "leaderboard").glob("*/runs/*/record.jsonl")):
-        with path.open() as lines:
-            record = json.loads(next(lines))
+    for run in open_entry(PACKAGE.parent / "results" / "leaderboard" / "eevdf_standard"):
+        record = json.loads(run.files["record.jsonl"].splitlines()[0])
         if record["kind"] == "baseline" and record["workload"] in NAMES:
             found[record["workload"]] = record
     return found

@@ -158,7 +158,7 @@ def _build(inputs: ImageInputs, folder: Path, report: Callable[[str, float], Non
 
 def _write_info(folder: Path) -> None:
     headers = sorted(str(path.relative_to(folder)) for path in (folder / "include").rglob("*.h"))
-    extras = sorted(str(path.relative_to(folder)) for path in (folder / EXTRAS).iterdir())
+    extras = sorted(str(path.relative_to(folder)) for path in (folder / EXTRAS).glob("*"))
     files = {
         name: {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size}
         for name in dict.fromkeys([*FILES, *headers, *extras])
