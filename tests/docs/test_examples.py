@@ -83,7 +83,7 @@ def test_the_policy_passes_source_and_kernel_and_serves_who_wakes_up_sooner(with
 @pytest.mark.guest
 def test_the_agent_runs_and_climbs(with_hill_climb, image, tmp_path):
     folder = tmp_path / "run"
-    words = ["+agent=hill_climb", "workload=longtail", "budget.evaluations=5", "heldout.seeds=3", "seed=1"]
+    words = ["+agent=hill_climb", "workload=longtail", "budget.evaluations=5", "heldout.seeds=3", "seed=2"]
     assert main(["--config-dir", str(with_hill_climb), *words, f"run.dir={folder}"]) == 0
     evaluations = Record(folder).old
     evaluations = [entry for entry in evaluations if entry["kind"] == "evaluation"]

@@ -109,7 +109,7 @@ THREE_EACH = "exec schbench --json --threads=12 --seed=1 --requests="
 
 
 def test_on_eight_cpus_a_good_policy_is_widened_and_kept(deployed):
-    report = deployed("vtime", schbench(0, THREE_EACH + "320"), spec=EIGHT)
+    report = deployed("fifo", schbench(0, THREE_EACH + "320"), spec=EIGHT)
     assert report.kept, report.reason
     assert [phase.name for phase in report.phases] == ["baseline", "canary", "canary", "canary", "full", "kept"]
     assert [phase.canary_tasks for phase in report.phases[1:4]] == [3, 7, 14]  # of the 27 that use the CPU
