@@ -16,13 +16,14 @@
 #include <scx/common.bpf.h>
 #include <schedcp/tunable.bpf.h>
 
+char _license[] SEC("license") = "GPL";
+
 TUNABLE(u32, cpus_per_domain, 256, "CPUs", 1, 256, log, "CPUs of a group, in order; 256: those that share a cache.");
+
 #define LLC_ID(cpu, id)	(cpus_per_domain < 256 ? (u32)(cpu) / cpus_per_domain : (id))
 
 #include <schedcp/domains.bpf.h>
 #include <schedcp/topology.bpf.h>
-
-char _license[] SEC("license") = "GPL";
 
 TUNABLE(u64, slice_us, 20000, "us", 100, 1000000, log, "Time a task may run before the next in line gets the CPU.");
 TUNABLE(u64, patience_ms, 25, "ms", 1, 1000, log, "Wait after which other caches' CPUs serve a task before their own.");
