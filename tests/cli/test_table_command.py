@@ -20,7 +20,7 @@ def run(*words):
 def test_show_tells_what_a_table_is_of_and_how_near_to_reality():
     text = run("show", "schbench")
     assert "schbench: " in text
-    assert "measurements of 15 policies, smoke scale, 2 CPUs, workload seed" in text
+    assert "measurements of 15 policies, smoke scale, virtual clock, 2 CPUs, workload seed" in text
     assert "rank correlation of rewards 0." in text
     assert "schbench.parquet" in text
     told = json.loads(run("show", "schbench", "--json"))[0]
