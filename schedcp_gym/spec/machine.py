@@ -1,5 +1,6 @@
 """The machine a trial runs on, as a value."""
 
+import dataclasses
 import enum
 from typing import Any, Self
 
@@ -43,7 +44,7 @@ class MachineSpec:
         cache_model: What cold caches, busy siblings and remote memory cost; None: they cost nothing. In YAML, ``true``
             stands for the default costs and ``false`` for none. A machine with a topology has the default costs
             unless it says otherwise.
-        name: What tables call the machine. It does not count in any digest.
+        name: What tables call the machine. Two machines that differ in their names only are equal.
 
     Example:
         >>> MachineSpec(topology="1x2x4x1").cpus
@@ -58,7 +59,7 @@ class MachineSpec:
     max_host_s: float | None = Field(default=None, gt=0, le=36000)
     topology: str = ""
     cache_model: CacheModel | None = None
-    name: str = ""
+    name: str = dataclasses.field(default="", compare=False)
 
     @model_validator(mode="before")
     @classmethod
