@@ -91,9 +91,12 @@ def tampered(entry, tamper, work):
     unpack(entry, work / "runs")
     tamper(work)
     packed = {}
+    # Runs may share a policy: what was changed in one of them must not be undone by the copy of another.
+    honest = {path.name: path.read_bytes() for path in (entry.parent / POLICIES).iterdir()}
     for folder in (work / "runs").iterdir():
         for source in folder.glob("sources/*"):
-            shutil.copy(source, entry.parent / POLICIES / source.name)
+            if source.read_bytes() != honest.get(source.name):
+                shutil.copy(source, entry.parent / POLICIES / source.name)
         files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "sources"]
         packed[folder.name] = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     write_packed(packed, entry / RUNS)
