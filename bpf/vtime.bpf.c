@@ -51,20 +51,28 @@ static struct clock *clock_of(u64 dsq)
 	return ARRAY_ELEM_PTR(clocks, dsq, ARRAY_SIZE(clocks)) ?: &clocks[VTIME_SHARED];
 }
 
-/* Takes away what a task has saved up beyond the lag; returns its virtual time. */
-static u64 limit_lag(struct task_struct *p, const struct clock *clock)
+/*
+ * Keeps a task's virtual time near its queue's clock and returns it. A sleeper loses what it saved up beyond the lag. A
+ * task that comes from another queue, whose clock may be far ahead, has one turn of lead at most.
+ */
+static u64 limit(struct task_struct *p, const struct clock *clock)
 {
-	u64 least = clock->now - US_TO_NS(lag_us);
+	u64 least = clock->now - US_TO_NS(lag_us), most = clock->now + by_weight(p, US_TO_NS(slice_us));
+	u64 vtime = p->scx.dsq_vtime;
 
-	if (time_before(p->scx.dsq_vtime, least))
-		scx_bpf_task_set_dsq_vtime(p, least);
-	return time_before(p->scx.dsq_vtime, least) ? least : p->scx.dsq_vtime;
+	if (time_before(vtime, least))
+		vtime = least;
+	else if (time_after(vtime, most))
+		vtime = most;
+	if (vtime != p->scx.dsq_vtime)
+		scx_bpf_task_set_dsq_vtime(p, vtime);
+	return vtime;
 }
 
 static void begin(struct task_struct *p)
 {
 	struct clock *clock = clock_of(dsq_of(p));
-	u64 vtime = limit_lag(p, clock);
+	u64 vtime = limit(p, clock);
 
 	clock->now = time_before(clock->now, vtime) ? vtime : clock->now;
 }
@@ -81,17 +89,18 @@ static void charge(struct task_struct *p, s32 cpu)
 	*last = total;
 }
 
-/* A bound task's virtual time in terms of the shared clock, at most one turn off. */
-static u64 shifted(struct clock *clock, struct task_struct *p)
+/*
+ * Returns a bound task's virtual time in terms of the shared clock. The two clocks are kept within the lag of each other.
+ * The clocks, not the task: a bound sleeper would else push the bound hog behind it ahead at each wake-up.
+ */
+static u64 shifted(struct clock *clock, const struct task_struct *p)
 {
-	u64 vtime = p->scx.dsq_vtime + clock->shift, lag = US_TO_NS(lag_us);
-	u64 least = clocks[VTIME_SHARED].now - lag;
-	u64 most = clocks[VTIME_SHARED].now + lag + by_weight(p, US_TO_NS(slice_us));
+	u64 now = clock->now + clock->shift, lag = US_TO_NS(lag_us), shared = clocks[VTIME_SHARED].now;
 
-	if (time_before(vtime, least))
-		clock->shift += least - vtime;
-	else if (time_after(vtime, most))
-		clock->shift -= vtime - most;
+	if (time_before(now, shared - lag))
+		clock->shift += shared - lag - now;
+	else if (time_after(now, shared + lag))
+		clock->shift -= now - shared - lag;
 	return p->scx.dsq_vtime + clock->shift;
 }
 
@@ -108,7 +117,7 @@ void BPF_STRUCT_OPS(vtime_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, US_TO_NS(slice_us), enq_flags);
 		return;
 	}
-	scx_bpf_dsq_insert_vtime(p, dsq, US_TO_NS(slice_us), limit_lag(p, clock_of(dsq)), enq_flags);
+	scx_bpf_dsq_insert_vtime(p, dsq, US_TO_NS(slice_us), limit(p, clock_of(dsq)), enq_flags);
 	wake_idle_cpu(p);
 }
 
@@ -157,15 +166,10 @@ void BPF_STRUCT_OPS(vtime_stopping, struct task_struct *p, bool runnable)
 	charge(p, scx_bpf_task_cpu(p));
 }
 
-/* A task may change queues with its affinity: it takes along one turn of lead at most. */
+/* A task may change queues with its affinity. */
 void BPF_STRUCT_OPS(vtime_set_cpumask, struct task_struct *p, const struct cpumask *cpumask)
 {
-	struct clock *clock = clock_of(dsq_of(p));
-	u64 most = clock->now + by_weight(p, US_TO_NS(slice_us));
-
-	limit_lag(p, clock);
-	if (time_after(p->scx.dsq_vtime, most))
-		scx_bpf_task_set_dsq_vtime(p, most);
+	limit(p, clock_of(dsq_of(p)));
 }
 
 void BPF_STRUCT_OPS(vtime_enable, struct task_struct *p)
