@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from schedcp_gym.lab.policy_source import find_source, is_policy_path, read_policy
 from schedcp_gym.machine.image.inputs import ImageInputs, file_digest, folder_digest
 from schedcp_gym.paths import MACHINES, POLICIES, SHARED, VARIANT, WORKLOADS, workload_declarations
 from schedcp_gym.spec import (
@@ -189,10 +190,11 @@ def policy_names() -> list[str]:
 
 
 def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
-    """A policy of the catalogue, or of a ``.bpf.c`` file, with values for its tunables.
+    """Return a policy of the catalogue, or of files, with values for its tunables.
 
     Args:
-        name: Catalogue name, ``eevdf``, or a path that ends in ``.bpf.c``.
+        name: Catalogue name, ``eevdf``, the path of a ``.bpf.c`` file with local headers beside it, or the path of a
+            folder that holds a policy (its only ``.bpf.c`` file, or ``main.bpf.c``).
         tunables: Values to set before loading.
 
     Raises:
@@ -200,23 +202,14 @@ def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
     """
     if name == EEVDF:
         return Policy(EEVDF, "", check_tunables((), tunables or {}))
-    if name.endswith(".bpf.c"):
-        path = Path(name)
-        if not path.is_file():
-            raise BadInput(f"no policy file {name!r}")
-        stem = path.name.removesuffix(".bpf.c")
-    elif name in policy_names():
+    if name in policy_names():
         path, stem = POLICIES / f"{name}.bpf.c", name
+    elif is_policy_path(name):
+        path = find_source(Path(name))
+        stem = path.parent.name if path.name == "main.bpf.c" else path.name.removesuffix(".bpf.c")
     else:
         raise unknown("policy", name, policy_names())
-    try:
-        source = path.read_text()
-    except UnicodeDecodeError:
-        raise BadInput(f"{name}: not a text file") from None
-    except OSError as error:
-        raise BadInput(f"{name} can't be read: {error.strerror}") from None
-    if not source:
-        raise BadInput(f"{name}: the file is empty")
+    source = read_policy(path)
     return Policy(stem, source, check_tunables(tunables_of(source), tunables or {}))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
-from schedcp_gym.lab import elf, jail, preflight
+from schedcp_gym.lab import brought, elf, jail, preflight
 from schedcp_gym.lab.preflight import Refusal
 from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.image.inputs import folder_digest
@@ -38,10 +38,10 @@ READING = (
 )
 #: LLVM's own words at the end of a crash take long, and hold addresses.
 QUIET = {"LLVM_DISABLE_SYMBOLIZATION": "1", "LLVM_DISABLE_CRASH_REPORT": "1"}
-FLAGS = (
-    *("-g", *READING, "-Wall", "-Wdate-time", "-Werror"),
-    *("-fno-caret-diagnostics", "-fno-crash-diagnostics", "-ferror-limit=10"),
-)
+#: Warnings are shown, and count for nothing: code in the wild has unused functions.
+FLAGS = ("-g", "-Wall", "-Wdate-time", "-fno-caret-diagnostics", "-fno-crash-diagnostics", "-ferror-limit=10")
+#: What a source without our headers gets when it uses names that kernels had before 6.13.
+OLD_NAMES_HEADER = "scx/compat.bpf.h"
 
 
 class CompileError(SchedcpError):
@@ -117,7 +117,7 @@ def object_key(source: str, image: Image) -> str:
         MissingTool: There is no compiler.
     """
     headers = image.info["files"]["include/vmlinux.h"]["sha256"]
-    return digest([source, find_clang().version, headers, _headers_digest(), FLAGS])
+    return digest([source, find_clang().version, headers, _headers_digest(), [*READING, *FLAGS]])
 
 
 def check_text(source: str) -> None:
@@ -137,6 +137,17 @@ def refused(*found: Refusal) -> CompileError:
     places = (f"{SOURCE_NAME}:{refusal.line}" if refusal.line else SOURCE_NAME for refusal in found)
     lines = [f"{place}: error: {refusal.what}" for place, refusal in zip(places, found, strict=True)]
     return CompileError("\n".join(lines)[:LOG_LIMIT], found)
+
+
+def reading(source: str) -> tuple[tuple[str, ...], dict[str, bytes]]:
+    """Return the flags with which a source is read, and the files that the compiler's folder has to hold."""
+    flags, files = READING, {SOURCE_NAME: source.encode()}
+    if names := brought.brought_names([source]):
+        flags += ("-iquote", ".")
+        files[brought.FILE_NAME] = brought.undefine(names).encode()
+    if brought.uses_old_names(source):
+        flags += ("-include", OLD_NAMES_HEADER)
+    return flags, files
 
 
 def folders(image: Image) -> dict[str, Path]:
@@ -160,11 +171,12 @@ def _headers_digest() -> str:
 def _compile(source: str, image: Image, clang: Clang) -> bytes:
     """Compiles in the jail, under relative names: debug information must not depend on this host's paths."""
     program = Path(clang.path).resolve()
+    flags, files = reading(source)
     ended = jail.run(
-        [str(program), *FLAGS, "-H", "-c", SOURCE_NAME, "-o", "-"],
+        [str(program), *flags, *FLAGS, "-H", "-c", SOURCE_NAME, "-o", "-"],
         jail.Contents((program,)),
         folders=folders(image),
-        files={SOURCE_NAME: source.encode()},
+        files=files,
         environment=QUIET,
     )
     if ended.exceeded:
@@ -176,6 +188,8 @@ def _compile(source: str, image: Image, clang: Clang) -> bytes:
         raise refused(*strangers)
     if ended.status:
         raise CompileError(words.strip()[:LOG_LIMIT] or f"clang ended with status {ended.status}")
+    if words.strip():
+        log.warning("%s", words.strip()[:LOG_LIMIT])
     size = sum(section.size_bytes for section in elf.sections(ended.output) if section.loaded)
     if size > GLOBALS_LIMIT:
         raise refused(Refusal(None, f"code and globals need {size} bytes of memory; {GLOBALS_LIMIT} are allowed"))
@@ -199,7 +213,7 @@ def _strangers(opened: list[str], source: str) -> list[Refusal]:
     found, written = [], preflight.includes(source)
     for path in dict.fromkeys(opened):
         parts = PurePosixPath(path).parts
-        if parts[0] in HEADER_FOLDERS and ".." not in parts:
+        if (parts[0] in HEADER_FOLDERS and ".." not in parts) or parts == (brought.FILE_NAME,):
             continue
         line = next((entry.line for entry in written if path.endswith(normpath(entry.name))), None)
         found.append(Refusal(line, f"{path[:200]} is outside the folders for headers: it is refused"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schedcp_gym.control.verifier.source.model import Program
 from schedcp_gym.lab import jail
-from schedcp_gym.lab.compiler import QUIET, READING, SOURCE_NAME, Clang, find_clang, folders, refused
+from schedcp_gym.lab.compiler import QUIET, SOURCE_NAME, Clang, find_clang, folders, reading, refused
 from schedcp_gym.lab.preflight import Refusal
 from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import MissingTool
@@ -30,11 +30,12 @@ def parse_policy(source: str, image: Image) -> Program:
     """
     python = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]  # not the environment's link to it
     library = find_libclang(find_clang())
+    flags, files = reading(source)
     ended = jail.run(
-        [str(python), "-I", "-S", "-B", _WORKER, str(library), SOURCE_NAME, *READING, "-w", "-ferror-limit=10"],
+        [str(python), "-I", "-S", "-B", _WORKER, str(library), SOURCE_NAME, *flags, "-w", "-ferror-limit=10"],
         _contents(python, library),
         folders=folders(image),
-        files={SOURCE_NAME: source.encode(), _WORKER: Path(__file__).with_name(_WORKER).read_bytes()},
+        files={**files, _WORKER: Path(__file__).with_name(_WORKER).read_bytes()},
         environment={**QUIET, "LIBCLANG_NOTHREADS": "1", "PYTHONHASHSEED": "0"},
         limits=_LIMITS,
     )
