@@ -14,7 +14,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(t_init) { return scx_bpf_create_dsq(0, -1); }
 void BPF_STRUCT_OPS(t_enqueue, struct task_struct *p, u64 enq_flags) { %s }
 void BPF_STRUCT_OPS(t_dispatch, s32 cpu, struct task_struct *prev) { scx_bpf_dsq_move_to_local(0, 0); }
 SCX_OPS_DEFINE(t_ops, .init = (void *)t_init, .enqueue = (void *)t_enqueue, .dispatch = (void *)t_dispatch,
-	       .name = "t");
+    .name = "t");
 """
 INSERT = "scx_bpf_dsq_insert(p, 0, SCX_SLICE_DFL, enq_flags);"
 #: What code in the wild brings, and a use of it.

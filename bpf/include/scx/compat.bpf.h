@@ -142,6 +142,15 @@ __SCX_COMPAT s32 __scx_select_cpu_and(struct task_struct *p, s32 prev_cpu, u64 w
 	return scx_bpf_pick_idle_cpu(allowed, flags);
 }
 
+/* The barrier keeps clang from making one | of the two addresses, which the kernel's verifier refuses. */
+__SCX_COMPAT bool __scx_has_select_cpu_and(void)
+{
+	bool has = bpf_ksym_exists(scx_bpf_select_cpu_and);
+
+	barrier_var(has);
+	return has || bpf_ksym_exists(__scx_bpf_select_cpu_and);
+}
+
 __SCX_COMPAT u64 __scx_now(void)
 {
 	return bpf_ksym_exists(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();
@@ -272,8 +281,7 @@ __SCX_COMPAT bool __scx_enq_cpu_selected(u64 enq_flags)
 #define __COMPAT_scx_bpf_cpu_curr(cpu)				scx_bpf_cpu_curr(cpu)
 #define __COMPAT_scx_bpf_reenqueue_local_from_anywhere()	__scx_reenqueue_local()
 #define __COMPAT_is_enq_cpu_selected(flags)			__scx_enq_cpu_selected(flags)
-#define __COMPAT_HAS_scx_bpf_select_cpu_and							\
-	(bpf_ksym_exists(scx_bpf_select_cpu_and) || bpf_ksym_exists(__scx_bpf_select_cpu_and))
+#define __COMPAT_HAS_scx_bpf_select_cpu_and			__scx_has_select_cpu_and()
 #define __COMPAT_scx_bpf_nr_node_ids()				__scx_nr_node_ids()
 #define __COMPAT_scx_bpf_get_idle_cpumask_node(node)		__scx_idle_cpumask_node(node)
 #define __COMPAT_scx_bpf_get_idle_smtmask_node(node)		__scx_idle_smtmask_node(node)
