@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
 from schedcp_gym.lab import brought, elf, jail, preflight
+from schedcp_gym.lab.compile_hints import hints
 from schedcp_gym.lab.preflight import Refusal
 from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.image.inputs import folder_digest
@@ -187,7 +188,11 @@ def _compile(source: str, image: Image, clang: Clang) -> bytes:
     if strangers := _strangers(opened, source):
         raise refused(*strangers)
     if ended.status:
-        raise CompileError(words.strip()[:LOG_LIMIT] or f"clang ended with status {ended.status}")
+        lines = [
+            words.strip()[:LOG_LIMIT] or f"clang ended with status {ended.status}",
+            *hints(source, words, image.include),
+        ]
+        raise CompileError("\n".join(lines))
     if words.strip():
         log.warning("%s", words.strip()[:LOG_LIMIT])
     size = sum(section.size_bytes for section in elf.sections(ended.output) if section.loaded)
