@@ -27,13 +27,13 @@ def hints(source: str, words: str, headers: Path) -> list[str]:
         words: What clang printed.
         headers: The folder that holds the kernel's ``vmlinux.h``.
     """
-    if not re.search(r"#[ \t]*include[ \t]*[<\"](?:scx/|vmlinux)", source):
-        return ["hint for line 1: Begin the source with #include <scx/common.bpf.h>, which has the kernel's types."]
     found: dict[str, str] = {}
     for match in _ERROR.finditer(words):
         rest = words[match.end() : match.end() + 500].split("error:")[0]
         if hint := next(_fitting(match["what"], rest, headers), None):
             found.setdefault(hint, match["line"])
+    if not found and not re.search(r"#[ \t]*include[ \t]*[<\"](?:scx/|vmlinux)", source):
+        return ["hint for line 1: Begin the source with #include <scx/common.bpf.h>, which has the kernel's types."]
     return [f"hint for line {line}: {hint}" for hint, line in list(found.items())[:MOST_HINTS]]
 
 

@@ -40,7 +40,15 @@ READING = (
 #: LLVM's own words at the end of a crash take long, and hold addresses.
 QUIET = {"LLVM_DISABLE_SYMBOLIZATION": "1", "LLVM_DISABLE_CRASH_REPORT": "1"}
 #: Warnings are shown, and count for nothing: code in the wild has unused functions.
-FLAGS = ("-g", "-Wall", "-Wdate-time", "-fno-caret-diagnostics", "-fno-crash-diagnostics", "-ferror-limit=10")
+FLAGS = (
+    "-g",
+    "-Wall",
+    "-Wno-unused-function",
+    "-Wdate-time",
+    "-fno-caret-diagnostics",
+    "-fno-crash-diagnostics",
+    "-ferror-limit=10",
+)
 #: What a source without our headers gets when it uses names that kernels had before 6.13.
 OLD_NAMES_HEADER = "scx/compat.bpf.h"
 
