@@ -43,6 +43,14 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= README_WORDS
 
 
+def test_the_home_page_and_the_first_tutorial_repeat_the_readme_exactly():
+    """These pages have blocks of the README; GitHub shows them without MkDocs, so they are copies."""
+    blocks = re.findall(r"^```(?:sh|text)\n.*?^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    commands, table = blocks[:2]
+    assert commands in (ROOT / "docs" / "index.md").read_text()
+    assert table in (ROOT / "docs" / "tutorials" / "first-search.md").read_text()
+
+
 @pytest.mark.parametrize("path", [*WRITTEN, ROOT / "mkdocs.yml"], ids=ids)
 def test_no_line_is_too_long(path):
     long = [number for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > LINE_CHARACTERS]
