@@ -28,7 +28,7 @@ def site(tmp_path_factory):
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("index.html", "make run"),
+        ("index.html", "images/loop.svg"),
         ("tutorials/first-search/index.html", "p99_request_us"),
         ("tutorials/first-measurement/index.html", "the process with most CPU time: the long job"),
         ("tutorials/agent/index.html", "How many policies to measure at their defaults first"),

@@ -65,6 +65,14 @@ def test_a_page_begins_with_its_title_and_a_sentence(path):
     assert re.match(r"[A-Z`a-z]", sentence), "the first sentence says what the page is for"
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "results/README.md"])
+def test_the_links_of_a_page_outside_the_site_lead_to_files(name):
+    """MkDocs checks the links of its own pages only."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text())
+    assert links
+    assert not [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()]
+
+
 def test_the_navigation_shows_the_four_kinds(navigation):
     assert list(navigation) == ["Home", *KINDS]
     for kind in KINDS:
