@@ -1,4 +1,4 @@
-"""One episode, by hand: three policies on the same workload."""
+"""Run one episode: three policies on the same workload."""
 
 import gymnasium
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A probe of one's own: how often each process is woken up. Tables are printed when the workload has ended.
+// A probe: how often each process is woken up. Its tables are printed when the workload has ended.
 struct name {
 	char text[16];
 };

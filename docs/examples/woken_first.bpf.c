@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * woken_first: one line for all CPUs; who wakes up goes before those who had to give up their CPU.
+ * woken_first: one queue for all CPUs. Tasks that wake up go before tasks that had to give up their CPU.
  *
- * Good for: servers beside batch work. Bad for: large machines, where all CPUs fight for the one line.
+ * Good for: servers beside batch work. Bad for: large machines, where all CPUs contend for the one queue.
  */
 #include <scx/common.bpf.h>
 #include <schedcp/cpus.bpf.h>
@@ -16,7 +16,7 @@ TUNABLE(u64, behind_us, 20000, "us", 0, 1000000, linear, "How far behind woken t
 
 UEI_DEFINE(uei);
 
-enum { ALL_TASKS, BOUND_TASKS };	/* the line for all; from BOUND_TASKS on, one for each CPU's bound tasks */
+enum { ALL_TASKS, BOUND_TASKS };	/* one queue for all; from BOUND_TASKS on, one for each CPU's bound tasks */
 
 s32 BPF_STRUCT_OPS(woken_first_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -43,7 +43,7 @@ void BPF_STRUCT_OPS(woken_first_dispatch, s32 cpu, struct task_struct *prev)
 
 	if (!scx_bpf_dsq_move_to_local(first) && !scx_bpf_dsq_move_to_local(ALL_TASKS) &&
 	    !scx_bpf_dsq_move_to_local(bound) && if_runnable(prev))
-		scx_bpf_task_set_slice(prev, US_TO_NS(slice_us));	/* nobody waits: who ran goes on */
+		scx_bpf_task_set_slice(prev, US_TO_NS(slice_us));	/* no task waits: the last one continues */
 }
 
 CPU_OPS_DEFINE(woken_first, drain_dsqs(BOUND_TASKS, cpu))

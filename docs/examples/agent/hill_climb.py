@@ -1,4 +1,4 @@
-"""Hill climbing: one tunable changed at a time, from the best so far."""
+"""Hill climbing: change one tunable of the best policy at a time."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from schedcp_gym.spec import EEVDF
 
 
 class HillClimb(Agent):
-    """Measures each policy at its defaults in a random order, then changes one number of the best.
+    """Measure some policies at their defaults, in random order, then change one number of the best at a time.
 
     Args:
-        policies: How many policies it looks at before it climbs.
+        policies: How many policies to measure at their defaults first.
     """
 
     def __init__(self, *, policies: int = 3) -> None:
         self.policies = policies
 
     def run(self, given: Assignment) -> None:
-        """Climbs until the budget is spent; the environment then raises, and the run ends."""
+        """Search until the budget is spent; the environment then raises, and the run ends."""
         env, rng = given.env, np.random.default_rng(given.seed)
         env.reset(seed=given.seed)  # measures EEVDF
         encode = env.get_wrapper_attr("encode")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passes a byte back and forth beside busy processes, and prints the metrics as JSON."""
+"""Pass a byte back and forth beside busy processes, and print the metrics as JSON."""
 
 import json
 import os
@@ -24,7 +24,7 @@ for number in range(cpus + 1):
 
 times_us = []
 for _ in range(rounds):
-    sum(range(draw.randrange(2000)))  # what a client does between two requests
+    sum(range(draw.randrange(2000)))  # the client's work between two requests
     sent_ns = time.monotonic_ns()
     os.write(ask, b"!")
     os.read(answers, 1)
