@@ -11,8 +11,8 @@ from schedcp_gym.cli.options import NOT_OK, JsonOption
 from schedcp_gym.spec import BadInput, Clock, Outcome, Scale
 
 if TYPE_CHECKING:
+    from schedcp_gym.lab.check import Checked
     from schedcp_gym.lab.store import Entry, Filter, TrialStore
-    from schedcp_gym.lab.store.check import Checked
 
 store_app = typer.Typer(
     help="Every trial that was measured: on the virtual clock none is run twice.", no_args_is_help=True
@@ -152,13 +152,11 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Delete measurements that nobody can use, and files of older versions; give back the space."""
-    from schedcp_gym.lab.store.gc import unwanted
     from schedcp_gym.machine.image.store import digests_there
 
     store = _open()
     count, size = store.count(), store.size_bytes()
-    found = unwanted(
-        store,
+    found = store.unwanted(
         images=None if any_image else digests_there(),
         older_than_s=None if older_than is None else older_than * 86400,
         max_bytes=None if max_mib is None else max_mib << 20,
@@ -189,7 +187,7 @@ def export(
     outcome: OutcomeOption = None,
 ) -> None:
     """Write one flat table, a row for each measurement: config.* what was tried, result.* what it gave."""
-    from schedcp_gym.lab.store.export import write
+    from schedcp_gym.lab.export import write
 
     rows = write(_open(), file, _filter(policy, workload, scale, seed, clock, outcome))
     print(f"{rows} rows: {file}")
@@ -215,8 +213,8 @@ def check(
     from schedcp_gym import ui
     from schedcp_gym.cli.store_table import print_checked
     from schedcp_gym.lab import Lab
-    from schedcp_gym.lab.store.check import check as check_entries
-    from schedcp_gym.lab.store.check import choose
+    from schedcp_gym.lab.check import check as check_entries
+    from schedcp_gym.lab.check import choose
 
     store = _open()
     entries = choose(store, _filter(policy, workload, scale, seed), None if everything else sample, draw)

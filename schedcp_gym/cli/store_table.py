@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from schedcp_gym.lab import catalogue
+from schedcp_gym.lab.check import Checked
 from schedcp_gym.lab.store import Config, Entry
-from schedcp_gym.lab.store.check import Checked
 from schedcp_gym.spec import BadInput, Workload
 from schedcp_gym.ui import harmless
 

@@ -99,7 +99,7 @@ def measure_pairs(
     precision = precision or Precision()
     baseline = Trial(Policy(EEVDF), trial.workload, trial.machine, trial.scale, trial.seed)
     chance, pairs, spent_s = random.Random(seed), list[Pair](), 0.0
-    at_once = max(1, lab.workers // trial.machine.cpus) if lab.ray else 1
+    at_once = max(1, lab.workers // trial.machine.cpus) if lab.executor.has_separate_cores else 1
     while True:
         ended = _ended(pairs, precision, spent_s)
         if ended:

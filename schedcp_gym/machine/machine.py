@@ -61,8 +61,18 @@ class Machine:
         shape = snapshot.machine_digest(self.image, self.qemu, self.spec, self.accelerator)
         return digest([shape, models_digest(self.spec, self.image)]) if self.spec.topology else shape
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Return digests and versions by name; on two machines where all are equal a job gives the same."""
+        return {
+            "image": self.image.digest,
+            "machine": self.digest,
+            "kernel": self.image.kernel,
+            "qemu": self.qemu.text,
+        }
+
     def run(self, job: Job, *, cold: bool = False) -> JobResult:
-        """Runs a job.
+        """Run a job.
 
         On the virtual clock the result, but for its host timings, is a pure function of job, image, spec and QEMU.
 

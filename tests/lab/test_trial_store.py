@@ -16,7 +16,6 @@ from store_examples import MEASUREMENT, key_of, policy, put, trial
 
 from schedcp_gym.lab.store import Config, Filter, TrialStore
 from schedcp_gym.lab.store.entry import plain
-from schedcp_gym.lab.store.gc import unwanted
 from schedcp_gym.spec import Outcome
 
 #: Of version 1, with its process killed: rows in the index, in a segment, deleted, replaced, and of a hostile guest.
@@ -255,7 +254,7 @@ def test_compact_deletes_forgets_sources_and_gives_back_space(store):
 
 def test_unwanted_are_those_of_images_that_are_gone_those_that_are_old_and_the_oldest(store):
     def counts(**why):
-        return {reason: len(keys) for reason, keys in unwanted(store, **why).items()}
+        return {reason: len(keys) for reason, keys in store.unwanted(**why).items()}
 
     put(store)
     put(store, 1, dataclasses.replace(MEASUREMENT, digests={"image": "other"}))
@@ -268,7 +267,7 @@ def test_unwanted_are_those_of_images_that_are_gone_those_that_are_old_and_the_o
         put(store, seed)
     store.compact([])
     limit = store.size_bytes() // 4
-    store.compact(unwanted(store, max_bytes=limit)["size"])
+    store.compact(store.unwanted(max_bytes=limit)["size"])
     assert store.database.path.stat().st_size <= 1.2 * limit
     assert store.find()[0].config.seed == 399
     assert store.count() > 50
@@ -327,7 +326,7 @@ def test_a_conversion_that_was_killed_is_done_again_as_a_whole(tmp_path, old, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr("schedcp_gym.lab.store.convert._fields", dies)
+        context.setattr("schedcp_gym.lab.store.old_store._fields", dies)
         with pytest.raises(KeyboardInterrupt):
             TrialStore(tmp_path / "new", old=folder).find()
     assert content(TrialStore(tmp_path / "new", old=folder)) == expected

@@ -1,4 +1,4 @@
-"""The store: measurements by key, in one SQLite file."""
+"""The store: measurements by key, in one SQLite file; and its upkeep."""
 
 import functools
 import logging
@@ -6,13 +6,15 @@ import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedcp_gym.lab.store.claim import Claim
+import filelock
+
 from schedcp_gym.lab.store.database import Database, readable
 from schedcp_gym.lab.store.entry import Config, Entry, pack, unpack
+from schedcp_gym.lab.store.old_store import old_entries, old_sources
 from schedcp_gym.paths import cache_root
 from schedcp_gym.spec import Measurement, Trial, source_sha256
 
@@ -30,6 +32,13 @@ SCHEMA = (
 )
 #: Places for a row's values.
 MARKS = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+#: Bytes of the pages that are in use.
+LIVE = """SELECT (page_count - freelist_count) * page_size
+    FROM pragma_page_count, pragma_freelist_count, pragma_page_size"""
+#: Seconds between two looks at a claim that somebody else holds, and at whether to go on waiting.
+LOOK_S, PATIENCE_S = 0.02, 0.2
+#: Hex digits of the key that name a claim's lock. Trials that share it wait for each other, one pair in 4096.
+LETTERS = 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,45 @@ class Filter:
             parts.append("(trial GLOB ? OR key GLOB ?)")
             values += [f"{self.digest.lower()}*"] * 2
         return " AND ".join(parts) or "1", values
+
+
+class Claim:
+    """The right to measure one trial, among all threads and processes of a host.
+
+    The kernel holds the lock: when its holder dies, however it dies, the lock is free at once.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """Name the claim; it is not held yet."""
+        self._lock = filelock.FileLock(folder / f"{key[:LETTERS]}.lock", poll_interval=LOOK_S, thread_local=False)
+
+    def take(self, patience_s: float = 0.0) -> bool:
+        """Take the claim, waiting for some seconds at most; return whether it is held now."""
+        try:
+            if not self._lock.is_locked:
+                self._lock.acquire(timeout=patience_s)
+        except filelock.Timeout:
+            return False
+        except OSError:  # no space, no rights: it is better to measure twice than not at all
+            pass
+        return True
+
+    def wait(self, unless: Callable[[], bool]) -> bool:
+        """Wait until the claim is free and take it, unless a condition becomes true; return whether it is held now."""
+        while not self.take(PATIENCE_S):
+            if unless():
+                return False
+        return True
+
+    def release(self) -> None:
+        """Give the claim back."""
+        self._lock.release(force=True)
+
+    def __enter__(self) -> "Claim":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class TrialStore:
@@ -119,6 +167,37 @@ class TrialStore:
         """Return the bytes on disk."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
+    def unwanted(
+        self,
+        *,
+        images: Collection[str] | None = None,
+        older_than_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> dict[str, list[str]]:
+        """Return the keys of measurements that may go, by the reason: ``image``, ``age`` or ``size``.
+
+        Args:
+            images: Digests of the images that are there; measurements on others go. None: the image does not count.
+            older_than_s: Older measurements go.
+            max_bytes: The oldest go until the rest fits, as far as can be told beforehand.
+        """
+        rows = self.database.rows("SELECT key, image, made, length(body) FROM trials ORDER BY made DESC, key")
+        oldest = -float("inf") if older_than_s is None else time.time() - older_than_s
+        # Keys, columns, sources and pages that are not full are shared out among the bodies.
+        per_byte = self.database.rows(LIVE)[0][0] / max(1, sum(size for *_, size in rows))
+        found: dict[str, list[str]] = {"image": [], "age": [], "size": []}
+        kept = 0.0
+        for key, image, made, size in rows:
+            if images is not None and image not in images:
+                found["image"].append(key)
+            elif made < oldest:
+                found["age"].append(key)
+            elif max_bytes is not None and kept + size * per_byte > max_bytes:
+                found["size"].append(key)
+            else:
+                kept += size * per_byte
+        return found
+
     def compact(self, unwanted: list[str]) -> None:
         """Delete measurements, unused sources and what earlier forms and damage left; give back the space.
 
@@ -154,9 +233,9 @@ class TrialStore:
             for table, marks in (("sources", "?, ?"), ("trials", MARKS)):
                 connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", readable(damaged, table))
         if self.old and self.old.is_dir():
-            from schedcp_gym.lab.store.convert import convert
-
-            convert(self.old, connection)
+            connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", old_sources(self.old))
+            for entry in old_entries(self.old):
+                put(connection, entry)
 
 
 def put(connection: sqlite3.Connection, entry: Entry, source: str = "") -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.lab.store.entry import Entry
-from schedcp_gym.lab.store.store import Filter, TrialStore
+from schedcp_gym.lab.store import Entry, Filter, TrialStore
 from schedcp_gym.spec import BadInput
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.lab import Lab
-from schedcp_gym.lab.store.entry import Entry
-from schedcp_gym.lab.store.store import Filter, TrialStore
+from schedcp_gym.lab.store import Entry, Filter, TrialStore
 from schedcp_gym.spec import BadInput, Clock, Measurement, Outcome, Trial
 
 
