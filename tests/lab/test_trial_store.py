@@ -1,12 +1,14 @@
 """The trial store: what goes in comes out, whatever happens meanwhile."""
 
 import dataclasses
+import itertools
 import json
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -152,6 +154,29 @@ def test_several_processes_write_read_and_compact_at_once(store, request):
     assert len(seen) == 25
     assert store.count() == 75
     assert len(store.find()) == 75
+
+
+def test_writers_that_never_rest_take_turns(store):
+    """Nobody waits long behind others: not even a writer that comes back at once is let in before one that waits."""
+    put(store)
+    turns = []
+
+    def slow(name):
+        turns.append(name)
+        time.sleep(0.05)
+
+    def write(name):
+        while len(turns) < 40:
+            store.database.write(lambda _: slow(name))
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    both = turns[next(at for at, name in enumerate(turns) if name != turns[0]) :]
+    assert max(len(list(run)) for _, run in itertools.groupby(both)) <= 5
+    assert len(both) > 30
 
 
 @pytest.mark.parametrize("compacts", [False, True])
