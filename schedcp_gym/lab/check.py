@@ -12,7 +12,7 @@ from schedcp_gym.spec import BadInput, Clock, Measurement, Outcome, Trial
 
 
 class Sources(Protocol):
-    """Where the sources of what was measured are."""
+    """A place that has the sources of measured policies."""
 
     def source(self, sha256: str) -> str | None:
         """Return a policy's source by its SHA-256 (hex); None if it is not there any more."""
@@ -20,7 +20,7 @@ class Sources(Protocol):
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of a measurement that is not what it was; None where there is none."""
+    """A figure in which two measurements differ; None on the side that lacks it."""
 
     figure: str
     stored: object
@@ -29,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Checked:
-    """A stored measurement and what it is today.
+    """A stored measurement, compared with a new one.
 
     Attributes:
         entry: What is stored.
@@ -56,10 +56,10 @@ def check(
     """Run trials again and compare them; the order is kept.
 
     Args:
-        sources: Of their policies.
-        entries: Which.
+        sources: Has their policies.
+        entries: Which measurements.
         lab: Must use and keep nothing of the store (``Lab(cache=False, keep=False)``).
-        done: Told of each as it is there, from the thread that measured.
+        done: Called with each as soon as it is there, from the thread that measured.
 
     Raises:
         SchedcpError: Image, QEMU or compiler is missing.
@@ -87,7 +87,7 @@ def _checked(entry: Entry, now: Measurement) -> Checked:
 
 
 def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
-    """Return the trial again, or why it can't be had."""
+    """Return the trial again, or why it can't be made."""
     source = sources.source(entry.config.source)
     if source is None:
         return "the policy's source is not kept any more"

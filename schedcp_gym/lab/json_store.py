@@ -1,4 +1,4 @@
-"""Values kept by content, a file of JSON each: for what is few and small."""
+"""A store for few and small values: a file of JSON for each, by key."""
 
 import dataclasses
 import json
@@ -19,11 +19,11 @@ class JsonStore(Generic[Value]):
     """Values of one kind by key, one file each. The kind is a dataclass with a field ``cached``."""
 
     def __init__(self, kind: type[Value], folder: Callable[[], Path], version: int) -> None:
-        """Prepares a store; nothing is read yet.
+        """Prepare a store; nothing is read yet.
 
         Args:
             kind: The values' class.
-            folder: Where they lie; asked each time.
+            folder: Returns where they lie; called each time.
             version: Raised when the meaning of a stored value changes.
         """
         self.folder = folder
@@ -32,7 +32,7 @@ class JsonStore(Generic[Value]):
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def read(self, key: str) -> Value | None:
-        """The stored value, marked as cached; None when there is none or it can't be read."""
+        """Return the stored value, marked as cached; None when there is none or it can't be read."""
         path = self._path(key)
         try:
             stored = json.loads(path.read_text())
@@ -48,7 +48,7 @@ class JsonStore(Generic[Value]):
             return None
 
     def write(self, key: str, value: Value) -> None:
-        """Stores a value; readers see it whole or not at all."""
+        """Store a value; readers see it whole or not at all."""
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")

@@ -41,8 +41,7 @@ class Keeper:
         elif stored := self._store().read(one.key):
             yield (stored,)
         else:
-            with self._store().claim(one.key) as claim:
-                claimed = claim.wait(unless=lambda: one.machine.stopped)
+            with self._store().claimed(one.key, unless=lambda: one.machine.stopped) as claimed:
                 stored = self._store().read(one.key) if claimed else None
                 yield (stored,) if stored else None
 

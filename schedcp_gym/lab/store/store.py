@@ -1,5 +1,6 @@
 """The store: measurements by key, in one SQLite file; and its upkeep."""
 
+import contextlib
 import functools
 import logging
 import shutil
@@ -65,45 +66,6 @@ class Filter:
         return " AND ".join(parts) or "1", values
 
 
-class Claim:
-    """The right to measure one trial, among all threads and processes of a host.
-
-    The kernel holds the lock: when its holder dies, however it dies, the lock is free at once.
-    """
-
-    def __init__(self, folder: Path, key: str) -> None:
-        """Name the claim; it is not held yet."""
-        self._lock = filelock.FileLock(folder / f"{key[:LETTERS]}.lock", poll_interval=LOOK_S, thread_local=False)
-
-    def take(self, patience_s: float = 0.0) -> bool:
-        """Take the claim, waiting for some seconds at most; return whether it is held now."""
-        try:
-            if not self._lock.is_locked:
-                self._lock.acquire(timeout=patience_s)
-        except filelock.Timeout:
-            return False
-        except OSError:  # no space, no rights: it is better to measure twice than not at all
-            pass
-        return True
-
-    def wait(self, unless: Callable[[], bool]) -> bool:
-        """Wait until the claim is free and take it, unless a condition becomes true; return whether it is held now."""
-        while not self.take(PATIENCE_S):
-            if unless():
-                return False
-        return True
-
-    def release(self) -> None:
-        """Give the claim back."""
-        self._lock.release(force=True)
-
-    def __enter__(self) -> "Claim":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
 class TrialStore:
     """Measurements by content. Safe to share between threads and processes of a host."""
 
@@ -118,9 +80,26 @@ class TrialStore:
         self.old = old
         self.database = Database(folder / "trials.sqlite", FORMAT, self._begin)
 
-    def claim(self, key: str) -> Claim:
-        """Return the right to measure a trial, to be taken or waited for."""
-        return Claim(self.folder / "claims", key)
+    @contextlib.contextmanager
+    def claimed(self, key: str, unless: Callable[[], bool]) -> Iterator[bool]:
+        """Hold the right to measure a trial, which one thread of one process of this host has at a time.
+
+        The kernel holds the lock: when its holder dies, however it dies, the lock is free at once.
+
+        Args:
+            key: The trial's key.
+            unless: Called again and again while somebody else has the right; the wait ends when it returns true.
+
+        Yields:
+            Whether the right is held.
+        """
+        lock = filelock.FileLock(self.folder / "claims" / f"{key[:LETTERS]}.lock", poll_interval=LOOK_S)
+        try:
+            while not (held := _acquired(lock)) and not unless():
+                pass
+            yield held
+        finally:
+            lock.release(force=True)
 
     def read(self, key: str) -> Measurement | None:
         """Return the stored measurement, marked as cached; None when there is none or it can't be read."""
@@ -249,6 +228,17 @@ def put(connection: sqlite3.Connection, entry: Entry, source: str = "") -> None:
     if source:
         kept = (source_sha256(source), zlib.compress(source.encode(), 9))
         connection.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", kept)
+
+
+def _acquired(lock: filelock.BaseFileLock) -> bool:
+    """Wait a little for a lock; return whether it is held now."""
+    try:
+        lock.acquire(timeout=PATIENCE_S)
+    except filelock.Timeout:
+        return False
+    except OSError:  # no space, no rights: it is better to measure twice than not at all
+        pass
+    return True
 
 
 def shared_store() -> TrialStore:
