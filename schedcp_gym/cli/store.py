@@ -12,7 +12,7 @@ from schedcp_gym.spec import BadInput, Clock, Outcome, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.lab.check import Checked
-    from schedcp_gym.lab.store import Entry, Filter, TrialStore
+    from schedcp_gym.lab.store import Filter, Stored, TrialStore
 
 store_app = typer.Typer(
     help="Every trial that was measured: on the virtual clock none is run twice.", no_args_is_help=True
@@ -84,7 +84,7 @@ def list_trials(
     print_entries(entries, store.count(which), store.size_bytes())
 
 
-def _summary(entry: "Entry") -> dict[str, Any]:
+def _summary(entry: "Stored") -> dict[str, Any]:
     measured = entry.measurement
     made = {"trial": measured.trial, "key": entry.key, "made_unix_s": entry.made}
     return {**made, **vars(entry.config), "outcome": measured.outcome.value, "metrics": measured.metrics}
@@ -102,7 +102,7 @@ def show(
 ) -> None:
     """Show one trial whole: what was run, what it gave, and what it follows from."""
     from schedcp_gym.cli.store_table import print_entry
-    from schedcp_gym.lab.store.entry import plain
+    from schedcp_gym.lab.store.stored import plain
     from schedcp_gym.ui import harmless
 
     store = _open()
@@ -118,7 +118,7 @@ def show(
         print_entry(entry)
 
 
-def _only(store: "TrialStore", digest: str) -> "Entry":
+def _only(store: "TrialStore", digest: str) -> "Stored":
     """The measurement of a digest; on several images, or of the real clock, the newest of the trial."""
     from schedcp_gym.lab.store import Filter
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.lab import Lab
-from schedcp_gym.lab.store import Entry, Filter, TrialStore
+from schedcp_gym.lab.store import Filter, Stored, TrialStore
 from schedcp_gym.spec import BadInput, Clock, Measurement, Outcome, Trial
 
 
@@ -37,12 +37,12 @@ class Checked:
         hindrance: Why it could not be run again; empty when it was.
     """
 
-    entry: Entry
+    entry: Stored
     differences: tuple[Difference, ...] = ()
     hindrance: str = ""
 
 
-def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Entry]:
+def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Stored]:
     """Return stored measurements of the virtual clock, drawn at random; all if there is no number."""
     entries = [entry for entry in store.each(which) if entry.config.clock == Clock.VIRTUAL]
     if sample is None or sample >= len(entries):
@@ -51,7 +51,7 @@ def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> l
 
 
 def check(
-    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] = lambda _: None
+    sources: Sources, entries: Sequence[Stored], lab: Lab, done: Callable[[Checked], None] = lambda _: None
 ) -> list[Checked]:
     """Run trials again and compare them; the order is kept.
 
@@ -80,13 +80,13 @@ def check(
     return [found[at] for at in range(len(entries))]
 
 
-def _checked(entry: Entry, now: Measurement) -> Checked:
+def _checked(entry: Stored, now: Measurement) -> Checked:
     if now.outcome is Outcome.INFRA_FAULT:
         return Checked(entry, hindrance=f"fault of the host: {now.message}")
     return Checked(entry, compare(entry.measurement, now))
 
 
-def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
+def _trial(sources: Sources, entry: Stored, lab: Lab) -> Trial | str:
     """Return the trial again, or why it can't be made."""
     source = sources.source(entry.config.source)
     if source is None:

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from schedcp_gym.lab.compiled import compile_trial, digests_of, parts_of
 from schedcp_gym.lab.execute import Executor, Local, execute
 from schedcp_gym.lab.keep import Keeper
-from schedcp_gym.lab.machines import Machines, Report
+from schedcp_gym.lab.machines import Machines, Progress
 from schedcp_gym.lab.plan import Group, Plan
 from schedcp_gym.lab.store import TrialStore, shared_store
 from schedcp_gym.machine import Machine
@@ -40,7 +40,7 @@ class Lab:
         cold: bool = False,
         keep: bool = True,
         executor: Executor | None = None,
-        report: Report | None = None,
+        report: Progress | None = None,
     ) -> None:
         """Prepare a lab; nothing is built or booted yet.
 

@@ -10,13 +10,13 @@ from schedcp_gym.spec import MachineSpec
 from schedcp_gym.spec.digest import digest
 
 #: Receives the progress of an image's build: a step's text, and the share done (0 to 1).
-Report = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 
 
 class Machines:
     """Images by kernel setting, machines by spec. Safe to share between threads."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Progress) -> None:
         """Prepare; nothing is built yet.
 
         Args:

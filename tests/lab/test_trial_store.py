@@ -17,7 +17,7 @@ import pytest
 from store_examples import MEASUREMENT, key_of, policy, put, trial
 
 from schedcp_gym.lab.store import Config, Filter, TrialStore
-from schedcp_gym.lab.store.entry import plain
+from schedcp_gym.lab.store.stored import plain
 from schedcp_gym.spec import Outcome
 
 #: Of version 1, with its process killed: rows in the index, in a segment, deleted, replaced, and of a hostile guest.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schedcp_gym.lab.store.entry import Config, Entry, measurement_of
+from schedcp_gym.lab.store.stored import Config, Stored, measurement_of
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,13 @@ def old_sources(folder: Path) -> Iterator[tuple[str, bytes]]:
     return _read(folder, SOURCES)
 
 
-def old_entries(folder: Path) -> Iterator[Entry]:
+def old_entries(folder: Path) -> Iterator[Stored]:
     """Yield the measurements that can be read; at the end, log how many there were."""
     taken = lost = 0
     for key, made, policy, source, tunables, workload, scale, seed, machine, *place in _read(folder, QUERY):
         try:
             config = Config(policy, source, json.loads(tunables), workload, scale, seed, json.loads(machine))
-            entry = Entry(key, made, config, measurement_of(_fields(folder, key, *place)))
+            entry = Stored(key, made, config, measurement_of(_fields(folder, key, *place)))
         except (OSError, ValueError, KeyError, IndexError, TypeError, zlib.error):
             lost += 1
             continue

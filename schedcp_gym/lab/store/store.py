@@ -14,8 +14,8 @@ from pathlib import Path
 import filelock
 
 from schedcp_gym.lab.store.database import Database, readable
-from schedcp_gym.lab.store.entry import Config, Entry, pack, unpack
 from schedcp_gym.lab.store.old_store import old_entries, old_sources
+from schedcp_gym.lab.store.stored import Config, Stored, pack, unpack
 from schedcp_gym.paths import cache_root
 from schedcp_gym.spec import Measurement, Trial, source_sha256
 
@@ -108,7 +108,7 @@ class TrialStore:
 
     def write(self, key: str, trial: Trial, measurement: Measurement) -> None:
         """Store a measurement; it is on disk when this returns. If that fails, the log says so."""
-        entry = Entry(key, time.time(), Config.of(trial), measurement)
+        entry = Stored(key, time.time(), Config.of(trial), measurement)
         try:
             self.database.write(lambda connection: put(connection, entry, trial.policy.source))
         except (OSError, sqlite3.Error) as error:
@@ -130,11 +130,11 @@ class TrialStore:
         where, values = (which or Filter()).where()
         return int(self.database.rows(f"SELECT count(*) FROM trials WHERE {where}", *values)[0][0])
 
-    def find(self, which: Filter | None = None, limit: int | None = None) -> list[Entry]:
+    def find(self, which: Filter | None = None, limit: int | None = None) -> list[Stored]:
         """Return stored measurements, the newest first, without those that can't be read."""
         return list(self.each(which, limit))
 
-    def each(self, which: Filter | None = None, limit: int | None = None) -> Iterator[Entry]:
+    def each(self, which: Filter | None = None, limit: int | None = None) -> Iterator[Stored]:
         """Yield the same, one after the other."""
         where, values = (which or Filter()).where()
         query = f"SELECT key FROM trials WHERE {where} ORDER BY made DESC, key LIMIT ?"
@@ -195,7 +195,7 @@ class TrialStore:
         if self.old:
             shutil.rmtree(self.old, ignore_errors=True)
 
-    def _entry(self, key: str) -> Entry | None:
+    def _entry(self, key: str) -> Stored | None:
         try:
             found = self.database.rows("SELECT body FROM trials WHERE key = ?", key)
             return unpack(key, found[0][0]) if found else None
@@ -217,7 +217,7 @@ class TrialStore:
                 put(connection, entry)
 
 
-def put(connection: sqlite3.Connection, entry: Entry, source: str = "") -> None:
+def put(connection: sqlite3.Connection, entry: Stored, source: str = "") -> None:
     """Put a measurement, and its policy's source, into the database."""
     config, measured = entry.config, entry.measurement
     values = (

@@ -20,14 +20,14 @@ PREFERENCES = Path(__file__).with_name("sid.pref")
 #: "I: …" lines a build prints, counted, so that progress can be shown.
 STEPS = 14
 
-Report = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 
 
 class RefusedKernel(BadInput):
     """Raised for a kernel that can't run policies, or can't boot here; the text says why."""
 
 
-def build(inputs: ImageInputs, target: Path, report: Report) -> None:
+def build(inputs: ImageInputs, target: Path, report: Progress) -> None:
     """Build an image into a folder that exists and is empty.
 
     Args:
@@ -103,7 +103,7 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
     ]
 
 
-def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, scratch: Path, report: Report) -> None:
+def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, scratch: Path, report: Progress) -> None:
     mirror = os.environ.get("SCHEDCP_MIRROR", "http://deb.debian.org/debian")
     environment = os.environ | {
         "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
