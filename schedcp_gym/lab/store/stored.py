@@ -106,7 +106,7 @@ def measurement_of(fields: dict[str, Any]) -> Measurement:
 
 
 def pack(entry: Stored) -> bytes:
-    """Return a stored measurement as compressed bytes after their checksum: zlib's own misses a flipped bit in one of 2,000."""
+    """Return it as compressed bytes after their checksum: zlib's own misses a flipped bit in one of 2,000."""
     fields = _adapter(Stored).dump_python(entry, mode="json", exclude={"measurement": {"cached"}})
     content = zlib.compress(json.dumps(fields, separators=(",", ":")).encode(), 9)
     return _checksum(content) + content
