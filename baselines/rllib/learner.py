@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-    from schedcp_gym.baselines.rllib.methods import Method, Ppo, Sac
-
-M = TypeVar("M", bound="Method")
+#: A method's settings: Ppo, Sac. Their module imports this one, so their types can't be named here.
+M = TypeVar("M", bound=Any)
 
 
 class Learning(abc.ABC, Generic[M]):
@@ -132,10 +131,10 @@ class Learning(abc.ABC, Generic[M]):
         self._runner.set_state({COMPONENT_RL_MODULE: state[COMPONENT_RL_MODULE]})
 
 
-class PpoLearning(Learning["Ppo"]):
+class PpoLearning(Learning[Any]):
     """Proximal policy optimisation (Schulman et al. 2017): several passes over each batch, then a new one."""
 
-    def __init__(self, method: "Ppo", vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
+    def __init__(self, method: Any, vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
         """See :class:`Learning`."""
         from ray.rllib.algorithms.ppo import PPOConfig
 
@@ -175,10 +174,10 @@ class PpoLearning(Learning["Ppo"]):
         self._take_weights()
 
 
-class SacLearning(Learning["Sac"]):
+class SacLearning(Learning[Any]):
     """Soft actor-critic (Haarnoja et al. 2018): learns from all steps so far, drawn uniformly."""
 
-    def __init__(self, method: "Sac", vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
+    def __init__(self, method: Any, vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
         """See :class:`Learning`."""
         from ray.rllib.algorithms.sac import SACConfig
 

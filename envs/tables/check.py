@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from schedcp_gym.envs.tables.file import Table
 from schedcp_gym.lab import catalogue
-from schedcp_gym.lab.store import Entry
+from schedcp_gym.lab.store import Stored
 from schedcp_gym.spec import source_sha256
 
 
@@ -22,7 +22,7 @@ class Catalogue:
         return self._sources.get(sha256)
 
 
-def draw_rows(table: Table, sample: int | None, seed: int) -> Sequence[Entry]:
+def draw_rows(table: Table, sample: int | None, seed: int) -> Sequence[Stored]:
     """Rows of a table, drawn by chance; all if there is no number."""
     if sample is None or sample >= len(table.rows):
         return table.rows

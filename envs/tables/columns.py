@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.lab.store.entry import Config
+from schedcp_gym.lab.store.stored import Config
 
 if TYPE_CHECKING:
     import pyarrow as pa

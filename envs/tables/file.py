@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.envs.tables import columns
-from schedcp_gym.lab.store.entry import Entry, measurement_of, plain
+from schedcp_gym.lab.store.stored import Stored, measurement_of, plain
 from schedcp_gym.paths import table_files
 from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale
 
@@ -76,7 +76,7 @@ class Table:
     """Recorded measurements of a workload, by seed, EEVDF's first; they carry no host time."""
 
     about: About
-    rows: tuple[Entry, ...]
+    rows: tuple[Stored, ...]
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -145,7 +145,7 @@ def _read(path: Path, *_state: int) -> Table:
     return Table(
         about,
         tuple(
-            Entry(row["key"], row["made_unix_s"], columns.config_of(row), measurement_of(columns.fields_of(row)))
+            Stored(row["key"], row["made_unix_s"], columns.config_of(row), measurement_of(columns.fields_of(row)))
             for row in rows
         ),
     )

@@ -11,7 +11,7 @@ from schedcp_gym.envs.tables.fidelity import draw_policies, fidelity_of
 from schedcp_gym.envs.tables.file import About, Table
 from schedcp_gym.envs.tables.grid import plan
 from schedcp_gym.lab import Lab
-from schedcp_gym.lab.store import Config, Entry
+from schedcp_gym.lab.store import Config, Stored
 from schedcp_gym.spec import (
     EEVDF,
     BadInput,
@@ -95,7 +95,7 @@ class Recorder:
         measured = self.lab.measure(wanted, lambda _, one: done(one))
         _refuse_faults(measured)
         rows = [
-            Entry(self.lab.key(trial), 0.0, Config.of(trial), one)
+            Stored(self.lab.key(trial), 0.0, Config.of(trial), one)
             for trial, one in zip(wanted[: len(trials)], measured, strict=False)
         ]
         return self._with_fidelity(rows, list(zip(probes, measured[len(trials) :], strict=True)))
@@ -117,7 +117,7 @@ class Recorder:
             found += [what.trial(policy, seed) for policy in drawn]
         return found
 
-    def _with_fidelity(self, rows: Sequence[Entry], probed: Sequence[tuple[Trial, Measurement]]) -> Table:
+    def _with_fidelity(self, rows: Sequence[Stored], probed: Sequence[tuple[Trial, Measurement]]) -> Table:
         table = Table(self._about(rows[0].measurement), tuple(rows))
         if not probed:
             return table

@@ -73,7 +73,7 @@ class Bench:
             BadInput: The lab would measure several trials at once on the real clock, where they disturb each other (on
                 Ray each gets cores of its own).
         """
-        if suite.machine.clock is Clock.REAL and lab.workers != 1 and not lab.ray:
+        if suite.machine.clock is Clock.REAL and lab.workers != 1 and not lab.executor.has_separate_cores:
             raise BadInput("trials on the real clock disturb each other: one at a time (--workers 1)")
         self.suite = suite
         self.lab = lab

@@ -174,10 +174,12 @@ def make_lab(suite: "Suite", workers: int | None, *, cache: bool = True, ray: st
     from schedcp_gym import ui
     from schedcp_gym.lab import Lab
     from schedcp_gym.lab.cluster import Ray
+    from schedcp_gym.lab.cluster.executor import RayExecutor
 
     workers = workers or (1 if suite.machine.clock is Clock.REAL else None)
     with ui.build_progress() as build:
-        lab = Lab(workers=workers, cache=cache, ray=Ray(address=ray) if ray else None, report=build)
+        executor = RayExecutor(Ray(address=ray)) if ray else None
+        lab = Lab(workers=workers, cache=cache, executor=executor, report=build)
         machine = lab.machine(suite.machine)
         if suite.machine.clock is Clock.VIRTUAL:
             machine.ensure_snapshot()

@@ -106,7 +106,7 @@ def _profiles() -> list[dict[str, Any]]:
 
 
 def _rules() -> list[dict[str, Any]]:
-    from schedcp_gym.control.verifier.source.rule import all_rules
+    from schedcp_gym.control.verifier.source.rules import all_rules
 
     return [
         {"rule": rule.id, "severity": rule.severity.value, "why": rule.why, "fix": rule.fix} for rule in all_rules()

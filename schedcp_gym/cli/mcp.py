@@ -72,7 +72,7 @@ def mcp(
     import anyio
 
     from schedcp_gym import ui
-    from schedcp_gym.control.repository import Repository
+    from schedcp_gym.control.repository import open_library
     from schedcp_gym.control.server import ControlPlane
     from schedcp_gym.control.server.audit import AuditLog
     from schedcp_gym.lab import Lab, catalogue
@@ -81,7 +81,7 @@ def mcp(
     with ui.build_progress() as progress:
         plane = ControlPlane(
             Lab(report=progress),
-            repository=Repository(repository),
+            repository=open_library(repository),
             workloads=workloads or None,
             machine=catalogue.load_machine(machine, cpus=cpus, kernel=kernel),
             scale=scale,

@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _open(store: Path | None) -> "Repository":
-    from schedcp_gym.control.repository import Repository
+    from schedcp_gym.control.repository import open_library
 
-    return Repository(store)
+    return open_library(store)
 
 
 def _kinds(word: str) -> "list[Kind]":

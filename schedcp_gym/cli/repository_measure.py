@@ -54,12 +54,12 @@ def measure(
     from schedcp_gym.bench import Bench, Suite
     from schedcp_gym.bench.plot import check_file
     from schedcp_gym.cli import bench
-    from schedcp_gym.control.repository import Repository
+    from schedcp_gym.control.repository import open_library
     from schedcp_gym.lab import catalogue
 
     if out:
         check_file(out)
-    repository = Repository(store)
+    repository = open_library(store)
     records = _records(repository, policies or [])
     suite = Suite(
         policies=tuple(Policy(each.name, each.source, tuple(sorted(each.values.items()))) for each in records),

@@ -11,8 +11,8 @@ from schedcp_gym.cli.options import NOT_OK, JsonOption
 from schedcp_gym.spec import BadInput, Clock, Outcome, Scale
 
 if TYPE_CHECKING:
-    from schedcp_gym.lab.store import Entry, Filter, TrialStore
-    from schedcp_gym.lab.store.check import Checked
+    from schedcp_gym.lab.check import Checked
+    from schedcp_gym.lab.store import Filter, Stored, TrialStore
 
 store_app = typer.Typer(
     help="Every trial that was measured: on the virtual clock none is run twice.", no_args_is_help=True
@@ -84,7 +84,7 @@ def list_trials(
     print_entries(entries, store.count(which), store.size_bytes())
 
 
-def _summary(entry: "Entry") -> dict[str, Any]:
+def _summary(entry: "Stored") -> dict[str, Any]:
     measured = entry.measurement
     made = {"trial": measured.trial, "key": entry.key, "made_unix_s": entry.made}
     return {**made, **vars(entry.config), "outcome": measured.outcome.value, "metrics": measured.metrics}
@@ -102,7 +102,7 @@ def show(
 ) -> None:
     """Show one trial whole: what was run, what it gave, and what it follows from."""
     from schedcp_gym.cli.store_table import print_entry
-    from schedcp_gym.lab.store.entry import plain
+    from schedcp_gym.lab.store.stored import plain
     from schedcp_gym.ui import harmless
 
     store = _open()
@@ -118,7 +118,7 @@ def show(
         print_entry(entry)
 
 
-def _only(store: "TrialStore", digest: str) -> "Entry":
+def _only(store: "TrialStore", digest: str) -> "Stored":
     """The measurement of a digest; on several images, or of the real clock, the newest of the trial."""
     from schedcp_gym.lab.store import Filter
 
@@ -152,13 +152,11 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Delete measurements that nobody can use, and files of older versions; give back the space."""
-    from schedcp_gym.lab.store.gc import unwanted
     from schedcp_gym.machine.image.store import digests_there
 
     store = _open()
     count, size = store.count(), store.size_bytes()
-    found = unwanted(
-        store,
+    found = store.unwanted(
         images=None if any_image else digests_there(),
         older_than_s=None if older_than is None else older_than * 86400,
         max_bytes=None if max_mib is None else max_mib << 20,
@@ -189,7 +187,7 @@ def export(
     outcome: OutcomeOption = None,
 ) -> None:
     """Write one flat table, a row for each measurement: config.* what was tried, result.* what it gave."""
-    from schedcp_gym.lab.store.export import write
+    from schedcp_gym.lab.export import write
 
     rows = write(_open(), file, _filter(policy, workload, scale, seed, clock, outcome))
     print(f"{rows} rows: {file}")
@@ -215,8 +213,8 @@ def check(
     from schedcp_gym import ui
     from schedcp_gym.cli.store_table import print_checked
     from schedcp_gym.lab import Lab
-    from schedcp_gym.lab.store.check import check as check_entries
-    from schedcp_gym.lab.store.check import choose
+    from schedcp_gym.lab.check import check as check_entries
+    from schedcp_gym.lab.check import choose
 
     store = _open()
     entries = choose(store, _filter(policy, workload, scale, seed), None if everything else sample, draw)

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from schedcp_gym.lab import catalogue
-from schedcp_gym.lab.store import Config, Entry
-from schedcp_gym.lab.store.check import Checked
+from schedcp_gym.lab.check import Checked
+from schedcp_gym.lab.store import Config, Stored
 from schedcp_gym.spec import BadInput, Workload
 from schedcp_gym.ui import harmless
 
@@ -51,7 +51,7 @@ def _policy(config: Config) -> str:
     return f"{config.policy} {values}".strip()
 
 
-def print_entries(entries: Sequence[Entry], count: int, size_bytes: int) -> None:
+def print_entries(entries: Sequence[Stored], count: int, size_bytes: int) -> None:
     """Prints a table of measurements, and how many there are."""
     console = _console()
     if not entries:
@@ -81,7 +81,7 @@ def _moment(made: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(made))
 
 
-def _objective(entry: Entry) -> str:
+def _objective(entry: Stored) -> str:
     """The first metric of the workload's objective, or why there is none."""
     workload, measured = _workload(entry.config.workload), entry.measurement
     if not measured.ok:
@@ -90,7 +90,7 @@ def _objective(entry: Entry) -> str:
     return f"{name} {measured.metrics[name]:,.6g}" if name in measured.metrics else ""
 
 
-def print_entry(entry: Entry) -> None:
+def print_entry(entry: Stored) -> None:
     """Prints one measurement whole."""
     console = _console()
     config, measured = entry.config, entry.measurement

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from schedcp_gym.envs.tables import Table
     from schedcp_gym.envs.tables.record import Recorder
     from schedcp_gym.lab import Lab
-    from schedcp_gym.lab.store.check import Checked
+    from schedcp_gym.lab.check import Checked
 
 #: Measurements between two lines of progress where no terminal is.
 LINE_EVERY = 50
@@ -92,9 +92,11 @@ def _lab(machine: MachineSpec, workers: int | None, ray: str | None, **more: boo
     from schedcp_gym import ui
     from schedcp_gym.lab import Lab
     from schedcp_gym.lab.cluster import Ray
+    from schedcp_gym.lab.cluster.executor import RayExecutor
 
     with ui.build_progress() as build:
-        lab = Lab(workers=workers, ray=Ray(address=ray) if ray else None, report=build, **more)
+        executor = RayExecutor(Ray(address=ray)) if ray else None
+        lab = Lab(workers=workers, executor=executor, report=build, **more)
         lab.machine(machine).ensure_snapshot()
     return lab
 
@@ -189,7 +191,7 @@ def check(
     from schedcp_gym import ui
     from schedcp_gym.cli.store_table import print_checked
     from schedcp_gym.envs.tables.check import Catalogue, draw_rows
-    from schedcp_gym.lab.store.check import check as check_entries
+    from schedcp_gym.lab.check import check as check_entries
 
     tables = _tables(workloads)
     if not tables:

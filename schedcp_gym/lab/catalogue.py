@@ -1,4 +1,4 @@
-"""What there is: policies in ``bpf/``, workloads in ``workloads/``, found by looking."""
+"""The policies of ``bpf/``, the workloads of ``workloads/`` and the machines of ``configs/machine/``."""
 
 import difflib
 import re
@@ -37,7 +37,7 @@ _TEXT = re.compile(
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """The error for a name that does not exist: near names first, else all."""
+    """Return the error for a name that does not exist; it says similar names, else all."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3)
     if near:
@@ -46,12 +46,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
 
 
 def workload_names() -> list[str]:
-    """Names of all workloads, variants included, sorted."""
+    """Return the names of all workloads, variants included, sorted."""
     return sorted(workload_declarations(WORKLOADS))
 
 
 def load_workload(name: str) -> Workload:
-    """Reads a workload's declaration.
+    """Return a workload from its declaration.
 
     Raises:
         BadInput: There is no such workload, or its declaration is wrong; the text names file and field.
@@ -91,14 +91,14 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _of_variant(workload: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
-    """A variant: what it does not say is as the workload has it; ``parameters`` are those of every scale."""
+    """Return the declaration of a variant; the workload's fills the gaps, ``parameters`` hold for every scale."""
     scales, own = workload.get("scales") or {}, variant.get("scales") or {}
     parameters = variant.get("parameters") or {}
     outer = (scales, own, parameters)
     inner = [value for each in (scales, own) if isinstance(each, dict) for value in each.values()]
     if not all(isinstance(each, dict) for each in (*outer, *inner)):
         raise ValueError("parameters, and each of the scales, must be a mapping of names to values")
-    # A scale that only the variant has is wrong, and is told by the check of what comes out.
+    # A scale that only the variant has is wrong; the check of the result says so.
     merged = {scale: {**scales.get(scale, {}), **parameters, **own.get(scale, {})} for scale in {**scales, **own}}
     rest = {key: value for key, value in variant.items() if key != "parameters"}
     return {**workload, **rest, "scales": merged}
@@ -111,7 +111,7 @@ def _shared_file(declaration: Path, name: object) -> Path:
 
 
 def _workload_digest(declaration: Path, shared: list[Any]) -> str:
-    """Of what travels with a workload's jobs or is compiled for them: its folder, and what it shares.
+    """Return the digest of what travels with a workload's jobs or is compiled for them: its folder and what it shares.
 
     Declarations are no part of it: what they say that shapes a run (arguments, metrics) is in the trial's digest.
     """
@@ -122,11 +122,15 @@ def _workload_digest(declaration: Path, shared: list[Any]) -> str:
 
 
 def find_objective(workload: Workload, name: str | Objective | Mapping[str, Any] | None) -> Objective:
-    """A workload's objective of that name; its own if there is no name. An objective, or its fields, is itself.
+    """Return a workload's objective.
+
+    Args:
+        workload: The workload.
+        name: The name of one that it declares; or an objective, or the fields of one; None: the workload's own.
 
     Raises:
         BadInput: It declares no such objective.
-        ValueError: The fields are none of an objective.
+        ValueError: The fields are not those of an objective.
     """
     if name is None:
         return workload.objective
@@ -179,13 +183,13 @@ def load_machine(name: str, **changes: Any) -> MachineSpec:
 
 
 def image_inputs(kernel: str) -> ImageInputs:
-    """What the image for a kernel setting is made from, all workloads included."""
+    """Return what the image for a kernel setting is made from, all workloads included."""
     workloads = [load_workload(name) for name in workload_names()]
     return ImageInputs.collect(kernel, [(workload, WORKLOADS / workload.folder) for workload in workloads])
 
 
 def policy_names() -> list[str]:
-    """Names of all policies, ``eevdf`` first."""
+    """Return the names of all policies, ``eevdf`` first."""
     return [EEVDF, *sorted(path.name.removesuffix(".bpf.c") for path in POLICIES.glob("*.bpf.c"))]
 
 
@@ -199,6 +203,10 @@ def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
 
     Raises:
         BadInput: No such policy, no such tunable, or a value that is not allowed.
+
+    Example:
+        >>> load_policy("vtime", {"slice_us": 2000}).name
+        'vtime'
     """
     if name == EEVDF:
         return Policy(EEVDF, "", check_tunables((), tunables or {}))
@@ -214,7 +222,7 @@ def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
 
 
 def tunables_of(source: str) -> tuple[Tunable, ...]:
-    """The tunables a policy's source declares (``bpf/include/schedcp/tunable.bpf.h``), in order of declaration.
+    """Return the tunables that a policy's source declares (``bpf/include/schedcp/tunable.bpf.h``), in that order.
 
     Raises:
         BadInput: A default lies outside its range.
@@ -247,7 +255,7 @@ def _sentence(quoted: str) -> str:
 
 
 def card_of(source: str) -> str:
-    """A policy's card: its header comment, as plain text."""
+    """Return a policy's card: its header comment, as plain text."""
     match = re.search(r"/\*(.*?)\*/", source, re.DOTALL)
     if not match:
         return ""

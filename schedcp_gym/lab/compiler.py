@@ -1,4 +1,4 @@
-"""Policies from source to object, on the host, with clang."""
+"""Compile policies on the host, with clang."""
 
 import functools
 import hashlib
@@ -37,7 +37,7 @@ READING = (
     *("-O2", "-target", "bpf", "-mcpu=v3", "-fms-extensions", "-D__TARGET_ARCH_x86", "-Wno-microsoft-anon-tag"),
     *("-nostdinc", *(word for folder in HEADER_FOLDERS for word in ("-I", folder)), "-fdebug-compilation-dir=."),
 )
-#: LLVM's own words at the end of a crash take long, and hold addresses.
+#: LLVM's report of a crash takes long, and holds addresses.
 QUIET = {"LLVM_DISABLE_SYMBOLIZATION": "1", "LLVM_DISABLE_CRASH_REPORT": "1"}
 #: Warnings are shown, and count for nothing: code in the wild has unused functions.
 FLAGS = (
@@ -54,10 +54,10 @@ OLD_NAMES_HEADER = "scx/compat.bpf.h"
 
 
 class CompileError(SchedcpError):
-    """The source does not compile; the text holds the compiler's own lines.
+    """Raised for a source that does not compile; the text holds the compiler's own lines.
 
     Attributes:
-        refusals: What was refused without asking the compiler, or although it would have done it.
+        refusals: What we refuse, whatever the compiler says.
     """
 
     def __init__(self, text: str, refusals: tuple[Refusal, ...] = ()) -> None:
@@ -66,7 +66,7 @@ class CompileError(SchedcpError):
 
     @property
     def first(self) -> str:
-        """The line that says what is wrong: the first error."""
+        """Return the line of the first error."""
         lines = str(self).splitlines()
         return next((line for line in lines if "error:" in line), lines[0])
 
@@ -81,7 +81,7 @@ class Clang:
 
 @functools.cache
 def find_clang() -> Clang:
-    """The compiler for policies.
+    """Return the compiler for policies.
 
     Raises:
         MissingTool: There is none that is new enough.
@@ -101,11 +101,12 @@ def find_clang() -> Clang:
 
 
 def compile_policy(source: str, image: Image) -> bytes:
-    """Compiles a policy against the image's kernel; an object that is in the cache is taken from there.
+    """Compile a policy for the image's kernel, or return its object from the cache.
 
     Raises:
         CompileError: It does not compile, holds what is refused, or exceeds a limit.
-        MissingTool: There is no compiler, or no jail to put it in.
+        MissingTool: There is no compiler, or no jail for it.
+        JailKilled: Something outside killed the compiler.
     """
     check_text(source)
     cached = cache_root() / "objects" / f"{object_key(source, image)[:32]}.o"
@@ -120,7 +121,7 @@ def compile_policy(source: str, image: Image) -> bytes:
 
 
 def object_key(source: str, image: Image) -> str:
-    """SHA-256 (hex) of all that a policy's object follows from: source, headers, compiler and its flags.
+    """Return the SHA-256 (hex) of all that a policy's object follows from: source, headers, compiler and its flags.
 
     Raises:
         MissingTool: There is no compiler.
@@ -130,10 +131,10 @@ def object_key(source: str, image: Image) -> str:
 
 
 def check_text(source: str) -> None:
-    """What can be said of a source before any compiler sees it.
+    """Check a source before any compiler sees it.
 
     Raises:
-        CompileError: It is too large, no text, or holds directives that are refused.
+        CompileError: It is too large, is no text, or holds directives that are refused.
     """
     if len(source) > SOURCE_LIMIT:
         raise refused(Refusal(None, f"the source has {len(source)} characters; {SOURCE_LIMIT} are allowed"))
@@ -142,7 +143,7 @@ def check_text(source: str) -> None:
 
 
 def refused(*found: Refusal) -> CompileError:
-    """The error for what is refused, in the compiler's way of writing it."""
+    """Return the error for what is refused, written as the compiler would."""
     places = (f"{SOURCE_NAME}:{refusal.line}" if refusal.line else SOURCE_NAME for refusal in found)
     lines = [f"{place}: error: {refusal.what}" for place, refusal in zip(places, found, strict=True)]
     return CompileError("\n".join(lines)[:LOG_LIMIT], found)
@@ -160,7 +161,7 @@ def reading(source: str) -> tuple[tuple[str, ...], dict[str, bytes]]:
 
 
 def folders(image: Image) -> dict[str, Path]:
-    """The folders that headers come from, by their names in the jail."""
+    """Return the folders that headers come from, by their names in the jail."""
     return dict(zip(HEADER_FOLDERS, (POLICIES / "include", image.include), strict=True))
 
 
@@ -178,7 +179,7 @@ def _headers_digest() -> str:
 
 
 def _compile(source: str, image: Image, clang: Clang) -> bytes:
-    """Compiles in the jail, under relative names: debug information must not depend on this host's paths."""
+    """Compile in the jail, under relative names: debug information must not depend on this host's paths."""
     program = Path(clang.path).resolve()
     flags, files = reading(source)
     ended = jail.run(
@@ -210,7 +211,7 @@ def _compile(source: str, image: Image, clang: Clang) -> bytes:
 
 
 def _split(words: str) -> tuple[list[str], str]:
-    """What clang says: the files it opened (-H: dots for the depth, the path), and its messages."""
+    """Split clang's output into the files it opened (-H: dots for the depth, the path), and its messages."""
     opened, messages = [], []
     for line in words.splitlines():
         found = re.fullmatch(r"\.+ (.*)", line)
@@ -222,7 +223,7 @@ def _split(words: str) -> tuple[list[str], str]:
 
 
 def _strangers(opened: list[str], source: str) -> list[Refusal]:
-    """The files that were opened outside the folders for headers."""
+    """Return refusals of the files that were opened outside the folders for headers."""
     found, written = [], preflight.includes(source)
     for path in dict.fromkeys(opened):
         parts = PurePosixPath(path).parts

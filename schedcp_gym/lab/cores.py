@@ -1,4 +1,4 @@
-"""Cores of one's own for trials on the real clock, and what disturbed them there."""
+"""Separate cores for trials on the real clock, and what disturbed the trials there."""
 
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ _IDLE, _IOWAIT, _STEAL, _FIELDS = 3, 4, 7, 8
 
 @dataclass
 class Disturbance:
-    """What else went on while something ran on the cores.
+    """Other activity on the cores while something ran on them.
 
     Attributes:
         steal: Share of the cores' time the hypervisor took (0 to 1).
@@ -36,11 +36,11 @@ class Disturbance:
 
     @property
     def contaminates(self) -> bool:
-        """Whether a measurement made meanwhile should not count."""
+        """Return whether a measurement made meanwhile should not count."""
         return self.steal > STEAL_LIMIT or self.others > OTHERS_LIMIT
 
     def figures(self) -> dict[str, float]:
-        """As a measurement has it."""
+        """Return the figures as a measurement has them."""
         return {"steal_share": round(self.steal, 4), "others_share": round(self.others, 4), "load": round(self.load, 2)}
 
 
@@ -53,7 +53,7 @@ class Cores:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[Disturbance]:
-        """Notes what disturbs them; the figures are there at the end."""
+        """Yield a record of what disturbs the cores; its figures are there when the block ends."""
         found = Disturbance(load=os.getloadavg()[0])
         before, own = _times(self.numbers), _own_s()
         yield found
@@ -64,7 +64,7 @@ class Cores:
 
 
 def _times(cores: tuple[int, ...]) -> tuple[float, float, float]:
-    """CPU seconds of some cores since boot: all, idle, stolen."""
+    """Return CPU seconds of some cores since boot: all, idle, stolen."""
     tick, wanted = os.sysconf("SC_CLK_TCK"), {f"cpu{number}" for number in cores}
     total = idle = steal = 0
     for line in Path("/proc/stat").read_text().splitlines():
@@ -78,7 +78,7 @@ def _times(cores: tuple[int, ...]) -> tuple[float, float, float]:
 
 
 def _own_s() -> float:
-    """CPU seconds of this process and of its children that ended."""
+    """Return CPU seconds of this process and of its children that ended."""
     return sum(
         used.ru_utime + used.ru_stime
         for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -87,10 +87,10 @@ def _own_s() -> float:
 
 @contextlib.contextmanager
 def own_cores(count: int) -> Iterator[Cores]:
-    """Takes cores of one's own, and pins this thread (and what it starts) to them; waits until enough are free.
+    """Wait for free cores, reserve them, and pin this thread and what it starts to them.
 
     Args:
-        count: How many; all there are, if the host has fewer.
+        count: How many; all cores of the host, if it has fewer.
     """
     allowed = sorted(os.sched_getaffinity(0))
     count = min(count, len(allowed))
@@ -106,7 +106,7 @@ def own_cores(count: int) -> Iterator[Cores]:
 
 
 def _take(allowed: list[int], count: int) -> Cores | None:
-    """As many cores as wanted, or none. The kernel gives them back when this process dies."""
+    """Return as many cores as wanted, or None. The kernel frees them when this process dies."""
     folder = cache_root() / "cores"
     folder.mkdir(exist_ok=True)
     taken = Cores(())

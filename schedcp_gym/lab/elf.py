@@ -11,7 +11,7 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 
 @dataclass(frozen=True)
 class Section:
-    """A section: its name, its size in memory, whether it is loaded, holds instructions; its bytes in the file."""
+    """A section: its name, its size in memory, whether it is loaded, whether it holds instructions, its bytes."""
 
     name: str
     size_bytes: int
@@ -21,7 +21,7 @@ class Section:
 
 
 def sections(content: bytes) -> tuple[Section, ...]:
-    """All named sections of a 64-bit little-endian object."""
+    """Return all named sections of a 64-bit little-endian object."""
     header = _HEADER.unpack_from(content)
     offset, size, count, names_index = header[6], header[11], header[12], header[13]
     if not offset:

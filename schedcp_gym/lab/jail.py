@@ -1,8 +1,8 @@
-"""A jail for programs that read hostile text: compiler and parser see what they need, and nothing else of the host.
+"""A jail for programs that read hostile text: compiler and parser see only what they need of the host.
 
 Bubblewrap makes new namespaces. The file system in there holds the program, the libraries it is linked with and the
 files it is given, all read-only; there is no /etc, /proc, /dev, no network, no other process, no environment. Started
-by root the program runs as nobody; started by an ordinary user, in a user namespace. What it says comes back through
+by root the program runs as nobody; started by an ordinary user, in a user namespace. Its output comes back through
 pipes, up to a limit.
 """
 
@@ -36,12 +36,12 @@ _NO_NAMESPACES = (
 
 
 class JailKilled(SchedcpError):
-    """Something outside killed the jail: that says nothing about what was in it."""
+    """Something outside killed the jail, so nothing is known about the program in it."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use up.
+    """Limits of what a program may use.
 
     Attributes:
         cpu_s: Seconds of CPU time.
@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a jail holds besides the files of one call.
+    """The files of a jail, without those of a single call.
 
     Attributes:
         programs: Programs and shared objects, by their real paths; the libraries they need come along.
@@ -75,7 +75,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended.
+    """The end of a program.
 
     Attributes:
         status: Its exit status; 128 and the signal's number when one killed it.
@@ -91,13 +91,13 @@ class Ended:
 
     @property
     def crashed(self) -> bool:
-        """Whether a signal ended it."""
+        """Return whether a signal ended it."""
         return self.status > 128
 
 
 @dataclass
 class _Caught:
-    """What came through the pipes so far."""
+    """What came through the pipes so far, and the limit that was exceeded."""
 
     streams: dict[str, bytearray] = field(default_factory=lambda: {"output": bytearray(), "words": bytearray()})
     exceeded: str = ""
@@ -112,7 +112,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     limits: Limits | None = None,
 ) -> Ended:
-    """Runs a program in a jail of its own and waits for its end.
+    """Run a program in a jail of its own and wait for its end.
 
     Args:
         command: Program (its path as in ``contents``) and arguments.
@@ -120,7 +120,7 @@ def run(
         folders: Host folders to be seen below the program's folder: {name there: host folder}.
         files: Files in the program's folder: {name: content}.
         environment: All of its environment.
-        limits: What it may use up.
+        limits: What it may use.
 
     Raises:
         MissingTool: bubblewrap or util-linux is not there, or this host lets nobody make namespaces.
@@ -154,7 +154,7 @@ def run(
 
 
 def _listen(process: "subprocess.Popen[bytes]", limits: Limits) -> _Caught:
-    """Reads both pipes until they close, or a limit is exceeded: then all in the jail dies with its first process."""
+    """Read both pipes until they close, or until a limit is exceeded: then kill all that runs in the jail."""
     assert process.stdout
     assert process.stderr
     allowed = {"output": limits.output_bytes, "words": limits.words_bytes}
@@ -198,7 +198,7 @@ def _judge(returned: int, status_lines: bytes, caught: _Caught, limits: Limits) 
 
 
 def _is_refusal(words: str) -> bool:
-    """Whether bwrap was not allowed to make namespaces."""
+    """Return whether bwrap was not allowed to make namespaces."""
     return any(sign in words for sign in ("namespace", "not permitted", "Permission denied", "uid map"))
 
 
@@ -209,7 +209,7 @@ def _bubblewrap(
     environment: Mapping[str, str],
     status: int,
 ) -> list[str]:
-    """The command line that makes the jail."""
+    """Return the command line that makes the jail."""
     program = shutil.which("bwrap")
     if not program:
         raise MissingTool("bubblewrap is not installed: `sudo apt-get install bubblewrap`")
@@ -240,7 +240,7 @@ def _bubblewrap(
 
 
 def _parents(paths: Iterable[str]) -> list[str]:
-    """All folders above the paths, the upper first."""
+    """Return all folders above the paths, the upper first."""
     return sorted({str(parent) for path in paths for parent in PurePosixPath(path).parents})
 
 
@@ -256,7 +256,7 @@ def _helpers() -> tuple[Path, ...]:
 
 
 def _without_rights() -> list[str]:
-    """As root: no longer. The limit of processes comes after it, since it counts those of the new user."""
+    """Return the words that give up root's rights. The limit of processes comes later: it counts the new user's."""
     if os.geteuid() != 0:
         return []
     nobody = pwd.getpwnam(NOBODY)
@@ -266,14 +266,14 @@ def _without_rights() -> list[str]:
 
 
 def _limited(limits: Limits) -> list[str]:
-    """The limits; the program can not start another, nor write a file."""
+    """Return the words that set the limits; the program can't start another one or write a file."""
     caps = [f"--cpu={limits.cpu_s}:{limits.cpu_s + 1}", f"--as={limits.memory_bytes}", "--fsize=0", "--core=0"]
     return [str(_helpers()[1]), *caps, "--nproc=1", "--nofile=256", "--"]
 
 
 @functools.cache
 def _with_libraries(programs: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The programs and the shared objects they need, under the paths by which the dynamic linker finds them."""
+    """Return the programs and the shared objects that they need, by the paths where the dynamic linker looks."""
     found = dict.fromkeys(programs)
     for program in programs:
         told = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
@@ -287,7 +287,7 @@ def _with_libraries(programs: tuple[Path, ...]) -> tuple[Path, ...]:
 
 @contextlib.contextmanager
 def _sealed(name: str, content: bytes) -> Iterator[int]:
-    """A file in memory: no name on the host."""
+    """Yield the descriptor of a file in memory, which has no name on the host."""
     descriptor = os.memfd_create(f"schedcp-{name}")
     try:
         with os.fdopen(os.dup(descriptor), "wb") as target:

@@ -1,4 +1,4 @@
-"""Values kept by content, a file of JSON each: for what is few and small."""
+"""A store for few and small values: a file of JSON for each, by key."""
 
 import dataclasses
 import json
@@ -12,18 +12,18 @@ from pydantic import TypeAdapter, ValidationError
 
 log = logging.getLogger(__name__)
 
-Value = TypeVar("Value")
+Kept = TypeVar("Kept")
 
 
-class JsonStore(Generic[Value]):
+class JsonStore(Generic[Kept]):
     """Values of one kind by key, one file each. The kind is a dataclass with a field ``cached``."""
 
-    def __init__(self, kind: type[Value], folder: Callable[[], Path], version: int) -> None:
-        """Prepares a store; nothing is read yet.
+    def __init__(self, kind: type[Kept], folder: Callable[[], Path], version: int) -> None:
+        """Prepare a store; nothing is read yet.
 
         Args:
             kind: The values' class.
-            folder: Where they lie; asked each time.
+            folder: Returns where they lie; called each time.
             version: Raised when the meaning of a stored value changes.
         """
         self.folder = folder
@@ -31,14 +31,14 @@ class JsonStore(Generic[Value]):
         self._word = kind.__name__.lower()
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
-    def read(self, key: str) -> Value | None:
-        """The stored value, marked as cached; None when there is none or it can't be read."""
+    def read(self, key: str) -> Kept | None:
+        """Return the stored value, marked as cached; None when there is none or it can't be read."""
         path = self._path(key)
         try:
             stored = json.loads(path.read_text())
             if stored["format"] != self.version:
                 raise ValueError("another version's")
-            found: Value = dataclasses.replace(self._adapter.validate_python(stored[self._word]), cached=True)
+            found: Kept = dataclasses.replace(self._adapter.validate_python(stored[self._word]), cached=True)
             return found
         except FileNotFoundError:
             return None
@@ -47,8 +47,8 @@ class JsonStore(Generic[Value]):
             log.warning("the stored %s %s can't be used (%s); it is made again", self._word, path, reason)
             return None
 
-    def write(self, key: str, value: Value) -> None:
-        """Stores a value; readers see it whole or not at all."""
+    def write(self, key: str, value: Kept) -> None:
+        """Store a value; readers see it whole or not at all."""
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")

@@ -1,4 +1,4 @@
-"""Measuring on the real clock: a policy and EEVDF in pairs, until the reward is known well enough."""
+"""Measure on the real clock: a policy and EEVDF in pairs, until the reward is known precisely enough."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from schedcp_gym.spec.interval import half_width
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Precision:
-    """When to stop.
+    """Limits at which measuring stops.
 
     Attributes:
         half_width: Half the width of the reward's confidence interval that is narrow enough (0.02 is 2 %).
@@ -47,13 +47,13 @@ class Pair:
 
     @property
     def contaminated(self) -> bool:
-        """Whether the host disturbed it too much to count."""
+        """Return whether the host disturbed it too much to count."""
         return self.measured.contaminated or self.baseline.contaminated
 
 
 @dataclass(frozen=True)
 class Paired:
-    """What the pairs say.
+    """The result of some pairs.
 
     Attributes:
         pairs: All, in the order they were measured.
@@ -77,18 +77,18 @@ def measure_pairs(
     seed: int = 0,
     done: Callable[[Pair], None] | None = None,
 ) -> Paired:
-    """Measures a trial of the real clock against EEVDF, in pairs whose order is drawn by chance.
+    """Measure a trial of the real clock against EEVDF, in pairs in a random order.
 
     Pairs that were disturbed (time stolen by the hypervisor, other load on the cores) are kept, marked, and measured
     again; so are those the host failed. A policy's own failure is measured once: another try would not change it.
 
     Args:
-        lab: Where; on Ray several pairs run at once, each on cores of its own.
-        trial: What.
+        lab: Measures; on a cluster several pairs run at once, each on its own cores.
+        trial: What to measure.
         objective: Replaces the workload's own.
         precision: When to stop.
-        seed: Of the order within pairs.
-        done: Told of each pair.
+        seed: Seed of the order within pairs.
+        done: Called with each pair.
 
     Raises:
         BadInput: The trial is of the virtual clock.
@@ -99,7 +99,7 @@ def measure_pairs(
     precision = precision or Precision()
     baseline = Trial(Policy(EEVDF), trial.workload, trial.machine, trial.scale, trial.seed)
     chance, pairs, spent_s = random.Random(seed), list[Pair](), 0.0
-    at_once = max(1, lab.workers // trial.machine.cpus) if lab.ray else 1
+    at_once = max(1, lab.workers // trial.machine.cpus) if lab.executor.has_separate_cores else 1
     while True:
         ended = _ended(pairs, precision, spent_s)
         if ended:

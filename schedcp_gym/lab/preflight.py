@@ -1,7 +1,7 @@
-"""What in a source's directives and assembler no compiler has to see: found on its tokens, before any compiler runs.
+"""Refuse directives and assembler that no policy needs: found on a source's tokens, before any compiler runs.
 
-The jail holds nothing worth reading, so these are refused for what they try. Includes are judged by what the compiler
-has opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name what it likes.
+The jail holds nothing worth reading; these are refused because they try to. Includes are judged by the files that the
+compiler has opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name any file.
 """
 
 import ast
@@ -35,7 +35,7 @@ _PRAGMAS_OF = {"clang": {"loop", "diagnostic", "unroll"}, "GCC": {"diagnostic", 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something a source must not hold.
+    """A place in a source that is refused.
 
     Attributes:
         line: Where; None for the whole.
@@ -62,7 +62,7 @@ class _Token:
 
 
 def refusals(source: str) -> tuple[Refusal, ...]:
-    """What must not be in a policy's source, in order of lines."""
+    """Return what must not be in a policy's source, in order of lines."""
     if (at := _not_text(source)) is not None:
         return (Refusal(source.count("\n", 0, at) + 1, "the source is not text: it holds a NUL, or no valid UTF-8"),)
     tokens = _tokens(source)
@@ -71,7 +71,7 @@ def refusals(source: str) -> tuple[Refusal, ...]:
 
 
 def includes(source: str) -> tuple[Include, ...]:
-    """The include directives, also of branches that are not taken."""
+    """Return the include directives, also of branches that are not taken."""
     found = []
     for words in _directives(_tokens(source)):
         if words[0].text == "include" and len(words) > 1:
@@ -88,7 +88,7 @@ def _not_text(source: str) -> int | None:
 
 
 def _tokens(source: str) -> list[_Token]:
-    """Tokens as the preprocessor sees them: lines that end in a backslash are joined, comments are gone."""
+    """Return tokens as the preprocessor sees them: lines that end in a backslash are joined, comments are gone."""
     text, starts, line = [], [], 1
     at = 0
     for part in re.split(r"(\\[ \t]*\r?\n|\r\n|\n)", source):
@@ -112,7 +112,7 @@ def _tokens(source: str) -> list[_Token]:
 
 
 def _directives(tokens: list[_Token]) -> Iterator[list[_Token]]:
-    """The words of each directive, without the #."""
+    """Yield the words of each directive, without the #."""
     words: list[_Token] | None = None
     fresh = True
     for token in [*tokens, _Token("newline", "\n", 0)]:
@@ -164,7 +164,7 @@ def _of_words(tokens: list[_Token]) -> Iterator[Refusal]:
 
 
 def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
-    """Inline assembler may hold instructions and no directives, which read files and repeat without end."""
+    """Yield the directives of inline assembler, which may hold instructions only: directives can read files."""
     rest = iter(following)
     opening = next((token for token in rest if token.text not in _ASM_QUALIFIERS), None)
     if opening is None or opening.text != "(":
@@ -182,7 +182,7 @@ def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
 
 
 def _text(strings: list[_Token]) -> str:
-    """What string literals hold."""
+    """Return the text of string literals."""
     text = ""
     for token in strings:
         try:

@@ -23,7 +23,7 @@ LEFT_OUT = (".c", ".h", ".o", "workload.yaml", ".variant.yaml")
 
 
 def build_job(trial: Trial, compiled: bytes | None) -> Job:
-    """The job of a trial.
+    """Return the job of a trial.
 
     Args:
         trial: What to measure.
@@ -54,7 +54,7 @@ def build_job(trial: Trial, compiled: bytes | None) -> Job:
 
 
 def tunables_file(policy: Policy) -> bytes:
-    """A policy's tunables as the loader reads them: a line each."""
+    """Return a policy's tunables as the loader reads them: a line each."""
     values = ((name, int(value) if isinstance(value, bool) else value) for name, value in policy.tunables)
     return "".join(f"{name}={value}\n" for name, value in values).encode()
 
@@ -71,7 +71,7 @@ def _workload_files(workload: Workload) -> dict[str, bytes]:
 
 
 def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> Measurement:
-    """What a job's result says of its trial."""
+    """Return the measurement that a job's result gives for its trial."""
     common: dict[str, Any] = {
         "trial": trial.digest,
         "digests": digests,
@@ -101,7 +101,7 @@ def to_measurement(trial: Trial, result: JobResult, digests: dict[str, str]) -> 
 
 
 def _reported(trial: Trial, result: JobResult, report: dict[str, Any], common: dict[str, Any]) -> Measurement:
-    """What a whole report says."""
+    """Return the measurement of a trial that left a report."""
     common = common | {
         "events": {str(name): int(count) for name, count in report["events"].items() if count},
         "cpu_s_by_name": {str(name): float(spent) for name, spent in report["cpu_s_by_name"].items()},
@@ -135,7 +135,7 @@ def _ending(result: JobResult) -> tuple[Outcome | None, str]:
 
 
 def read_report(result: JobResult) -> dict[str, Any] | None:
-    """The loader's report; None when the guest left none, or something else."""
+    """Return the loader's report; None when the guest left none, or something else."""
     try:
         report = json.loads(result.text("report.json"))
     except (ValueError, RecursionError):
@@ -159,13 +159,13 @@ def _why(report: dict[str, Any], result: JobResult) -> str:
 
 
 def _evidence(report: dict[str, Any], result: JobResult) -> str:
-    """The kernel verifier's log and the kernel's own lines; the end is what matters, so it is the end that is kept."""
+    """Return the end of the kernel verifier's log and of the kernel's own lines: the reason stands at the end."""
     parts = [result.text("verifier.log"), report.get("kernel_log") or "", result.text("workload.err")]
     return "\n".join(part.strip() for part in parts if part.strip())[-LOG_LIMIT:]
 
 
 def read_metrics(workload: Workload, output: str) -> tuple[dict[str, float], str]:
-    """Reads a workload's metrics: the last line of its output that is a JSON object.
+    """Read a workload's metrics: the last line of its output that is a JSON object.
 
     Returns:
         The metrics, and what is wrong with them (empty when nothing is).
@@ -201,5 +201,5 @@ def _finite(value: object) -> float | None:
 
 
 def runner_digest() -> str:
-    """Digest of the guest's side of a trial."""
+    """Return the SHA-256 (hex) of the script that runs a trial in the guest."""
     return hashlib.sha256(RUN_SCRIPT.read_bytes()).hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from schedcp_gym.lab import Lab
-from schedcp_gym.lab.store.check import compare
+from schedcp_gym.lab.check import compare
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.run.folder import RunFolder
 from schedcp_gym.run.lines import is_trial, measurement_of

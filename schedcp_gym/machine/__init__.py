@@ -1,4 +1,4 @@
-"""The machine: image, snapshot, QEMU; a job in, a result out."""
+"""The virtual machine: image, snapshot, QEMU. It takes a job and returns a result."""
 
 from schedcp_gym.machine.job import Ending, Job, JobResult
 from schedcp_gym.machine.machine import Machine

@@ -27,7 +27,7 @@ _RESULT_HEADER = struct.Struct("<8sQQQQII256s")
 
 
 class Ending(enum.StrEnum):
-    """How a run of the machine ended."""
+    """The ways in which a run of the machine can end."""
 
     EXITED = "exited"  # the job's program ended; code is its status
     SIGNALLED = "signalled"  # the job's program was killed; code is the signal
@@ -41,11 +41,11 @@ class Ending(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """What a machine runs: files by relative path; ``run`` is the program started.
+    """A job for a machine: files by relative path; ``run`` is the program started.
 
     Attributes:
         files: Content by path; executable when it starts with ``#!`` or an ELF header.
-        max_job_s: Guest seconds until it is ended.
+        max_job_s: Guest seconds after which it is ended.
     """
 
     files: Mapping[str, bytes]
@@ -58,14 +58,14 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
         ending: How it ended.
         code: Exit status or signal.
         files: What the job left in /result, by relative path.
         job_s: Guest seconds from the job's start to its end; None when it did not end by itself.
-        oom_kills: Processes the guest's kernel killed for want of memory.
+        oom_kills: Processes that the guest's kernel killed because memory ran out.
         pages_scanned: Pages the guest's kernel looked at to find some it could give up. Which ones it finds depends on
             the emulator's own caches: when there are any, the run need not be exact.
         console: The guest's console.
@@ -85,21 +85,21 @@ class JobResult:
 
     @property
     def host_failed(self) -> bool:
-        """Whether it was the host that ended it: another run may go through."""
+        """Return whether the host ended it: another run may succeed."""
         return self.ending in (Ending.KILLED, Ending.CLOCK_JUMPED)
 
     @property
     def says_nothing(self) -> bool:
-        """Whether nothing can be said of the job: the host failed, or was too slow."""
+        """Return whether nothing is known about the job: the host failed, or was too slow."""
         return self.host_failed or self.ending is Ending.HOST_DEADLINE
 
     def text(self, name: str, default: str = "") -> str:
-        """A result file as text; bytes that are not UTF-8 are replaced."""
+        """Return a result file as text; bytes that are not UTF-8 are replaced."""
         return self.files[name].decode(errors="replace") if name in self.files else default
 
 
 def pack(job: Job) -> bytes:
-    """The job's header and tar: the same bytes for the same job on every host.
+    """Return the job's header and tar: the same bytes for the same job on every host.
 
     Raises:
         BadInput: The job is too large for the device.
@@ -120,7 +120,7 @@ def pack(job: Job) -> bytes:
 
 
 def new_device(packed: bytes) -> int:
-    """Anonymous shared memory with a packed job in it: a file descriptor, nothing in any file system."""
+    """Return a file descriptor of anonymous shared memory with a packed job in it."""
     device = os.memfd_create("schedcp-job", os.MFD_CLOEXEC)
     os.ftruncate(device, DEVICE_BYTES)
     os.pwrite(device, packed, HEADER_AT)
@@ -128,10 +128,7 @@ def new_device(packed: bytes) -> int:
 
 
 def read_result(device: int) -> JobResult | None:
-    """What the guest wrote; None when it wrote nothing.
-
-    ``timings_s`` and ``console`` are the caller's to add.
-    """
+    """Return what the guest wrote; None when it wrote nothing. The caller adds ``timings_s`` and ``console``."""
     with mmap.mmap(device, DEVICE_BYTES, prot=mmap.PROT_READ) as memory:
         header = _RESULT_HEADER.unpack_from(memory, RESULT_AT)
         magic, size, job_ns, oom_kills, pages_scanned, ending, code, message = header
@@ -152,7 +149,7 @@ def read_result(device: int) -> JobResult | None:
 
 
 def _unpack(packed: bytes) -> dict[str, bytes]:
-    """Reads plain files only, into memory: nothing a hostile guest wrote reaches the host's file system."""
+    """Return plain files only, in memory: nothing that a hostile guest wrote reaches the host's file system."""
     files: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:

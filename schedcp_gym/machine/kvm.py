@@ -1,4 +1,4 @@
-"""Whether KVM works here. A /dev/kvm that exists can still be unusable, so it is found out by booting."""
+"""Find out whether KVM works here. A /dev/kvm that exists can still be unusable, so the probe boots a guest."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def group() -> int | None:
-    """The group that may open the device, if it is not root's alone."""
+    """Return the group that may open the device; None if only root may."""
     try:
         found = DEVICE.stat()
     except OSError:
@@ -25,7 +25,7 @@ def group() -> int | None:
 
 
 def works(identity: list[str], boots: Callable[[], bool]) -> bool:
-    """Whether a guest boots under KVM; the answer is kept until the host boots anew.
+    """Return whether a guest boots under KVM; the answer is kept until the host reboots.
 
     Args:
         identity: What else the answer depends on (image, QEMU).

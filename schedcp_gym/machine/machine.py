@@ -43,7 +43,7 @@ class Machine:
     """
 
     def __init__(self, spec: MachineSpec, image: Image) -> None:
-        """Looks up QEMU and, for the real clock, probes KVM.
+        """Find QEMU and, for the real clock, probe KVM.
 
         Raises:
             MissingTool: QEMU is not there or too old.
@@ -57,14 +57,24 @@ class Machine:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that shapes it: image, emulator, its whole command line, and what models the caches."""
+        """Return the SHA-256 (hex) of all that shapes it: image, emulator, its command line, what models the caches."""
         shape = snapshot.machine_digest(self.image, self.qemu, self.spec, self.accelerator)
         return digest([shape, models_digest(self.spec, self.image)]) if self.spec.topology else shape
 
-    def run(self, job: Job, *, cold: bool = False) -> JobResult:
-        """Runs a job.
+    @property
+    def identity(self) -> dict[str, str]:
+        """Return digests and versions by name; on two machines where all are equal a job gives the same."""
+        return {
+            "image": self.image.digest,
+            "machine": self.digest,
+            "kernel": self.image.kernel,
+            "qemu": self.qemu.text,
+        }
 
-        On the virtual clock the result, but for its host timings, is a pure function of job, image, spec and QEMU.
+    def run(self, job: Job, *, cold: bool = False) -> JobResult:
+        """Run a job.
+
+        On the virtual clock the result, apart from its host timings, is a pure function of job, image, spec and QEMU.
 
         Args:
             job: What to run.
@@ -96,14 +106,14 @@ class Machine:
         return result
 
     def stop(self) -> None:
-        """Ends all runs, in whatever thread they are, and refuses new ones (Ctrl-C)."""
+        """Stop all runs permanently, in all threads, and refuse new ones (for example after Ctrl-C)."""
         self.stopped = True
         for process in list(self._running):
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
 
     def ensure_snapshot(self) -> Path:
-        """Makes the snapshot if it is missing or damaged; a second process waits for the first.
+        """Return the snapshot's path; make it if it is missing or damaged. A second process waits for the first.
 
         Raises:
             SchedcpError: The guest does not come up.
@@ -119,7 +129,7 @@ class Machine:
         return path
 
     def make_snapshot(self, path: Path) -> None:
-        """Boots to the snapshot's instruction and saves the machine there.
+        """Boot to the snapshot's instruction and save the machine there.
 
         Raises:
             SchedcpError: The guest does not come up; its console's end is shown.
@@ -144,7 +154,7 @@ class Machine:
         return "kvm" if works else "mttcg"
 
     async def _boots(self) -> bool:
-        """Whether a guest reaches the snapshot's instruction in reasonable time."""
+        """Return whether a guest reaches the snapshot's instruction in reasonable time."""
         with self._devices(b"") as devices:
             try:
                 async with self._started(devices) as qemu, asyncio.timeout(KVM_LIMIT_S):
@@ -154,7 +164,7 @@ class Machine:
                 return False
 
     async def _save(self, target: Path) -> bool:
-        """Saves a snapshot; lets the guest go on to say whether its clock stood still, as it must."""
+        """Save a snapshot; then let the guest go on, and return whether its clock stood still, as it must."""
         with self._devices(b"") as devices:
             try:
                 async with (
@@ -171,7 +181,7 @@ class Machine:
                 raise SchedcpError(f"the guest does not come up: {error}\n{devices.console_text()[-2000:]}") from error
 
     async def _wait_for_stop(self, qemu: QemuProcess) -> None:
-        """Waits until the guest has stopped itself."""
+        """Wait until the guest has stopped itself."""
         if self.accelerator == "virtual":
             async with qemu.main_loop_behind():
                 await qemu.wait_for_status("guest-panicked")
@@ -198,7 +208,7 @@ class Machine:
                 ending, message = Ending.HOST_DEADLINE, f"not over after {max_host_s:g} s of host time"
             except QemuGone as error:
                 message = str(error)
-            if saved and ending is Ending.CLOCK_JUMPED:  # a snapshot is exact: so says only a job that plays tricks
+            if saved and ending is Ending.CLOCK_JUMPED:  # a snapshot is exact: only a job that cheats gives this status
                 ending, message = Ending.CRASHED, "the guest ended without a result"
             result = read_result(devices.job) if ending is Ending.EXITED else None
             if result is None:
@@ -266,7 +276,7 @@ class Machine:
 
 
 def _ending(status: int, shutdown_reason: str) -> tuple[Ending, str]:
-    """What QEMU's end means. isa-debug-exit, by which the guest's init ends it, gives odd statuses only."""
+    """Return what QEMU's end means. The guest's init ends it by isa-debug-exit, which gives odd statuses only."""
     if status == CLOCK_JUMPED:
         return Ending.CLOCK_JUMPED, f"the guest's clock jumped while it stopped, {BOOT_TRIES} times"
     if status > 0 and status % 2:
@@ -297,7 +307,7 @@ class _Devices:
 
 
 def _run_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Runs a coroutine to its end, also where the thread has an event loop of its own (a notebook)."""
+    """Run a coroutine to its end, also where the thread has an event loop of its own (a notebook)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""One QEMU process: started without privileges, spoken to by QMP, and gone afterwards whatever happens."""
+"""A QEMU process: it runs without privileges, is controlled by QMP, and is always killed at the end."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from qemu.qmp import EventListener, QMPClient, QMPError, Runstate
 from schedcp_gym.machine.orphans import dying_with_parent
 from schedcp_gym.spec import MissingTool
 
-# It logs what it also raises, and a QEMU that ends takes its connection with it by design.
+# The library logs what it also raises, and the end of a QEMU closes its connection by design.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 #: Bytes QEMU may write to any file (the console is one).
@@ -30,7 +30,7 @@ GOODBYE_S = 5.0
 
 
 class QemuGone(Exception):
-    """QEMU ended, or no longer answers."""
+    """Raised when QEMU has ended, or no longer answers."""
 
 
 class QemuProcess:
@@ -47,7 +47,7 @@ class QemuProcess:
         self._qemu_pipe = qemu_pipe  # the end to hand to QEMU
 
     async def command(self, name: str, **arguments: Any) -> Any:
-        """Runs a QMP command (underscores stand for dashes in its arguments).
+        """Run a QMP command (underscores stand for dashes in its arguments).
 
         Raises:
             QemuGone: QEMU ended or refused.
@@ -58,7 +58,7 @@ class QemuProcess:
             raise QemuGone(f"{name}: {error}") from error
 
     async def wait_for_status(self, *wanted: str, unless: tuple[str, ...] = ()) -> str:
-        """Waits until the machine has one of the statuses, or any that is not in ``unless``."""
+        """Wait until the machine has one of the statuses, or any that is not in ``unless``; return it."""
         while True:
             status = str((await self.command("query-status"))["status"])
             if status in wanted or (unless and status not in unless):
@@ -67,7 +67,7 @@ class QemuProcess:
 
     @contextlib.asynccontextmanager
     async def main_loop_behind(self) -> AsyncIterator[None]:
-        """QEMU's main loop does not run before the CPUs' thread sleeps.
+        """Keep QEMU's main loop from running before the CPUs' thread sleeps.
 
         When the guest stops itself, the CPUs' thread must have gone to sleep before the main loop looks at the clock
         (guest/stop_here.c). On one core with it, a batch task does not preempt it.
@@ -88,7 +88,7 @@ class QemuProcess:
                     os.sched_setaffinity(thread, cores)
 
     async def restore(self, snapshot: Path) -> None:
-        """Loads a snapshot and stops at its instruction."""
+        """Load a snapshot and stop at its instruction."""
         await self._ignore_shared_memory()
         # Announcements after a migration run on host timers, and would make runs differ.
         await self.command("migrate-set-parameters", announce_rounds=0)
@@ -98,7 +98,7 @@ class QemuProcess:
         await self.wait_for_status(unless=("inmigrate",))
 
     async def save(self, snapshot: Path) -> None:
-        """Writes a snapshot of a machine that has stopped itself."""
+        """Write a snapshot of a machine that has stopped itself."""
         await self._ignore_shared_memory()
         await self.command("migrate-set-parameters", max_bandwidth=10**12)
         await self._hand_over_pipe()
@@ -110,13 +110,13 @@ class QemuProcess:
             await asyncio.sleep(POLL_S)
 
     async def wait_for_end(self) -> tuple[int, str]:
-        """Waits until QEMU has ended.
+        """Wait until QEMU has ended.
 
         Returns:
             Its exit status (minus the signal that killed it), and QMP's reason for a shutdown ("" if it gave none).
         """
         status = await self.process.wait()
-        with contextlib.suppress(TimeoutError):  # what it said last is still on its way
+        with contextlib.suppress(TimeoutError):  # its last messages are still on their way
             async with asyncio.timeout(GOODBYE_S):
                 while self.qmp.runstate is Runstate.RUNNING:
                     await self.qmp.runstate_changed()
@@ -137,7 +137,7 @@ class QemuProcess:
 
     def _feed(self, snapshot: Path) -> None:
         with snapshot.open("rb") as source, contextlib.suppress(BrokenPipeError), self._pipe:
-            shutil.copyfileobj(source, self._pipe, 1 << 20)  # a broken pipe: QEMU died, as its next command will say
+            shutil.copyfileobj(source, self._pipe, 1 << 20)  # a broken pipe: QEMU died, as its next command shows
 
     def _drain(self, snapshot: Path) -> None:
         with self._pipe, snapshot.open("wb") as target:
@@ -145,7 +145,7 @@ class QemuProcess:
 
 
 def wrapper(address_space_bytes: int, group: int | None) -> list[str]:
-    """Commands before QEMU: limits, no privileges, death with its parent.
+    """Return the words before QEMU's command: limits, no privileges, death with its parent.
 
     Raises:
         MissingTool: util-linux is not there.
@@ -171,7 +171,7 @@ async def start(
     saves: bool = False,
     group: int | None = None,
 ) -> AsyncIterator[QemuProcess]:
-    """Starts QEMU and connects to it; kills it on the way out, whatever the reason.
+    """Start QEMU and connect to it; kill it when the block ends, whatever the reason.
 
     Args:
         build_command: Given the number of QMP's file descriptor, returns QEMU's command line.
@@ -181,7 +181,7 @@ async def start(
         group: A group QEMU needs although it drops the others (that of /dev/kvm).
 
     Raises:
-        QemuGone: It ended before it answered; the text is what it said.
+        QemuGone: It ended before it answered; the text is its error output.
     """
     qmp = QMPClient("schedcp")
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""QEMU's command line for a machine, and what the host offers."""
+"""QEMU's command line for a machine, and the QEMU of this host."""
 
 import functools
 import re
@@ -42,7 +42,7 @@ class QemuVersion:
 
 @functools.cache
 def find_qemu() -> QemuVersion:
-    """The installed QEMU.
+    """Return the installed QEMU.
 
     Raises:
         MissingTool: There is none, or it is too old.
@@ -64,7 +64,7 @@ def find_qemu() -> QemuVersion:
 
 
 def cpu_slots(cpus: int) -> int:
-    """CPU slots of the virtual machine: those never brought up ("ghosts") even out the others' shares.
+    """Return the CPU slots of the virtual machine: those never brought up ("ghosts") even out the others' shares.
 
     The emulator hands each slot ``time to next timer / slots`` a turn, and a timer restarts the turn, so early CPUs
     get more; the more slots there are, the less it matters, and the more host time is spent.
@@ -98,7 +98,7 @@ def clock_shift(spec: MachineSpec) -> int:
 
 
 def command_line(qemu: QemuVersion, spec: MachineSpec, accelerator: str, files: Files, *, restore: bool) -> list[str]:
-    """The complete call.
+    """Return the complete call of QEMU.
 
     Args:
         qemu: The emulator.

@@ -13,25 +13,25 @@ from schedcp_gym.spec.digest import digest
 
 log = logging.getLogger(__name__)
 
-#: To be raised when the way a snapshot is saved or loaded changes, in what the command line does not show.
+#: Raise this when the way a snapshot is saved or loaded changes and the command line does not show it.
 FORMAT = 1
 
 
 def machine_digest(image: Image, qemu: QemuVersion, spec: MachineSpec, accelerator: str) -> str:
-    """SHA-256 (hex) of all that shapes a machine: image, emulator and its whole command line."""
+    """Return the SHA-256 (hex) of all that shapes a machine: image, emulator and its whole command line."""
     shape = command_line(qemu, spec, accelerator, Files("", "", "", 0, "", 0, "", 0), restore=False)
     return digest([FORMAT, image.digest, qemu.text, shape[1:]])
 
 
 def snapshot_path(image: Image, qemu: QemuVersion, spec: MachineSpec, accelerator: str) -> Path:
-    """Where the snapshot of a machine lies; the name follows from all that shapes its content."""
+    """Return where the snapshot of a machine lies; the name follows from all that shapes its content."""
     root = cache_root() / "snapshots"
     root.mkdir(exist_ok=True)
     return root / f"{machine_digest(image, qemu, spec, accelerator)[:24]}.snapshot"
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a snapshot is there and unchanged: by size and time, by content when those have changed."""
+    """Return whether a snapshot is there and unchanged: by size and time, by content when those have changed."""
     record = path.with_suffix(".json")
     if not path.exists() or not record.exists():
         return False
@@ -50,7 +50,7 @@ def is_whole(path: Path) -> bool:
 
 
 def write_record(path: Path) -> None:
-    """Notes a snapshot's digest, so that damage is seen."""
+    """Write down a snapshot's digest, so that damage is noticed."""
     found = path.stat()
     record = {"sha256": file_digest(path), "stat": [found.st_size, found.st_mtime_ns, found.st_ino]}
     path.with_suffix(".json").write_text(json.dumps(record))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.lab.store.export import with_kinds
+from schedcp_gym.lab.export import with_kinds
 from schedcp_gym.run.course import INTERRUPTED
 from schedcp_gym.run.folder import BEST, CONFIG, RECORD, RunFolder, find_runs
 from schedcp_gym.run.summary import row_of

@@ -17,6 +17,7 @@ from schedcp_gym.envs.observation import nameable
 from schedcp_gym.envs.registration import kinds
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
+from schedcp_gym.lab.cluster.executor import RayExecutor
 from schedcp_gym.llm import Client, LlmBudgetSpent
 from schedcp_gym.run.course import INTERRUPTED, Course, course_of, write_course
 from schedcp_gym.run.folder import open_run
@@ -54,8 +55,8 @@ class Run:
         self.record = Record(folder)
         self.ledger = Ledger(settings.budget)
         self.display = Display(self.title, self.ledger)
-        ray = settings.ray if settings.ray.address else None
-        lab = Lab(workers=settings.workers, cache=settings.cache, ray=ray, report=self.display.image)
+        executor = RayExecutor(settings.ray) if settings.ray.address else None
+        lab = Lab(workers=settings.workers, cache=settings.cache, executor=executor, report=self.display.image)
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
         variant_tasks(self.task, settings.heldout)  # a wrong one is better told before the search

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from schedcp_gym.files import write_whole
-from schedcp_gym.lab.store.export import with_kinds
+from schedcp_gym.lab.export import with_kinds
 from schedcp_gym.run.folder import BEST
 from schedcp_gym.run.heldout import Pair, interval
 from schedcp_gym.run.lines import Chosen, Evaluation, Line

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schedcp_gym.cli import app
-from schedcp_gym.control.repository import Repository
+from schedcp_gym.control.repository import open_library
 from schedcp_gym.paths import POLICIES
 from schedcp_gym.spec import SchedcpError, source_sha256
 
@@ -15,7 +15,7 @@ from schedcp_gym.spec import SchedcpError, source_sha256
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    Repository(folder)
+    open_library(folder)
     return folder
 
 

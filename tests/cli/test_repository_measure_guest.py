@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schedcp_gym.cli import app
-from schedcp_gym.control.repository import Repository, import_lines
+from schedcp_gym.control.repository import import_lines, open_library
 
 pytestmark = pytest.mark.guest
 
@@ -22,10 +22,10 @@ def test_measured_results_are_kept_and_can_be_handed_on(tmp_path):
     done = CliRunner().invoke(app, ["repository", "measure", *words])
     assert done.exit_code == 0, done.output
     (line,) = out.read_text().splitlines()
-    (kept,) = of_seed_1(Repository(tmp_path / "here"))
+    (kept,) = of_seed_1(open_library(tmp_path / "here"))
     assert kept.metrics == json.loads(line)["metrics"]
     assert kept.reward is not None
 
-    other = Repository(tmp_path / "there")
+    other = open_library(tmp_path / "there")
     assert import_lines(other, [line]).results == 1
     assert [result.reward for result in of_seed_1(other)] == [kept.reward]

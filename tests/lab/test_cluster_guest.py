@@ -19,9 +19,10 @@ from test_image_store import INPUTS, fill
 
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.cluster import Ray, node
-from schedcp_gym.lab.cluster.pool import Pool
+from schedcp_gym.lab.cluster.executor import RayExecutor
 from schedcp_gym.lab.cluster.session import disconnect
 from schedcp_gym.lab.store import TrialStore
+from schedcp_gym.machine import Machine
 from schedcp_gym.machine.image.store import images_root, load
 from schedcp_gym.spec import Outcome
 
@@ -36,11 +37,11 @@ from pathlib import Path
 from test_cluster_guest import TRIALS
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.cluster import Ray, node
-from schedcp_gym.lab.cluster.pool import Pool
+from schedcp_gym.lab.cluster.executor import RayExecutor
 from schedcp_gym.lab.cluster.session import disconnect
 from schedcp_gym.lab.store import TrialStore
 Lab.store = TrialStore(Path({store!r}))
-lab = Lab(ray=Ray({address!r}))
+lab = Lab(executor=RayExecutor(Ray({address!r})))
 print(json.dumps([measured.exact() for measured in lab.measure(TRIALS)]))
 """
 
@@ -88,7 +89,7 @@ def undisturbed(image):
 
 
 def test_four_nodes_give_what_one_process_gives_in_the_same_order(cluster, store, undisturbed):
-    lab = Lab(ray=Ray(cluster.address))
+    lab = Lab(executor=RayExecutor(Ray(cluster.address)))
     told = {}
     found = lab.measure(TRIALS, told.setdefault)
     assert lab.workers == NODES
@@ -145,8 +146,7 @@ def test_an_image_travels_whole_to_a_node_that_has_not_got_it(cluster, tmp_path,
 
     monkeypatch.setenv("SCHEDCP_CACHE", str(tmp_path / "here"))
     sent = fill(images_root() / INPUTS.key[:24])
-    pool = Pool(Lab(), Ray(cluster.address))
-    parcel = pool._pack(load(sent))
+    parcel = RayExecutor(Ray(cluster.address))._pack(load(sent))
     there = {"env_vars": {"SCHEDCP_CACHE": str(tmp_path / "there")}}
     receive = ray.remote(node.receive).options(num_cpus=0, runtime_env=there)
     assert ray.get([receive.remote(parcel) for _ in range(2)]) == ["", ""]
@@ -159,10 +159,10 @@ def test_an_image_travels_whole_to_a_node_that_has_not_got_it(cluster, tmp_path,
 
 
 def test_faults_of_nodes_go_elsewhere_and_are_told(cluster, store, undisturbed, monkeypatch, caplog):
-    """The image that this process calls its own is unknown to the nodes' code: so each refuses, until none is left."""
-    lab = Lab(ray=Ray(cluster.address))
-    parts = Lab.parts
-    monkeypatch.setattr(Lab, "parts", lambda self, trial: parts(self, trial) | {"qemu": "another"})
+    """This process claims another QEMU than the nodes have: so each refuses, until none is left."""
+    lab = Lab(executor=RayExecutor(Ray(cluster.address)))
+    identity = Machine.identity.fget
+    monkeypatch.setattr(Machine, "identity", property(lambda self: identity(self) | {"qemu": "another"}))
     (found,) = lab.measure(TRIALS[:1])
     assert found.outcome is Outcome.INFRA_FAULT
     assert "another qemu than the driver" in found.message

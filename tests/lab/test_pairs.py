@@ -6,6 +6,7 @@ import math
 import pytest
 from store_examples import policy, workload
 
+from schedcp_gym.lab.execute import Local
 from schedcp_gym.lab.pairs import Precision, measure_pairs
 from schedcp_gym.spec import BadInput, Clock, MachineSpec, Measurement, Outcome, Trial
 from schedcp_gym.spec.interval import half_width
@@ -21,7 +22,7 @@ def measurement(makespan_s, **more):
 class ScriptedLab:
     """Gives what a script says: the policy's makespans, and those of EEVDF (1 s)."""
 
-    ray, workers = None, 1
+    executor, workers = Local(1), 1
 
     def __init__(self, *script):
         self.script, self.order = list(script), []

@@ -9,7 +9,7 @@ import pytest
 from store_examples import policy
 
 from schedcp_gym.envs.tables.file import read_table
-from schedcp_gym.lab.store import Config, Entry, TrialStore
+from schedcp_gym.lab.store import Config, Stored, TrialStore
 from schedcp_gym.lab.store.store import put
 from schedcp_gym.paths import table_files
 from schedcp_gym.spec import source_sha256
@@ -51,7 +51,9 @@ def fill(store, draw):
             if number % 10 == 0:
                 source = f"{policy().source}\n/* {draw.random()} */\n"
             own = dataclasses.replace(CONFIG, seed=number, source=source_sha256(source), tunables={"slice_us": number})
-            batch.append((Entry(sha256(f"key {number}"), number, own, varied(draw.choice(real), number, draw)), source))
+            batch.append(
+                (Stored(sha256(f"key {number}"), number, own, varied(draw.choice(real), number, draw)), source)
+            )
         store.database.write(lambda connection, batch=batch: [put(connection, *one) for one in batch])
 
 

@@ -1,12 +1,14 @@
 """The trial store: what goes in comes out, whatever happens meanwhile."""
 
 import dataclasses
+import itertools
 import json
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -15,8 +17,7 @@ import pytest
 from store_examples import MEASUREMENT, key_of, policy, put, trial
 
 from schedcp_gym.lab.store import Config, Filter, TrialStore
-from schedcp_gym.lab.store.entry import plain
-from schedcp_gym.lab.store.gc import unwanted
+from schedcp_gym.lab.store.stored import plain
 from schedcp_gym.spec import Outcome
 
 #: Of version 1, with its process killed: rows in the index, in a segment, deleted, replaced, and of a hostile guest.
@@ -155,6 +156,29 @@ def test_several_processes_write_read_and_compact_at_once(store, request):
     assert len(store.find()) == 75
 
 
+def test_writers_that_never_rest_take_turns(store):
+    """Nobody waits long behind others: not even a writer that comes back at once is let in before one that waits."""
+    put(store)
+    turns = []
+
+    def slow(name):
+        turns.append(name)
+        time.sleep(0.05)
+
+    def write(name):
+        while len(turns) < 40:
+            store.database.write(lambda _: slow(name))
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    both = turns[next(at for at, name in enumerate(turns) if name != turns[0]) :]
+    assert max(len(list(run)) for _, run in itertools.groupby(both)) <= 5
+    assert len(both) > 30
+
+
 @pytest.mark.parametrize("compacts", [False, True])
 def test_what_a_killed_process_had_stored_is_there(store, request, compacts):
     stored = []
@@ -255,7 +279,7 @@ def test_compact_deletes_forgets_sources_and_gives_back_space(store):
 
 def test_unwanted_are_those_of_images_that_are_gone_those_that_are_old_and_the_oldest(store):
     def counts(**why):
-        return {reason: len(keys) for reason, keys in unwanted(store, **why).items()}
+        return {reason: len(keys) for reason, keys in store.unwanted(**why).items()}
 
     put(store)
     put(store, 1, dataclasses.replace(MEASUREMENT, digests={"image": "other"}))
@@ -268,7 +292,7 @@ def test_unwanted_are_those_of_images_that_are_gone_those_that_are_old_and_the_o
         put(store, seed)
     store.compact([])
     limit = store.size_bytes() // 4
-    store.compact(unwanted(store, max_bytes=limit)["size"])
+    store.compact(store.unwanted(max_bytes=limit)["size"])
     assert store.database.path.stat().st_size <= 1.2 * limit
     assert store.find()[0].config.seed == 399
     assert store.count() > 50
@@ -327,7 +351,7 @@ def test_a_conversion_that_was_killed_is_done_again_as_a_whole(tmp_path, old, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr("schedcp_gym.lab.store.convert._fields", dies)
+        context.setattr("schedcp_gym.lab.store.old_store._fields", dies)
         with pytest.raises(KeyboardInterrupt):
             TrialStore(tmp_path / "new", old=folder).find()
     assert content(TrialStore(tmp_path / "new", old=folder)) == expected

@@ -13,7 +13,7 @@ import pytest
 from conftest import descendants, is_gone, wait_until
 from llm.fake_server import MODEL, FakeServer, Turn, answer
 
-from schedcp_gym.control.repository import Repository
+from schedcp_gym.control.repository import open_library
 from schedcp_gym.paths import PACKAGE
 
 pytestmark = pytest.mark.guest
@@ -144,6 +144,6 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     assert "after the first of 2 iterations" in out
 
     # What was measured of the drafts is in the run's repository with the policies they became, each once.
-    repository = Repository(folder / "repository")
+    repository = open_library(folder / "repository")
     slices = {number: [r.values["slice_us"] for r in repository.results(f"fifo-{number}")] for number in (1, 2)}
     assert {number: sorted(found) for number, found in slices.items()} == {1: [200, 3000], 2: [700]}

@@ -17,7 +17,7 @@ from schedcp_gym.control.repository.records import (
 )
 from schedcp_gym.control.repository.repository import Repository
 from schedcp_gym.control.repository.search import Hit
-from schedcp_gym.control.repository.seed import configured
+from schedcp_gym.control.repository.seed import configured, open_library
 from schedcp_gym.control.repository.standing import Figure, PromotionRule, Standing, promotion_rule
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "import_lines",
     "load_primitive",
     "machine_label",
+    "open_library",
     "primitive_names",
     "promotion_rule",
     "result_of",

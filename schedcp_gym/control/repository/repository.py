@@ -38,17 +38,12 @@ class Repository:
     """Policies, their results, lineage and lessons, in a folder that several processes may use at once.
 
     Args:
-        folder: Where; ``repository`` in the cache if not given. Made, and filled with the library, when missing.
+        folder: Where; ``repository`` in the cache if not given. An empty one is made when missing.
         embedder: Makes the vectors; the configured one if not given.
-        library: Whether the library's policies, primitives and recorded results are put in and kept up to date.
     """
 
-    def __init__(self, folder: Path | None = None, embedder: Embedder | None = None, *, library: bool = True) -> None:
+    def __init__(self, folder: Path | None = None, embedder: Embedder | None = None) -> None:
         self.store = Store(folder or cache_root() / "repository", embedder or configured_embedder())
-        if library:
-            from schedcp_gym.control.repository.seed import keep_library
-
-            keep_library(self)
 
     # Reading
 

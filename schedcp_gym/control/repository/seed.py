@@ -3,20 +3,19 @@
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from schedcp_gym.control.repository.card import read_card
 from schedcp_gym.control.repository.classes import classes_of_card
+from schedcp_gym.control.repository.embedding import Embedder
+from schedcp_gym.control.repository.lines import import_lines
 from schedcp_gym.control.repository.primitives import PRIMITIVES, load_primitive, primitive_names
 from schedcp_gym.control.repository.records import Antipattern, How, Parent, PolicyRecord, Status
+from schedcp_gym.control.repository.repository import Repository
 from schedcp_gym.control.repository.store import ENTRIES
 from schedcp_gym.lab import catalogue
 from schedcp_gym.paths import PACKAGE, POLICIES
 from schedcp_gym.spec import check_tunables
 from schedcp_gym.spec.digest import digest
-
-if TYPE_CHECKING:
-    from schedcp_gym.control.repository.repository import Repository
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +60,30 @@ def library_antipatterns() -> list[Antipattern]:
     ]
 
 
-def keep_library(repository: "Repository") -> None:
+def open_library(folder: Path | None = None, embedder: Embedder | None = None) -> Repository:
+    """Open a repository and bring the library in it up to date: its policies, primitives and recorded results.
+
+    Args:
+        folder: Where; ``repository`` in the cache if not given. Made when missing.
+        embedder: Makes the vectors; the configured one if not given.
+    """
+    repository = Repository(folder, embedder)
+    keep_library(repository)
+    return repository
+
+
+def keep_library(repository: Repository) -> None:
     """Puts the library in; anew when its files have changed. Recorded results are taken in once a file."""
     _keep_files(repository)
     for path in sorted(RECORDED.glob("*.jsonl")) if RECORDED.is_dir() else ():
         take_recorded(repository, path)
 
 
-def take_recorded(repository: "Repository", path: Path) -> int:
+def take_recorded(repository: Repository, path: Path) -> int:
     """Takes in a file of recorded results, unless that was done before; returns how many lines.
 
     Results of a policy that is not here any more, since its source has changed, are passed over.
     """
-    from schedcp_gym.control.repository.lines import import_lines
-
     text = path.read_text()
     key = digest([path.name, text])[:16]
     if key in repository.store.meta().get("recorded", []):
@@ -85,7 +94,7 @@ def take_recorded(repository: "Repository", path: Path) -> int:
     return taken.total
 
 
-def _current(repository: "Repository", text: str) -> list[str]:
+def _current(repository: Repository, text: str) -> list[str]:
     """The lines without results of policies that are neither here nor among them."""
     lines = [(line, json.loads(line)) for line in text.splitlines() if line.strip()]
     known = {word for each in repository.policies() for word in (each.id, each.name)}
@@ -93,7 +102,7 @@ def _current(repository: "Repository", text: str) -> list[str]:
     return [line for line, plain in lines if plain.get("kind") != "result" or plain.get("policy") in known]
 
 
-def _keep_files(repository: "Repository") -> None:
+def _keep_files(repository: Repository) -> None:
     files = [*sorted(POLICIES.glob("*.bpf.c")), *sorted(PRIMITIVES.glob("*.yaml"))]
     state = digest([_VERSION, *([path.name, path.read_text()] for path in files)])
     if repository.store.meta().get("library") == state:
@@ -114,7 +123,7 @@ def _keep_files(repository: "Repository") -> None:
         repository.store.set_meta(library=state)
 
 
-def _supersede(repository: "Repository", policies: list[PolicyRecord]) -> None:
+def _supersede(repository: Repository, policies: list[PolicyRecord]) -> None:
     """What the library has replaced keeps its results, under a name with its digest."""
     ids = {policy.name: policy.id for policy in policies}
     for old in repository.policies():

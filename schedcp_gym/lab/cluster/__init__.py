@@ -1,4 +1,4 @@
-"""The lab on Ray: trials measured by the nodes of a cluster, or by processes of this machine."""
+"""Measure trials on the nodes of a Ray cluster, or with processes of this machine."""
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -6,7 +6,7 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Ray:
-    """Where trials are measured.
+    """Settings of the cluster that measures trials.
 
     Attributes:
         address: A cluster's ``host:port``, ``auto`` for the one that runs on this machine, or ``local`` for one of our

@@ -1,51 +1,55 @@
-"""What runs on a node of the cluster: trials that the driver sends, and the image that travels to them."""
+"""The nodes' side of a Ray cluster: they run jobs for the driver, and receive the image that these need."""
 
-import functools
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from schedcp_gym.lab import catalogue
-from schedcp_gym.lab.lab import Lab
-from schedcp_gym.machine.image import find_image
+from schedcp_gym.lab.execute import Ran, run_here
+from schedcp_gym.machine import Job, Machine
+from schedcp_gym.machine.image import Image
 from schedcp_gym.machine.image.store import Damaged, images_root, load
-from schedcp_gym.spec import Measurement, SchedcpError, Trial
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a node says.
-
-    Attributes:
-        node: Its id.
-        measured: The measurements, in order; empty when there are none.
-        needs_image: It has not got the image.
-        fault: Why it can't measure; another node may.
-    """
-
-    node: str
-    measured: tuple[Measurement, ...] = ()
-    needs_image: bool = False
-    fault: str = ""
+from schedcp_gym.spec import MachineSpec, SchedcpError
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a node is to measure, one after the other, in one place.
+    """Jobs for a node, to run one after the other in one place.
 
     Attributes:
-        trials: What.
-        parts: The digests that each measurement must follow from (:meth:`Lab.parts`): the node must have the same.
-        cold: Boot instead of restoring.
+        spec: The machine that they need.
+        jobs: The jobs.
+        image_folder: Name of the image's folder in the cache.
+        identity: What the driver's machine is (:attr:`Machine.identity`): the node's must be the same.
+        cold: Boot instead of restoring the snapshot.
     """
 
-    trials: tuple[Trial, ...]
-    parts: tuple[dict[str, str], ...]
+    spec: MachineSpec
+    jobs: tuple[Job, ...]
+    image_folder: str
+    identity: Mapping[str, str]
     cold: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A node's answer.
+
+    Attributes:
+        node: Its id; empty when it did not answer at all.
+        ran: The results, in order; empty when there are none.
+        needs_image: Whether it has no such image.
+        fault: Why it can't run the jobs; another node may.
+    """
+
+    node: str
+    ran: tuple[Ran, ...] = ()
+    needs_image: bool = False
+    fault: str = ""
 
 
 @dataclass
@@ -57,57 +61,41 @@ class Parcel:
     files: dict[str, list[Any]] = field(default_factory=dict)
 
 
-#: Kernels whose image this process has seen.
-_kernels: set[str] = set()
-
-
-@functools.cache
-def _lab(cold: bool) -> Lab:
-    return Lab(workers=1, cache=False, cold=cold, keep=False)
-
-
-def measure(order: Order) -> Reply:
-    """Measures trials on this node. What is wrong with the node is a reply, not an exception."""
+def run(order: Order) -> Reply:
+    """Run jobs on this node. What is wrong with the node is a reply, not an exception."""
     import ray
 
     node = str(ray.get_runtime_context().get_node_id())
     try:
-        if not all(map(_has_image, {trial.machine.kernel for trial in order.trials})):
+        image = _image(images_root() / order.image_folder)
+        if image is None:
             return Reply(node, needs_image=True)
-        lab = _lab(order.cold)
-        for trial, parts in zip(order.trials, order.parts, strict=True):
-            if strange := _differences(lab, trial, parts):
-                return Reply(node, fault=f"the node has another {', '.join(strange)} than the driver")
-        return Reply(node, lab.run_in_turn(order.trials))
+        machine = Machine(order.spec, image)
+        here = machine.identity
+        other = sorted(name for name in order.identity if order.identity[name] != here.get(name))
+        if other:
+            return Reply(node, fault=f"the node has another {', '.join(other)} than the driver")
+        return Reply(node, run_here(machine, order.jobs, cold=order.cold))
     except (SchedcpError, OSError, MemoryError) as error:
         return Reply(node, fault=f"{type(error).__name__}: {error}".split("\n")[0])
 
 
-def _has_image(kernel: str) -> bool:
-    if kernel not in _kernels:
-        try:
-            if find_image(catalogue.image_inputs(kernel)) is None:
-                return False
-        except Damaged:
-            return False
-        _kernels.add(kernel)
-    return True
-
-
-def _differences(lab: Lab, trial: Trial, parts: dict[str, str]) -> list[str]:
-    """What of this node is not as the driver has it: code, workload, image, QEMU, compiler."""
-    own = lab.parts(trial) | {"workload": catalogue.load_workload(trial.workload.name).digest}
-    return sorted(name for name in own.keys() | parts.keys() if own.get(name) != parts.get(name))
+def _image(folder: Path) -> Image | None:
+    """Return the image in a folder; None if it is missing or damaged."""
+    try:
+        return load(folder)
+    except Damaged:
+        return None
 
 
 def receive(parcel: Parcel) -> str:
-    """Unpacks an image that travelled, unless it is there; says what is wrong, if anything is."""
+    """Unpack an image that travelled, unless it is there; return what is wrong, or nothing."""
     import ray
 
     target = images_root() / parcel.folder
     try:
         with filelock.FileLock(target.with_suffix(".lock")):
-            if target.exists() and _is(target, parcel.digest):
+            if _is(target, parcel.digest):
                 return ""
             part = Path(tempfile.mkdtemp(prefix=f".building-{target.name}-", dir=target.parent))
             try:
@@ -129,7 +117,5 @@ def receive(parcel: Parcel) -> str:
 
 
 def _is(folder: Path, digest: str) -> bool:
-    try:
-        return load(folder).digest == digest
-    except Damaged:
-        return False
+    image = _image(folder)
+    return image is not None and image.digest == digest

@@ -1,4 +1,4 @@
-"""The connection to Ray: made when first needed, and taken down without a trace."""
+"""The connection to Ray. A cluster of our own ends with this process and leaves no files."""
 
 import atexit
 import contextlib
@@ -23,7 +23,7 @@ _lock: IO[bytes] | None = None
 
 
 def connect(address: str) -> Any:
-    """Connects to a cluster, or begins one of this machine; gives the module ``ray``.
+    """Connect to a cluster, or begin one on this machine; return the module ``ray``.
 
     Args:
         address: ``local``, ``auto`` or a cluster's ``host:port``.
@@ -60,17 +60,17 @@ def connect(address: str) -> Any:
             f"no Ray cluster at {address} ({reason}): start one with `ray start --head`, or use ray.address={LOCAL}"
         ) from None
     atexit.register(disconnect)
-    # Ray prints its nodes' messages on standard output, where results belong; faults are told in our own words.
+    # Ray prints its nodes' messages on standard output, where results belong; we log faults ourselves.
     ray._private.worker.print_to_stdstream = _quiet
     return ray
 
 
 def _quiet(*_: object, **__: object) -> None:
-    """Prints nothing."""
+    """Print nothing."""
 
 
 def disconnect() -> None:
-    """Leaves the cluster; one of our own ends, and its folder goes."""
+    """Leave the cluster; one of our own ends, and its folder is deleted."""
     import ray
 
     atexit.unregister(disconnect)
@@ -80,7 +80,7 @@ def disconnect() -> None:
 
 
 def _new_folder() -> Path:
-    """A folder for a Ray of our own; those of processes that were killed are deleted first."""
+    """Make a folder for a Ray of our own; delete those of processes that were killed."""
     global _folder, _lock  # noqa: PLW0603  one Ray to a process, as Ray has it
     roots = [cache_root() / "ray", Path(tempfile.gettempdir()) / "schedcp", Path("/tmp/schedcp")]
     root = next((one for one in roots if len(str(one)) + SOCKET_NAMES <= SOCKET_LIMIT), roots[-1])

@@ -14,8 +14,10 @@ import filelock
 
 log = logging.getLogger(__name__)
 
-#: Seconds to wait for another process that writes.
-BUSY_S = 60.0
+#: Seconds to wait for others that write: a busy host with a slow disk may need a minute for each of them.
+BUSY_S = 600.0
+#: Seconds between two looks at whether they are done.
+LOOK_S = 0.01
 
 T = TypeVar("T")
 
@@ -35,6 +37,7 @@ class Database:
         self._version = version
         self._begin = begin
         self._local = threading.local()
+        self._queue, self._lock = (_lock(path.with_suffix(end)) for end in (".queue", ".lock"))
 
     def run(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a question to the database gives.
@@ -60,18 +63,20 @@ class Database:
 
         Raises:
             sqlite3.Error: The file can't be written.
-            OSError: The folder can't be used.
+            OSError: The folder can't be used, or others write for too long.
         """
 
         def changed(connection: sqlite3.Connection) -> T:
-            with _transaction(connection):
+            with connection:  # commits, or rolls back after an error
+                connection.execute("BEGIN IMMEDIATE")
                 return change(connection)
 
-        return self.run(changed)
+        with self._alone():
+            return self.run(changed)
 
     def vacuum(self) -> None:
-        """Give back the space of deleted rows, unless another process writes."""
-        with contextlib.suppress(sqlite3.OperationalError):
+        """Give back the space of deleted rows, unless another program uses the file."""
+        with self._alone(), contextlib.suppress(sqlite3.OperationalError):
             self.rows("VACUUM")
             self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -86,6 +91,25 @@ class Database:
         found = self.path.parent.glob(f"{self.path.name}.damaged-*")
         return sorted((path for path in found if not path.name.endswith(("-wal", "-shm"))), reverse=True)
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of those that write.
+
+        SQLite looks for a free file at random moments. Under load, one process that writes all the time can keep
+        another from writing for minutes. So the next to write holds the queue's lock while it waits; one that has
+        written must wait for that lock too, and can't overtake.
+        """
+        if self._lock.is_locked:  # by this thread
+            yield
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._queue:
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _connection(self) -> sqlite3.Connection:
         # A forked child must not use its parent's connection, and no thread one to a file that was replaced.
         known = getattr(self._local, "connection", None)
@@ -96,10 +120,11 @@ class Database:
         connection = _connect(self.path)
         try:
             if not self._is_begun(connection):
-                with self._lock():
+                with self._alone():
                     connection.execute("PRAGMA journal_mode = WAL")
                     if not self._is_begun(connection):
-                        with _transaction(connection):
+                        with connection:
+                            connection.execute("BEGIN IMMEDIATE")
                             self._begin(connection)
                             connection.execute(f"PRAGMA user_version = {self._version}")
         except sqlite3.DatabaseError as error:
@@ -113,13 +138,10 @@ class Database:
     def _is_begun(self, connection: sqlite3.Connection) -> bool:
         return bool(connection.execute("PRAGMA user_version").fetchone() == (self._version,))
 
-    def _lock(self) -> filelock.BaseFileLock:
-        return filelock.FileLock(self.path.with_suffix(".lock"))
-
     def _set_aside(self, error: sqlite3.DatabaseError) -> bool:
         """Rename a damaged file, if no other process did so first."""
         self._local.__dict__.clear()
-        with self._lock():
+        with self._alone():
             if _is_sound(self.path):
                 return False
             to = f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -137,23 +159,15 @@ def readable(path: Path, table: str) -> Iterator[tuple[Any, ...]]:
             yield from damaged.execute(f"SELECT * FROM {table} ORDER BY rowid {order}")
 
 
+def _lock(path: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(path, timeout=BUSY_S, poll_interval=LOOK_S)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     # With a write-ahead log, FULL puts each transaction on disk before it counts as done.
     connection.execute("PRAGMA synchronous = FULL")
     return connection
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:  # SQLite itself ends it after some errors
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _inode(path: Path) -> int:

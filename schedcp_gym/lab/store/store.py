@@ -1,18 +1,21 @@
-"""The store: measurements by key, in one SQLite file."""
+"""The store: measurements by key, in one SQLite file; and its upkeep."""
 
+import contextlib
 import functools
 import logging
 import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedcp_gym.lab.store.claim import Claim
+import filelock
+
 from schedcp_gym.lab.store.database import Database, readable
-from schedcp_gym.lab.store.entry import Config, Entry, pack, unpack
+from schedcp_gym.lab.store.old_store import old_entries, old_sources
+from schedcp_gym.lab.store.stored import Config, Stored, pack, unpack
 from schedcp_gym.paths import cache_root
 from schedcp_gym.spec import Measurement, Trial, source_sha256
 
@@ -30,6 +33,13 @@ SCHEMA = (
 )
 #: Places for a row's values.
 MARKS = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+#: Bytes of the pages that are in use.
+LIVE = """SELECT (page_count - freelist_count) * page_size
+    FROM pragma_page_count, pragma_freelist_count, pragma_page_size"""
+#: Seconds between two looks at a claim that somebody else holds, and at whether to go on waiting.
+LOOK_S, PATIENCE_S = 0.02, 0.2
+#: Hex digits of the key that name a claim's lock. Trials that share it wait for each other, one pair in 4096.
+LETTERS = 3
 
 
 @dataclass(frozen=True)
@@ -70,9 +80,26 @@ class TrialStore:
         self.old = old
         self.database = Database(folder / "trials.sqlite", FORMAT, self._begin)
 
-    def claim(self, key: str) -> Claim:
-        """Return the right to measure a trial, to be taken or waited for."""
-        return Claim(self.folder / "claims", key)
+    @contextlib.contextmanager
+    def claimed(self, key: str, unless: Callable[[], bool]) -> Iterator[bool]:
+        """Hold the right to measure a trial, which one thread of one process of this host has at a time.
+
+        The kernel holds the lock: when its holder dies, however it dies, the lock is free at once.
+
+        Args:
+            key: The trial's key.
+            unless: Called again and again while somebody else has the right; the wait ends when it returns true.
+
+        Yields:
+            Whether the right is held.
+        """
+        lock = filelock.FileLock(self.folder / "claims" / f"{key[:LETTERS]}.lock", poll_interval=LOOK_S)
+        try:
+            while not (held := _acquired(lock)) and not unless():
+                pass
+            yield held
+        finally:
+            lock.release(force=True)
 
     def read(self, key: str) -> Measurement | None:
         """Return the stored measurement, marked as cached; None when there is none or it can't be read."""
@@ -81,7 +108,7 @@ class TrialStore:
 
     def write(self, key: str, trial: Trial, measurement: Measurement) -> None:
         """Store a measurement; it is on disk when this returns. If that fails, the log says so."""
-        entry = Entry(key, time.time(), Config.of(trial), measurement)
+        entry = Stored(key, time.time(), Config.of(trial), measurement)
         try:
             self.database.write(lambda connection: put(connection, entry, trial.policy.source))
         except (OSError, sqlite3.Error) as error:
@@ -103,11 +130,11 @@ class TrialStore:
         where, values = (which or Filter()).where()
         return int(self.database.rows(f"SELECT count(*) FROM trials WHERE {where}", *values)[0][0])
 
-    def find(self, which: Filter | None = None, limit: int | None = None) -> list[Entry]:
+    def find(self, which: Filter | None = None, limit: int | None = None) -> list[Stored]:
         """Return stored measurements, the newest first, without those that can't be read."""
         return list(self.each(which, limit))
 
-    def each(self, which: Filter | None = None, limit: int | None = None) -> Iterator[Entry]:
+    def each(self, which: Filter | None = None, limit: int | None = None) -> Iterator[Stored]:
         """Yield the same, one after the other."""
         where, values = (which or Filter()).where()
         query = f"SELECT key FROM trials WHERE {where} ORDER BY made DESC, key LIMIT ?"
@@ -118,6 +145,37 @@ class TrialStore:
     def size_bytes(self) -> int:
         """Return the bytes on disk."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    def unwanted(
+        self,
+        *,
+        images: Collection[str] | None = None,
+        older_than_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> dict[str, list[str]]:
+        """Return the keys of measurements that may go, by the reason: ``image``, ``age`` or ``size``.
+
+        Args:
+            images: Digests of the images that are there; measurements on others go. None: the image does not count.
+            older_than_s: Older measurements go.
+            max_bytes: The oldest go until the rest fits, as far as can be told beforehand.
+        """
+        rows = self.database.rows("SELECT key, image, made, length(body) FROM trials ORDER BY made DESC, key")
+        oldest = -float("inf") if older_than_s is None else time.time() - older_than_s
+        # Keys, columns, sources and pages that are not full are shared out among the bodies.
+        per_byte = self.database.rows(LIVE)[0][0] / max(1, sum(size for *_, size in rows))
+        found: dict[str, list[str]] = {"image": [], "age": [], "size": []}
+        kept = 0.0
+        for key, image, made, size in rows:
+            if images is not None and image not in images:
+                found["image"].append(key)
+            elif made < oldest:
+                found["age"].append(key)
+            elif max_bytes is not None and kept + size * per_byte > max_bytes:
+                found["size"].append(key)
+            else:
+                kept += size * per_byte
+        return found
 
     def compact(self, unwanted: list[str]) -> None:
         """Delete measurements, unused sources and what earlier forms and damage left; give back the space.
@@ -137,7 +195,7 @@ class TrialStore:
         if self.old:
             shutil.rmtree(self.old, ignore_errors=True)
 
-    def _entry(self, key: str) -> Entry | None:
+    def _entry(self, key: str) -> Stored | None:
         try:
             found = self.database.rows("SELECT body FROM trials WHERE key = ?", key)
             return unpack(key, found[0][0]) if found else None
@@ -154,12 +212,12 @@ class TrialStore:
             for table, marks in (("sources", "?, ?"), ("trials", MARKS)):
                 connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", readable(damaged, table))
         if self.old and self.old.is_dir():
-            from schedcp_gym.lab.store.convert import convert
+            connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", old_sources(self.old))
+            for entry in old_entries(self.old):
+                put(connection, entry)
 
-            convert(self.old, connection)
 
-
-def put(connection: sqlite3.Connection, entry: Entry, source: str = "") -> None:
+def put(connection: sqlite3.Connection, entry: Stored, source: str = "") -> None:
     """Put a measurement, and its policy's source, into the database."""
     config, measured = entry.config, entry.measurement
     values = (
@@ -170,6 +228,17 @@ def put(connection: sqlite3.Connection, entry: Entry, source: str = "") -> None:
     if source:
         kept = (source_sha256(source), zlib.compress(source.encode(), 9))
         connection.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", kept)
+
+
+def _acquired(lock: filelock.BaseFileLock) -> bool:
+    """Wait a little for a lock; return whether it is held now."""
+    try:
+        lock.acquire(timeout=PATIENCE_S)
+    except filelock.Timeout:
+        return False
+    except OSError:  # no space, no rights: it is better to measure twice than not at all
+        pass
+    return True
 
 
 def shared_store() -> TrialStore:

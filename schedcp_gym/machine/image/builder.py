@@ -1,4 +1,4 @@
-"""Builds an image with mmdebstrap; what happens inside is guest/build.py."""
+"""Build an image with mmdebstrap; guest/build.py runs inside of it."""
 
 import os
 import shutil
@@ -20,15 +20,15 @@ PREFERENCES = Path(__file__).with_name("sid.pref")
 #: "I: …" lines a build prints, counted, so that progress can be shown.
 STEPS = 14
 
-Report = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 
 
 class RefusedKernel(BadInput):
-    """The kernel can't run policies, or can't boot here; the text says why."""
+    """Raised for a kernel that can't run policies, or can't boot here; the text says why."""
 
 
-def build(inputs: ImageInputs, target: Path, report: Report) -> None:
-    """Builds an image into a folder that exists and is empty.
+def build(inputs: ImageInputs, target: Path, report: Progress) -> None:
+    """Build an image into a folder that exists and is empty.
 
     Args:
         inputs: What to build.
@@ -71,7 +71,7 @@ def build(inputs: ImageInputs, target: Path, report: Report) -> None:
 
 
 def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> list[str]:
-    """The mmdebstrap call that builds an image."""
+    """Return the mmdebstrap call that builds an image."""
     mode = "root" if os.geteuid() == 0 else "unshare"
     install_kernel = "true"
     if inputs.kernel.files:
@@ -103,7 +103,7 @@ def command_line(inputs: ImageInputs, stage: Path, out: Path, mirror: str) -> li
     ]
 
 
-def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, scratch: Path, report: Report) -> None:
+def _bootstrap(inputs: ImageInputs, stage: Path, out: Path, scratch: Path, report: Progress) -> None:
     mirror = os.environ.get("SCHEDCP_MIRROR", "http://deb.debian.org/debian")
     environment = os.environ | {
         "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),

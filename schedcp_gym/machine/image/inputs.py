@@ -1,4 +1,4 @@
-"""What an image is made from, and the key under which it is cached."""
+"""The inputs of an image, and the key by which the image is cached."""
 
 import hashlib
 import re
@@ -26,14 +26,14 @@ DEBIAN_KERNEL = re.compile(r"debian(:[a-z0-9][a-z0-9.+-]*)?")
 
 @dataclass(frozen=True)
 class KernelSource:
-    """Where the guest's kernel comes from: package names, or package files of one's own."""
+    """The source of the guest's kernel: package names, or package files of one's own."""
 
     packages: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
     @classmethod
     def parse(cls, setting: str) -> "KernelSource":
-        """Reads a machine's kernel setting.
+        """Return the source that a machine's kernel setting names.
 
         Raises:
             BadInput: Neither ``debian``, ``debian:RELEASE`` nor a folder with kernel packages.
@@ -76,7 +76,7 @@ class ImageInputs:
 
     @classmethod
     def collect(cls, kernel: str, workloads: Iterable[tuple[Workload, Path]]) -> "ImageInputs":
-        """Gathers the inputs for a kernel setting and the workloads there are."""
+        """Return the inputs for a kernel setting and some workloads."""
         source = KernelSource.parse(kernel)
         listed = [line.split("#")[0].strip() for line in (GUEST / "packages.txt").read_text().splitlines()]
         wanted = {name for name in listed if name} | set(source.packages)
@@ -89,12 +89,12 @@ class ImageInputs:
 
     @property
     def unstable(self) -> bool:
-        """Whether any package comes from Debian's unstable suite."""
+        """Return whether any package comes from Debian's unstable suite."""
         return any(name.endswith(f"/{UNSTABLE}") for name in self.packages)
 
     @property
     def key(self) -> str:
-        """SHA-256 (hex) of the inputs."""
+        """Return the SHA-256 (hex) of the inputs."""
         return digest(
             {
                 "format": FORMAT,
@@ -111,7 +111,7 @@ class ImageInputs:
         )
 
     def stage(self, target: Path) -> None:
-        """Copies the sources to where the build in the guest's root file system finds them."""
+        """Copy the sources to where the build in the guest's root file system expects them."""
         shutil.copytree(GUEST, target / "guest")
         shutil.copytree(POLICIES / "loader", target / "loader")
         shutil.copytree(POLICIES / "tracer", target / "tracer", ignore=shutil.ignore_patterns(HOST_COMPILED))
@@ -130,18 +130,18 @@ class ImageInputs:
 
 
 def _shared_sources() -> list[Path]:
-    """What programs of several workloads are compiled from; the rest of what they share travels with each job."""
+    """Return the sources that several workloads share; other shared files travel with each job."""
     return sorted(path for path in SHARED.glob("*") if path.suffix in (".c", ".h"))
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
+    """Return the SHA-256 (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_digest(folder: Path, leave_out: Collection[str] = ()) -> str:
-    """SHA-256 (hex) of a folder's files, by relative name and content, but for byte code and some names or endings."""
+    """Return the SHA-256 (hex) of a folder's files and their names; byte code and some names or endings don't count."""
     files = {
         str(path.relative_to(folder)): file_digest(path)
         for path in sorted(folder.rglob("*"))
@@ -151,5 +151,5 @@ def folder_digest(folder: Path, leave_out: Collection[str] = ()) -> str:
 
 
 def build_digest(folder: Path) -> str:
-    """Digest of what a compiled part follows from: the folder of a workload, or the battery's, without declarations."""
+    """Return the digest of a folder of compiled sources (a workload's, the battery's), without declarations."""
     return folder_digest(folder, (".yaml",))

@@ -1,4 +1,4 @@
-"""Images in the cache: found by key, checked, built when missing, by one process at a time."""
+"""The images in the cache: found by key, checked, and built by one process at a time when missing."""
 
 import contextlib
 import json
@@ -42,22 +42,22 @@ class Image:
 
     @property
     def vmlinux(self) -> Path:
-        """The ELF kernel."""
+        """Return the path of the ELF kernel."""
         return self.folder / "vmlinux"
 
     @property
     def initrd(self) -> Path:
-        """The initial RAM disk (uncompressed cpio)."""
+        """Return the path of the initial RAM disk (uncompressed cpio)."""
         return self.folder / "initrd.cpio"
 
     @property
     def root(self) -> Path:
-        """The read-only root file system."""
+        """Return the path of the read-only root file system."""
         return self.folder / "root.erofs"
 
     @property
     def include(self) -> Path:
-        """Headers for policies: vmlinux.h of this kernel, libbpf's bpf/*.h."""
+        """Return the folder of headers for policies: vmlinux.h of this kernel, libbpf's bpf/*.h."""
         return self.folder / "include"
 
     def extra(self, name: str) -> bytes:
@@ -72,29 +72,29 @@ class Image:
 
     @property
     def extras_digest(self) -> str:
-        """SHA-256 (hex) over the digests of the files that travel with jobs; they are no part of ``digest``."""
+        """Return the SHA-256 (hex) over the digests of the files that travel with jobs; ``digest`` leaves them out."""
         files: dict[str, dict[str, Any]] = self.info["files"]
         return digest({name: file["sha256"] for name, file in files.items() if name.startswith(f"{EXTRAS}/")})
 
     @property
     def size_bytes(self) -> int:
-        """Bytes on disk."""
+        """Return the bytes on disk."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
 
 class Damaged(Exception):
-    """A cached image's file is missing or changed."""
+    """Raised when a file of a cached image is missing or changed."""
 
 
 def images_root() -> Path:
-    """The folder of all images."""
+    """Return the folder of all images."""
     root = cache_root() / "images"
     root.mkdir(exist_ok=True)
     return root
 
 
 def find_image(inputs: ImageInputs) -> Image | None:
-    """The cached image, or None when it was never built.
+    """Return the cached image, or None when it was never built.
 
     Raises:
         Damaged: It is there, but a file was changed or is missing.
@@ -104,11 +104,11 @@ def find_image(inputs: ImageInputs) -> Image | None:
 
 
 def ensure_image(inputs: ImageInputs, report: Callable[[str, float], None], *, rebuild: bool = False) -> Image:
-    """Finds the image, or builds it. A second process waits for the first.
+    """Return the image from the cache, or build it. A second process waits for the first.
 
     Args:
         inputs: What it is made from.
-        report: Progress: a step's text and the share done.
+        report: Receives the progress: a step's text and the share done (0 to 1).
         rebuild: Build even if it is there (to show that the digest stays the same).
 
     Raises:
@@ -175,7 +175,7 @@ def _write_info(folder: Path) -> None:
 
 
 def load(folder: Path) -> Image:
-    """Reads an image's folder and checks its files: by size and time, and by content when those have changed.
+    """Return the image in a folder; check its files by size and time, and by content when those have changed.
 
     Raises:
         Damaged: A file is missing or differs.
@@ -195,7 +195,7 @@ def load(folder: Path) -> Image:
 
 
 def _noted(path: Path) -> object:
-    """What was found at the last check; anything else costs a check."""
+    """Return what the last check has found; None if that is unknown."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
@@ -214,7 +214,7 @@ def _check_content(folder: Path, files: dict[str, Any]) -> None:
 
 
 def digests_there() -> set[str]:
-    """The digests of all cached images, as far as they can be read."""
+    """Return the digests of all cached images that can be read."""
     found = set()
     for path in images_root().glob("*/info.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -223,7 +223,7 @@ def digests_there() -> set[str]:
 
 
 def remove_others(keep: Image) -> int:
-    """Deletes all cached images but one, and all snapshots (they are made anew when needed).
+    """Delete all cached images but one, and all snapshots (they are made again when needed).
 
     Returns:
         The bytes freed.

@@ -55,7 +55,7 @@ def open_tools(
         tell: Is told what is done, in a line.
         progress: Is told how far that is, now and then.
     """
-    from schedcp_gym.control.repository import Repository
+    from schedcp_gym.control.repository import open_library
     from schedcp_gym.control.server import ControlPlane
     from schedcp_gym.control.server.server import build_server
 
@@ -64,7 +64,7 @@ def open_tools(
     tell("control plane: opens the policy repository")
     plane = ControlPlane(
         Lab(workers=settings.workers, cache=settings.cache, report=report),
-        repository=Repository(Path(settings.repository) if settings.repository else folder / REPOSITORY),
+        repository=open_library(Path(settings.repository) if settings.repository else folder / REPOSITORY),
         workloads=[settings.workload.name],
         machine=settings.machine,
         scale=settings.scale,

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from schedcp_gym.control.repository import LocalEmbedder, ModelEmbedder, Repository, configured_embedder
+from schedcp_gym.control.repository import LocalEmbedder, ModelEmbedder, configured_embedder, open_library
 from schedcp_gym.control.repository.embedding import MODEL_VARIABLE, TEXTS_AT_ONCE
 from schedcp_gym.spec import BadInput, SchedcpError
 
@@ -57,7 +57,7 @@ def embedder_of(server, name="openai/letters"):
 
 def test_repository_with_a_models_embedding(server, tmp_path):
     embedder = embedder_of(server)
-    repository = Repository(tmp_path, embedder)
+    repository = open_library(tmp_path, embedder)
     assert embedder.dimension == DIMENSION
     assert all(len(asked["input"]) <= TEXTS_AT_ONCE for asked in server.asked)
     assert repository.search("keep one long job from finishing last")[0].vector > 0
@@ -70,9 +70,9 @@ def test_answers_are_put_in_the_order_of_the_texts(server):
 
 
 def test_another_model_embeds_what_is_there_anew(server, tmp_path):
-    local = Repository(tmp_path, LocalEmbedder())
+    local = open_library(tmp_path, LocalEmbedder())
     before = {record.name: record for record in local.policies()}
-    moved = Repository(tmp_path, embedder_of(server))
+    moved = open_library(tmp_path, embedder_of(server))
     assert {record.name: record for record in moved.policies()} == before
     assert moved.search("first come, first served")
     with pytest.raises(SchedcpError, match="embedded with model-openai/letters by now"):

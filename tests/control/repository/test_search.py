@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from repository.variants import variants
-from schedcp_gym.control.repository import Antipattern, Kind, LocalEmbedder, PolicyRecord, Repository
+from schedcp_gym.control.repository import Antipattern, Kind, LocalEmbedder, PolicyRecord, open_library
 from schedcp_gym.spec import BadInput
 
 HERE = Path(__file__).parent
@@ -56,7 +56,7 @@ def test_queries_name_policies_that_exist(library):
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory):
     """Ten thousand variants beside the library."""
-    repository = Repository(tmp_path_factory.mktemp("crowd"), LocalEmbedder())
+    repository = open_library(tmp_path_factory.mktemp("crowd"), LocalEmbedder())
     repository.put(variants(MANY))
     return repository
 

@@ -1,13 +1,9 @@
-"""What a rule is, and how all of them are found."""
+"""What a rule is."""
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from schedcp_gym.control.verifier.report import Finding, Severity
-from schedcp_gym.control.verifier.source import rules
 from schedcp_gym.control.verifier.source.flow import Flow
 
 
@@ -51,10 +47,3 @@ class Rule:
             Finding(self.id, hit.line, f"{hit.what}: {self.why}", self.fix, hit.severity or self.severity)
             for hit in sorted(hits.values(), key=lambda hit: hit.line or 0)
         ]
-
-
-@functools.cache
-def all_rules() -> tuple[Rule, ...]:
-    """All rules: a module in ``rules/`` with a ``RULE`` is one."""
-    modules = sorted(module.name for module in pkgutil.iter_modules(rules.__path__))
-    return tuple(importlib.import_module(f"{rules.__name__}.{name}").RULE for name in modules)

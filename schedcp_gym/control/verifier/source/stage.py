@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from schedcp_gym.control.verifier.report import Finding, Severity, Stage, StageReport
 from schedcp_gym.control.verifier.source.flow import Flow
 from schedcp_gym.control.verifier.source.parse import parse_policy
-from schedcp_gym.control.verifier.source.rule import all_rules
+from schedcp_gym.control.verifier.source.rules import all_rules
 from schedcp_gym.lab import elf, jail
 from schedcp_gym.lab.compiler import CompileError, check_text, compile_policy
 from schedcp_gym.machine.image import Image

@@ -6,7 +6,7 @@ import pytest
 
 from schedcp_gym.control.verifier.report import Severity
 from schedcp_gym.control.verifier.source import check_source
-from schedcp_gym.control.verifier.source.rule import all_rules
+from schedcp_gym.control.verifier.source.rules import all_rules
 from schedcp_gym.lab import catalogue
 from schedcp_gym.spec import Policy
 

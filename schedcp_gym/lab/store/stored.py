@@ -1,4 +1,4 @@
-"""An entry of the store: how to run a trial again, and what it gave."""
+"""A stored measurement: how to run its trial again, and what it gave."""
 
 import dataclasses
 import functools
@@ -69,7 +69,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Stored:
     """A stored measurement.
 
     Attributes:
@@ -105,15 +105,15 @@ def measurement_of(fields: dict[str, Any]) -> Measurement:
     return dataclasses.replace(found, cached=True)
 
 
-def pack(entry: Entry) -> bytes:
-    """Return an entry as compressed bytes after their checksum: zlib's own misses a flipped bit in one of 2,000."""
-    fields = _adapter(Entry).dump_python(entry, mode="json", exclude={"measurement": {"cached"}})
+def pack(entry: Stored) -> bytes:
+    """Return it as compressed bytes after their checksum: zlib's own misses a flipped bit in one of 2,000."""
+    fields = _adapter(Stored).dump_python(entry, mode="json", exclude={"measurement": {"cached"}})
     content = zlib.compress(json.dumps(fields, separators=(",", ":")).encode(), 9)
     return _checksum(content) + content
 
 
-def unpack(key: str, body: bytes) -> Entry:
-    """Return the entry of packed bytes, its measurement marked as cached.
+def unpack(key: str, body: bytes) -> Stored:
+    """Return the stored measurement of packed bytes, marked as cached.
 
     Raises:
         ValueError: They are damaged, or of another key.
@@ -121,7 +121,7 @@ def unpack(key: str, body: bytes) -> Entry:
     checksum, content = body[:CHECKSUM_BYTES], body[CHECKSUM_BYTES:]
     if checksum != _checksum(content):
         raise ValueError("it is damaged")
-    found: Entry = _adapter(Entry).validate_python(json.loads(zlib.decompress(content)))
+    found: Stored = _adapter(Stored).validate_python(json.loads(zlib.decompress(content)))
     if found.key != key:
         raise ValueError("it is another's")
     return dataclasses.replace(found, measurement=dataclasses.replace(found.measurement, cached=True))

@@ -7,13 +7,12 @@ from typing import Any, Protocol
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.lab import Lab
-from schedcp_gym.lab.store.entry import Entry
-from schedcp_gym.lab.store.store import Filter, TrialStore
+from schedcp_gym.lab.store import Filter, Stored, TrialStore
 from schedcp_gym.spec import BadInput, Clock, Measurement, Outcome, Trial
 
 
 class Sources(Protocol):
-    """Where the sources of what was measured are."""
+    """A place that has the sources of measured policies."""
 
     def source(self, sha256: str) -> str | None:
         """Return a policy's source by its SHA-256 (hex); None if it is not there any more."""
@@ -21,7 +20,7 @@ class Sources(Protocol):
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of a measurement that is not what it was; None where there is none."""
+    """A figure in which two measurements differ; None on the side that lacks it."""
 
     figure: str
     stored: object
@@ -30,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Checked:
-    """A stored measurement and what it is today.
+    """A stored measurement, compared with a new one.
 
     Attributes:
         entry: What is stored.
@@ -38,12 +37,12 @@ class Checked:
         hindrance: Why it could not be run again; empty when it was.
     """
 
-    entry: Entry
+    entry: Stored
     differences: tuple[Difference, ...] = ()
     hindrance: str = ""
 
 
-def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Entry]:
+def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> list[Stored]:
     """Return stored measurements of the virtual clock, drawn at random; all if there is no number."""
     entries = [entry for entry in store.each(which) if entry.config.clock == Clock.VIRTUAL]
     if sample is None or sample >= len(entries):
@@ -52,15 +51,15 @@ def choose(store: TrialStore, which: Filter, sample: int | None, seed: int) -> l
 
 
 def check(
-    sources: Sources, entries: Sequence[Entry], lab: Lab, done: Callable[[Checked], None] = lambda _: None
+    sources: Sources, entries: Sequence[Stored], lab: Lab, done: Callable[[Checked], None] = lambda _: None
 ) -> list[Checked]:
     """Run trials again and compare them; the order is kept.
 
     Args:
-        sources: Of their policies.
-        entries: Which.
+        sources: Has their policies.
+        entries: Which measurements.
         lab: Must use and keep nothing of the store (``Lab(cache=False, keep=False)``).
-        done: Told of each as it is there, from the thread that measured.
+        done: Called with each as soon as it is there, from the thread that measured.
 
     Raises:
         SchedcpError: Image, QEMU or compiler is missing.
@@ -81,14 +80,14 @@ def check(
     return [found[at] for at in range(len(entries))]
 
 
-def _checked(entry: Entry, now: Measurement) -> Checked:
+def _checked(entry: Stored, now: Measurement) -> Checked:
     if now.outcome is Outcome.INFRA_FAULT:
         return Checked(entry, hindrance=f"fault of the host: {now.message}")
     return Checked(entry, compare(entry.measurement, now))
 
 
-def _trial(sources: Sources, entry: Entry, lab: Lab) -> Trial | str:
-    """Return the trial again, or why it can't be had."""
+def _trial(sources: Sources, entry: Stored, lab: Lab) -> Trial | str:
+    """Return the trial again, or why it can't be made."""
     source = sources.source(entry.config.source)
     if source is None:
         return "the policy's source is not kept any more"

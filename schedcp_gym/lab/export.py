@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.lab.store.entry import Entry
-from schedcp_gym.lab.store.store import Filter, TrialStore
+from schedcp_gym.lab.store import Filter, Stored, TrialStore
 from schedcp_gym.spec import BadInput
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def with_kinds(table: "pd.DataFrame") -> "pd.DataFrame":
     return table.convert_dtypes()
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Stored) -> dict[str, Any]:
     config, measured = entry.config, entry.measurement
     row: dict[str, Any] = {
         "trial": measured.trial,

@@ -1,4 +1,4 @@
-"""Take over a store of the old form: an SQLite index, and measurements in it or in Parquet segments."""
+"""Read a store of the old form: an SQLite index, and measurements in it or in Parquet segments."""
 
 import contextlib
 import functools
@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schedcp_gym.lab.store.entry import Config, Entry, measurement_of
-from schedcp_gym.lab.store.store import put
+from schedcp_gym.lab.store.stored import Config, Stored, measurement_of
 
 log = logging.getLogger(__name__)
 
@@ -22,18 +21,22 @@ SOURCES = "SELECT lower(hex(sha256)), text FROM sources"
 OTHERS = {"key", "made_unix_s", "other_fields", *Config.__dataclass_fields__}
 
 
-def convert(folder: Path, connection: sqlite3.Connection) -> None:
-    """Copy all that can be read into a new store, and say how much that was."""
+def old_sources(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the policies' sources that can be read: SHA-256 (hex), and the compressed text."""
+    return _read(folder, SOURCES)
+
+
+def old_entries(folder: Path) -> Iterator[Stored]:
+    """Yield the measurements that can be read; at the end, log how many there were."""
     taken = lost = 0
-    connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", _read(folder, SOURCES))
     for key, made, policy, source, tunables, workload, scale, seed, machine, *place in _read(folder, QUERY):
         try:
             config = Config(policy, source, json.loads(tunables), workload, scale, seed, json.loads(machine))
-            entry = Entry(key, made, config, measurement_of(_fields(folder, key, *place)))
+            entry = Stored(key, made, config, measurement_of(_fields(folder, key, *place)))
         except (OSError, ValueError, KeyError, IndexError, TypeError, zlib.error):
             lost += 1
             continue
-        put(connection, entry)
+        yield entry
         taken += 1
     log.warning("the old trial store %s was converted: %d measurements, %d could not be read", folder, taken, lost)
 
