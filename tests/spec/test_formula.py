@@ -90,7 +90,7 @@ def test_text_is_changed_field_by_field():
 @pytest.mark.parametrize(
     ("rules", "reason"),
     [
-        ({"nosuch": "cpus"}, "nosuch is no parameter .there are: mix, n"),
+        ({"nosuch": "cpus"}, "there is no parameter nosuch .there are: mix, n"),
         ({"mix": "*:n"}, "3 fields, the rule has 2 parts"),
         ({"mix": "n:*:*"}, "'cpu' is not a whole number"),
         ({"n": "mix * 2"}, "n: 'mix \\* 2' on 8 CPUs: mix is not known"),
