@@ -104,7 +104,7 @@ def action_of(task: SchedEnv, point: Point) -> Any:
 def measured_at_once(given: Assignment) -> int:
     """Return how many points to measure together, for agents whose points do not depend on results.
 
-    Twice the number of workers keeps all of them busy when trials differ in length. The number changes nothing but time.
+    Twice the number of workers keeps all of them busy when trials differ in length. The number changes only the time.
     """
     task = task_of(given)
     return min(2 * task.lab.workers, task.steps_left)

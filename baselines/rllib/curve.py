@@ -67,16 +67,13 @@ def part_of(rewards: Sequence[float], steps_total: int = 0) -> Part:
 
 
 def curve_of(episodes: Sequence[Episode]) -> list[Part]:
-    """Return a learning curve: a part for each tenth of the episodes, or for each episode if there are fewer than ten."""
-    count = min(TENTHS, len(episodes))
-    ends = [len(episodes) * place // count for place in range(count + 1)] if count else []
-    return [
-        part_of(
-            [episode.reward for episode in episodes[first:end]],
-            steps_total=sum(episode.steps for episode in episodes[:end]),
-        )
-        for first, end in zip(ends, ends[1:], strict=False)
-    ]
+    """Return a learning curve: a part for each tenth of the episodes; for each episode if there are fewer than ten."""
+    parts, count = [], min(TENTHS, len(episodes))
+    for index in range(count):
+        first, end = (len(episodes) * place // count for place in (index, index + 1))
+        steps = sum(episode.steps for episode in episodes[:end])
+        parts.append(part_of([episode.reward for episode in episodes[first:end]], steps))
+    return parts
 
 
 def last_tenth(episodes: Sequence[Episode]) -> list[float]:

@@ -83,7 +83,7 @@ class MachineSpec:
     def _is_possible(self) -> Self:
         if not self.topology:
             if self.cache_model:
-                raise ValueError("cache_model: a machine without a topology has no caches; set topology, for example 1x2x4x1")
+                raise ValueError("cache_model: a machine without a topology has no caches; set topology, say 1x2x4x1")
             return self
         shape = self.shape
         if self.cpus != shape.cpus:

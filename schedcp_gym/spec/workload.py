@@ -79,9 +79,9 @@ class Objective:
 class Workload:
     """A program with its set-up, metrics and objective, as ``workloads/<name>/workload.yaml`` declares it.
 
-    ``setup`` and ``command`` are lists of arguments. The guest runs them in the workload's folder. ``{seed}`` stands for
-    the trial's seed, ``{cpus}`` for the machine's number of CPUs, and ``{<parameter>}`` for a parameter of the scale on
-    this number of CPUs. The command writes its metrics as one JSON object to standard output.
+    ``setup`` and ``command`` are lists of arguments. The guest runs them in the workload's folder. ``{seed}`` stands
+    for the trial's seed, ``{cpus}`` for the machine's number of CPUs, and ``{<parameter>}`` for a parameter of the
+    scale on this number of CPUs. The command writes its metrics as one JSON object to standard output.
 
     Attributes:
         name: Name of the folder, with the variant's name if it is one: ``schbench``, ``schbench-4x2``.
@@ -97,7 +97,7 @@ class Workload:
         objectives: Further objectives by name: ``throughput``, ``fair`` …
         max_job_s: Scale → limit of a trial in guest seconds, if 120 are not enough.
         base: File of ``workloads/shared/`` with the keys that the declaration leaves out.
-        shared: Files of ``workloads/shared/`` that it needs: ``/job/shared`` in the guest, ``../shared`` for a Makefile.
+        shared: Files of ``workloads/shared/`` that it needs: ``/job/shared`` in the guest, ``../shared`` in a Makefile.
         folder: Name of the folder, without a variant's name; set by the catalogue.
         build: Whether the image needs ``make install DESTDIR=…`` in its folder.
         packages: Debian packages that the image needs for it.

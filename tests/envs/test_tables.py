@@ -15,8 +15,8 @@ from schedcp_gym.envs.registration import env_ids, kinds
 from schedcp_gym.envs.tables import Answers, Table, read_table, write_table
 from schedcp_gym.envs.tables.check import Catalogue, draw_rows
 from schedcp_gym.envs.tables.fidelity import draw_policies, fidelity_of
-from schedcp_gym.envs.tables.grid import plan
 from schedcp_gym.envs.tables.nearest import Nearest
+from schedcp_gym.envs.tables.plan import plan
 from schedcp_gym.envs.tables.stale import changes
 from schedcp_gym.envs.wrappers import Budget, Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import catalogue
