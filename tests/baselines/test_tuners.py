@@ -186,7 +186,7 @@ def test_every_policy_of_the_catalogue_but_eevdf_is_an_arm():
     [
         ({"space": "round"}, "agent.space must be one of conditional, flat"),
         ({"batch": 0}, "agent.batch must be 1 or more"),
-        ({"at_defaults": 2, "shortlist": 3}, "chooses from agent.at_defaults=2"),
+        ({"at_defaults": 2, "shortlist": 3}, "must not be more than agent.at_defaults=2"),
         ({"screened": 3}, "agent.warm_start=FILE"),
         ({"sampler": None}, "must name a class of optuna.samplers"),
     ],
