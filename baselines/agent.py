@@ -47,9 +47,9 @@ class Assignment:
 class Agent(abc.ABC):
     """Searches for a policy on one task, with one seed, within one budget.
 
-    A new agent is a subclass in its own file, and a file ``configs/agent/<name>.yaml`` that names it (``_target_``). The
-    other keys of the file are the arguments of its constructor. An agent uses the environment and the tools, never the
-    machine or the lab.
+    A new agent is a subclass in its own file, and a file ``configs/agent/<name>.yaml`` that names it (``_target_``).
+    The other keys of the file are the arguments of its constructor. An agent uses the environment and the tools, never
+    the machine or the lab.
 
     Example:
         >>> class FifoOnly(Agent):

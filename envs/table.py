@@ -93,8 +93,8 @@ class TableEnv(SchedEnv):
         super().__init__(workload, **recorded | options)
         if self.scale is not about.scale or self.machine != about.machine:
             raise BadInput(
-                f"the table of {workload} is of scale {about.scale}, {about.machine.cpus} CPUs; "
-                f"`schedcp-gym table record {workload} --scale … --cpus …` makes another"
+                f"the table of {workload} was recorded at scale {about.scale} on {about.machine.cpus} CPUs; "
+                f"`schedcp-gym table record {workload} --scale … --cpus …` records another"
             )
         self._check_catalogue()
         if actions not in SPACES:
@@ -176,7 +176,11 @@ class TableEnv(SchedEnv):
         again = f"`schedcp-gym table record {self.workload.name}`"
         metrics = {name for row in self.table.rows for name in row.measurement.metrics}
         if not set(self.workload.metrics) <= metrics:
-            raise BadInput(f"the metrics of {self.workload.name} have changed since its table was recorded; {again}")
+            raise BadInput(
+                f"the metrics of {self.workload.name} have changed since its table was recorded; record it again: {again}"
+            )
         if changed := changes(self.table.about):
-            told = ", ".join(changed)
-            gym.logger.warn(f"changed since the table of {self.workload.name} was recorded: {told}; {again} renews it")
+            what = ", ".join(changed)
+            gym.logger.warn(
+                f"changed since the table of {self.workload.name} was recorded: {what}; record it again: {again}"
+            )

@@ -70,9 +70,9 @@ class Objective:
                     f"objective: {name} is not among the metrics ({declared}): declare it, or leave it out"
                 )
         if not self.weights or not all(0 < weight < math.inf for weight in self.weights.values()):
-            raise ValueError("objective: weights must be above 0 and finite, and at least one")
+            raise ValueError("objective: there must be at least one weight, and all must be above 0 and finite")
         if not all(0 < floor <= 1 for floor in self.floors.values()):
-            raise ValueError("objective: floors must be above 0, and 1 or less")
+            raise ValueError("objective: floors must be above 0 and at most 1")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

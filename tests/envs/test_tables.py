@@ -254,7 +254,7 @@ def test_only_what_is_in_the_table_can_be_asked_for(table):
         env.reset(options={"workload_seed": 987654})
     env.reset(options={"workload_seed": table.about.seeds[-1]})
     for other in ({"scale": "full"}, {"cpus": 4}):
-        with pytest.raises(BadInput, match="the table of schbench is of scale smoke, 2 CPUs"):
+        with pytest.raises(BadInput, match="the table of schbench was recorded at scale smoke on 2 CPUs"):
             make(**other)
 
 
