@@ -173,14 +173,10 @@ class TableEnv(SchedEnv):
         return super()._info(policy, measured) | {"asked": asked, "distance": distance}
 
     def _check_catalogue(self) -> None:
-        again = f"`schedcp-gym table record {self.workload.name}`"
-        metrics = {name for row in self.table.rows for name in row.measurement.metrics}
+        name = self.workload.name
+        again = f"record it again: `schedcp-gym table record {name}`"
+        metrics = {metric for row in self.table.rows for metric in row.measurement.metrics}
         if not set(self.workload.metrics) <= metrics:
-            raise BadInput(
-                f"the metrics of {self.workload.name} have changed since its table was recorded; record it again: {again}"
-            )
+            raise BadInput(f"the metrics of {name} have changed since its table was recorded; {again}")
         if changed := changes(self.table.about):
-            what = ", ".join(changed)
-            gym.logger.warn(
-                f"changed since the table of {self.workload.name} was recorded: {what}; record it again: {again}"
-            )
+            gym.logger.warn(f"changed since the table of {name} was recorded: {', '.join(changed)}; {again}")

@@ -96,7 +96,7 @@ class Workload:
         setup: Runs before the policy is loaded; not measured.
         objectives: Further objectives by name: ``throughput``, ``fair`` …
         max_job_s: Scale → limit of a trial in guest seconds, if 120 are not enough.
-        base: File of ``workloads/shared/`` with the keys that the declaration leaves out, and the end of its description.
+        base: File of ``workloads/shared/`` with keys that the declaration leaves out, and the end of its description.
         shared: Files of ``workloads/shared/`` that it needs: ``/job/shared`` in the guest, ``../shared`` in a Makefile.
         folder: Name of the folder, without a variant's name; set by the catalogue.
         build: Whether the image needs ``make install DESTDIR=…`` in its folder.
