@@ -41,7 +41,7 @@ def test_a_missing_scale_is_named(scale):
         ({"weights": {"time_s": -1}}, "above 0"),
         ({"weights": {"time_s": 1}, "unit": "s"}, "unit"),
         ({"weights": {"time_s": 1}, "floors": {"nosuch": 0.9}}, "nosuch is not among the metrics"),
-        ({"weights": {"time_s": 1}, "floors": {"time_s": 1.5}}, "1 or less"),
+        ({"weights": {"time_s": 1}, "floors": {"time_s": 1.5}}, "at most 1"),
     ],
 )
 def test_an_objective_that_can_not_be_computed_is_refused(objective, reason):
