@@ -89,7 +89,7 @@ class MachineSpec:
         if self.cpus != shape.cpus:
             raise ValueError(f"cpus is {self.cpus}, but topology {self.topology} has {shape.cpus} CPUs: leave cpus out")
         if self.clock is Clock.REAL:
-            raise ValueError("a topology needs the virtual clock: on the real clock the host's own caches set the costs")
+            raise ValueError("a topology needs the virtual clock: on the real clock the host's caches set the costs")
         if self.memory_mib < shape.nodes * LEAST_NODE_MIB:
             raise ValueError(
                 f"{shape.nodes} nodes need {shape.nodes * LEAST_NODE_MIB} MiB of memory, {self.memory_mib} are given"

@@ -178,7 +178,7 @@ def test_an_action_by_name_is_answered_as_the_flat_one_that_means_the_same():
             assert by_name[told] == info[told]
         if tune.steps_left == 0:
             (tune.reset(seed=1), flat.reset(seed=1))
-    with pytest.raises(BadInput, match="those of Tune"):
+    with pytest.raises(BadInput, match="of kind Tune"):
         flat.encode("fifo")
     with pytest.raises(BadInput, match="'TuneFlat' or 'Tune', not 'Synth'"):
         make(actions="Synth")
@@ -266,7 +266,7 @@ def test_what_has_changed_since_is_told(table, tmp_path, monkeypatch):
     write_table(table_path(WORKLOAD), Table(about, table.rows))
     told = changes(about)
     assert {"source of fifo", "files of the workload", "vtime is not in it"} <= set(told)
-    with pytest.warns(UserWarning, match="source of fifo.*files of the workload.*vtime is not in it.*renews it"):
+    with pytest.warns(UserWarning, match="source of fifo.*files of the workload.*vtime is not in it.*record it again"):
         env = make()
     assert "vtime" not in [choice.name for choice in env.choices]
     env.reset(seed=1)
