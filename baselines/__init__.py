@@ -1,4 +1,4 @@
-"""Agents: whatever searches for a policy. One file each, found through ``configs/agent/<name>.yaml``."""
+"""Agents: programs that search for a policy. Each has a file ``configs/agent/<name>.yaml``."""
 
 from schedcp_gym.baselines.discovery import agent_names, agent_summary
 

@@ -1,4 +1,4 @@
-"""What every agent is."""
+"""The base of all agents."""
 
 import abc
 from collections.abc import Callable
@@ -11,29 +11,28 @@ from schedcp_gym.baselines.toolbox import Toolbox
 from schedcp_gym.envs.wrappers import Ledger
 from schedcp_gym.llm import Client
 
-#: Writes a line of the agent's own into the run's record: JSON-able values by name.
+#: Adds a line of the agent to the run's record: name → value that JSON can hold.
 Note = Callable[[dict[str, Any]], None]
-#: Shows a line of progress: which role works, what it does.
+#: Shows a line of progress, such as ``planning: searches the repository``.
 Tell = Callable[[str], None]
 
 
 def _silent(_text: str) -> None:
-    """Tells nobody."""
+    """Show nothing."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What an agent is given.
+    """The inputs of an agent's run.
 
     Attributes:
-        env: The task. It records and charges every step.
-        seed: All of the agent's randomness comes from it, the first ``env.reset`` included: the same seed, the
-            same run.
-        ledger: What is spent and left, for planning.
+        env: The task's environment. It records and charges every step.
+        seed: Seed of all the agent's randomness, the first ``env.reset`` included. Equal seeds give equal runs.
+        ledger: The spent and remaining budget, for planning.
         note: Adds a line to the record.
-        llm: The language model, for agents that say ``uses_llm``; its budget is kept.
-        tools: The control plane's tools, for agents that say ``uses_tools``.
-        tell: Shows a line of progress, like ``planning: searches the repository``; it is not in the record.
+        llm: The language model, if ``uses_llm`` is True. It ends the run when its budget is spent.
+        tools: The control plane's tools, if ``uses_tools`` is True.
+        tell: Shows a line of progress, which is not in the record.
     """
 
     env: gym.Env[Any, Any]
@@ -48,23 +47,32 @@ class Assignment:
 class Agent(abc.ABC):
     """Searches for a policy on one task, with one seed, within one budget.
 
-    A new agent is a subclass in a file of its own and a config that names it (``_target_``); the config's
-    other keys are the arguments of its constructor. The class sees the environment and the tools, never the machine.
+    A new agent is a subclass in its own file, and a file ``configs/agent/<name>.yaml`` that names it (``_target_``).
+    The other keys of the file are the arguments of its constructor. An agent uses the environment and the tools, never
+    the machine or the lab.
+
+    Example:
+        >>> class FifoOnly(Agent):
+        ...     def run(self, given):
+        ...         given.env.reset(seed=given.seed)
+        ...         given.env.step(given.env.get_wrapper_attr("encode")("fifo"))
     """
 
-    #: Kind of action: the agent gets ``SchedCP/<Workload>-<action>-v0``.
+    #: Kind of action: the agent's environment is ``SchedCP/<Workload>-<action>-v0``.
     action: ClassVar[str] = "Tune"
-    #: Whether it is given a language model. What is not used is not opened.
+    #: Whether the agent needs a language model.
     uses_llm: bool = False
-    #: Whether it is given the control plane's tools; its actions are then sources ("Synth").
+    #: Whether the agent needs the control plane's tools. Its actions are then sources ("Synth").
     uses_tools: bool = False
-    #: Packages that it imports and that only an extra of ``pyproject.toml`` installs, by import name.
+    #: Import names of packages that the agent needs and that only an extra of ``pyproject.toml`` installs.
     packages: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def run(self, given: Assignment) -> None:
-        """Searches until it has nothing more to try; what counts is what was measured.
+        """Search until nothing is left to try. The result is the best of all measured policies.
 
-        The environment, and the tools, raise :class:`~schedcp_gym.envs.wrappers.BudgetSpent` once the budget is spent;
-        the model raises :class:`~schedcp_gym.llm.LlmBudgetSpent`. The agent lets them pass: that is how most runs end.
+        Raises:
+            BudgetSpent: The environment and the tools raise it when the budget is spent. Most runs end this way; agents
+                must not catch it.
+            LlmBudgetSpent: The language model raises it when its budget is spent; agents must not catch it either.
         """

@@ -1,4 +1,4 @@
-"""Which agents there are: one ``configs/agent/<name>.yaml`` each, found by looking."""
+"""The agents: one ``configs/agent/<name>.yaml`` each."""
 
 from schedcp_gym.paths import CONFIGS
 
@@ -6,12 +6,12 @@ FOLDER = CONFIGS / "agent"
 
 
 def agent_names() -> list[str]:
-    """Names of all agents, sorted."""
+    """Return the names of all agents, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def agent_summary(name: str) -> str:
-    """What an agent is, in one line: the first comment of its config. Imports nothing of the agent."""
+    """Return a description in one line: the first comment of the agent's config. Nothing of the agent is imported."""
     for line in (FOLDER / f"{name}.yaml").read_text().splitlines():
         if line.startswith("#") and "SPDX" not in line:
             return line.lstrip("# ").strip()

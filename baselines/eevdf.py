@@ -1,4 +1,4 @@
-"""The kernel's own scheduler, as an agent."""
+"""The kernel's own scheduler as an agent."""
 
 from schedcp_gym.baselines.agent import Agent, Assignment
 
@@ -7,7 +7,7 @@ class Eevdf(Agent):
     """Always chooses the kernel's own scheduler: the reference, with a reward of exactly 0 on the virtual clock."""
 
     def run(self, given: Assignment) -> None:
-        """Measures EEVDF until the budget is spent."""
+        """Measure EEVDF until the budget is spent."""
         env = given.env
         action = env.get_wrapper_attr("encode")("eevdf")
         env.reset(seed=given.seed)

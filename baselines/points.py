@@ -14,10 +14,10 @@ from schedcp_gym.spec import EEVDF, Tunable, TunableType
 
 @dataclass(frozen=True)
 class Axis:
-    """A tunable as a range of whole numbers: a number is itself, a bool is 0 or 1, a text is a rank.
+    """A tunable as a range of whole numbers.
 
-    Rank 0 is the empty text, rank n the process with the n-th most CPU time under EEVDF: names follow from an
-    episode's workload seed, ranks mean the same under every one.
+    A number is itself, a bool is 0 or 1, a text is a rank: 0 is the empty text, n the process with the n-th most CPU
+    time under EEVDF. Names differ between workload seeds; ranks mean the same under every seed.
     """
 
     name: str
@@ -30,19 +30,19 @@ class Axis:
 
 @dataclass(frozen=True)
 class Arm:
-    """A policy that may be chosen, and the axes of what may be set on it."""
+    """A policy that may be chosen, with an axis for each tunable that may be set."""
 
     policy: str
     axes: tuple[Axis, ...]
 
     @property
     def at_defaults(self) -> "Point":
-        """The policy as the catalogue has it."""
+        """Return the policy with the defaults of its source."""
         return Point(self.policy, tuple((axis.name, axis.default) for axis in self.axes))
 
     @property
     def named(self) -> tuple["Point", ...]:
-        """The policy with one text at a time naming the process with most CPU time, the rest at its default."""
+        """Return a point for each text tunable: it names the process with most CPU time, the rest are defaults."""
         defaults = dict(self.at_defaults.numbers)
         texts = [axis.name for axis in self.axes if axis.is_rank and axis.high > 0]
         return tuple(Point(self.policy, tuple((defaults | {text: 1}).items())) for text in texts)
@@ -57,11 +57,12 @@ class Point:
 
 
 def arms_of(choices: Sequence[Choice], names: int) -> tuple[Arm, ...]:
-    """All policies but EEVDF, which every reset measures anyway.
+    """Return all policies but EEVDF, which every reset measures anyway.
 
     Args:
         choices: The catalogue.
-        names: How many processes a text may name. A cgroup stays empty: of cgroups, nothing is observed.
+        names: How many process names a text tunable may have. Cgroup tunables stay empty, because an agent sees
+            process names but no cgroup names.
     """
     return tuple(
         Arm(
@@ -83,13 +84,13 @@ def _axis(tunable: Tunable, names: int) -> Axis:
 
 
 def choices_of(given: Assignment) -> tuple[Choice, ...]:
-    """The catalogue that the task's actions choose from."""
+    """Return the catalogue that the task's actions choose from."""
     choices: tuple[Choice, ...] = given.env.get_wrapper_attr("choices")
     return choices
 
 
 def action_of(task: SchedEnv, point: Point) -> Any:
-    """The action for a point in the task's present episode; a rank beyond its processes is the last of them."""
+    """Return the action for a point in the current episode. A rank above the number of names is the last name."""
     assert task.baseline is not None
     texts = ["", *nameable(task.baseline)]
     (choice,) = (choice for choice in task.get_wrapper_attr("choices") if choice.name == point.policy)
@@ -100,10 +101,24 @@ def action_of(task: SchedEnv, point: Point) -> Any:
     return task.get_wrapper_attr("encode")(point.policy, values)
 
 
-def measure(given: Assignment, points: Sequence[Point]) -> list[float]:
-    """Measures points of one episode, at once where the lab can; returns their rewards, in order.
+def measured_at_once(given: Assignment) -> int:
+    """Return how many points to measure together, for agents whose points do not depend on results.
 
-    Begins the next episode when this one is over. There must be no more points than ``task.steps_left``.
+    Twice the number of workers keeps all of them busy when trials differ in length. The number changes only the time.
+    """
+    task = task_of(given)
+    return min(2 * task.lab.workers, task.steps_left)
+
+
+def measure(given: Assignment, points: Sequence[Point]) -> list[float]:
+    """Measure points of one episode, in parallel where the lab can, and begin the next episode if this one is over.
+
+    Args:
+        given: What the agent was given.
+        points: At most ``task.steps_left``.
+
+    Returns:
+        Their rewards, in order.
 
     Raises:
         BudgetSpent: The budget allows no further step.

@@ -1,4 +1,4 @@
-"""What all environments share: machine, baseline, episode, observation, reward, render."""
+"""The base of all environments: machine, baseline, episode, observation, reward, rendering."""
 
 import abc
 import dataclasses
@@ -29,39 +29,47 @@ from schedcp_gym.spec import (
     source_sha256,
 )
 
-#: Workload seeds an episode may draw lie below this; those from here on are for held-out tests.
+#: Episodes draw workload seeds below this number. Held-out tests use this number and those above.
 HELD_OUT_SEEDS = 2**30
 
 
 class Measures(Protocol):
-    """What an environment needs of a lab."""
+    """The part of a lab that an environment needs."""
 
     @property
     def workers(self) -> int:
-        """Trials measured at once."""
+        """Return how many trials run at the same time."""
 
     def measure(
         self, trials: Sequence[Trial], done: Callable[[int, Measurement], None] | None = None
     ) -> list[Measurement]:
-        """Measures trials; the order is kept."""
+        """Measure trials; return the measurements in the same order."""
 
 
 @functools.cache
 def shared_lab() -> Lab:
-    """The lab of this process: environments that are not given one share its image and machines."""
+    """Return the lab that all environments of this process share, with its image and machines."""
     return Lab()
 
 
 def draw_workload_seed(generator: np.random.Generator) -> int:
-    """An episode's workload seed: below those of held-out tests."""
+    """Draw an episode's workload seed, below :data:`HELD_OUT_SEEDS`."""
     return int(generator.integers(HELD_OUT_SEEDS))
 
 
 class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
-    """Base of the environments of a workload; subclasses say what an action is.
+    """An environment of a workload; subclasses define the actions.
 
-    ``workload``, ``objective``, ``machine`` and ``scale`` are the task; ``last`` (of ``last_policy``) and ``baseline``
-    the measurements with their host timings, which ``info`` leaves out because they are not repeatable.
+    Attributes:
+        workload: The task's workload.
+        objective: The task's objective.
+        machine: The task's machine.
+        scale: The task's scale.
+        workload_seed: The workload seed of the episode.
+        baseline: EEVDF's measurement in this episode; None before the first ``reset``. Unlike ``info``, measurements
+            here hold host timings, which are not repeatable.
+        last: The last measurement; after ``reset`` the baseline.
+        last_policy: The policy that ``last`` is of.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "human"], "render_fps": 1}  # type: ignore[misc]
@@ -80,22 +88,28 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         objective: Objective | Mapping[str, Any] | str | None = None,
         **machine: Any,
     ) -> None:
-        """Prepares an environment; nothing is built or booted before ``reset``.
+        """Set up an environment; nothing is built or booted before ``reset``.
 
         Args:
             workload: A workload's name.
             scale: ``smoke``, ``standard`` or ``full``.
-            cpus: CPUs of the machine.
+            cpus: Number of CPUs of the machine.
             clock: ``virtual`` (exact) or ``real`` (host time).
             kernel: See :class:`~schedcp_gym.spec.MachineSpec`.
-            max_steps: Steps of an episode.
+            max_steps: Number of steps of an episode, at least 2.
             render_mode: ``ansi``, ``human`` or None.
-            lab: Measures trials; or a function that gives the lab when it is needed.
-            objective: Replaces the workload's own: the name of another that it declares, or one's own.
+            lab: The lab that measures trials, or a function that returns it when it is first needed.
+            objective: Replaces the workload's own: the name of another one that it declares, or an objective's fields.
             **machine: Further fields of :class:`~schedcp_gym.spec.MachineSpec`.
 
         Raises:
             BadInput: A name does not exist, or a value is not allowed.
+
+        Example:
+            >>> env = gym.make("SchedCP/Schbench-Tune-v0", scale="smoke", max_steps=4)
+            >>> observation, info = env.reset(seed=1)
+            >>> action = env.unwrapped.encode("fifo", {"slice_us": 3000})
+            >>> observation, reward, terminated, truncated, info = env.step(action)
         """
         self.workload = catalogue.load_workload(workload)
         self.scale = _valid("scale", Scale, scale)
@@ -118,45 +132,48 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
 
     @abc.abstractmethod
     def decode(self, action: Any) -> Policy:
-        """The policy that an action stands for.
+        """Return the policy that an action stands for.
 
         Raises:
-            BadInput: It stands for none: the step's outcome is then ``rejected``.
+            BadInput: The action is malformed. A step with it has the outcome ``rejected``.
         """
 
     @property
     def lab(self) -> Measures:
-        """The lab that measures."""
+        """Return the lab that measures trials."""
         if callable(self._lab):
             self._lab = self._lab()
         return self._lab
 
     @property
     def deterministic(self) -> bool:
-        """Whether the same seed and actions give the same results to the last digit."""
+        """Return whether the same seed and actions give the same results to the last digit."""
         return self.machine.clock is Clock.VIRTUAL
 
     @property
     def steps_left(self) -> int:
-        """Steps until the episode is truncated."""
+        """Return the number of steps until the episode is truncated."""
         return self.max_steps - len(self._steps)
 
     def trial(self, policy: Policy, workload_seed: int | None = None) -> Trial:
-        """The trial of a policy on this task; the episode's workload seed if none is given."""
+        """Return the trial of a policy on this task, with the episode's workload seed unless another is given."""
         seed = self.workload_seed if workload_seed is None else workload_seed
         return Trial(policy, self.workload, self.machine, self.scale, seed)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Starts an episode: draws a workload seed and measures EEVDF on it.
+        """Begin an episode: draw a workload seed and measure EEVDF on it.
 
         Args:
-            seed: Of the generator that workload seeds are drawn from.
-            options: ``{"workload_seed": n}`` fixes the workload seed instead.
+            seed: Of the generator that draws workload seeds.
+            options: ``{"workload_seed": n}`` sets the workload seed, 0 to 2**31 - 1.
+
+        Returns:
+            The observation and the info after EEVDF's measurement.
 
         Raises:
-            BadInput: An option does not exist, or is not allowed.
+            BadInput: An option does not exist, or its value is not allowed.
             SchedcpError: EEVDF can't be measured.
         """
         super().reset(seed=seed)
@@ -175,16 +192,20 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         return self._observation(), self._info(Policy(EEVDF), baseline)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Measures the action's policy. A bad action or policy is an outcome with the lowest reward, not an exception.
+        """Measure the action's policy. A malformed action or bad policy has the lowest reward; it is not an exception.
+
+        Returns:
+            Observation, reward, terminated (always False), truncated (True after the last step), info.
 
         Raises:
-            SchedcpError: The host failed, repeatedly: there is nothing to score.
+            ResetNeeded: No episode has begun, or the last one is over.
+            SchedcpError: The host failed repeatedly, so there is nothing to score.
         """
         if self.baseline is None or self.steps_left <= 0:
             raise gym.error.ResetNeeded("call reset() first: no episode has begun, or the last one is over")
         policy, measured = self._measure(action)
         if measured.outcome is Outcome.INFRA_FAULT:
-            raise SchedcpError(f"the host failed this trial, it is not scored: {measured.message}")
+            raise SchedcpError(f"the host failed, so this trial is not scored: {measured.message}")
         gained = reward(self.workload, measured, self.baseline, self.objective)
         self._steps.append(Step(policy, measured, gained))
         self.last, self.last_policy = measured, policy
@@ -193,9 +214,12 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         return self._observation(), gained, False, self.steps_left == 0, self._info(policy, measured)
 
     def prefetch(self, actions: Sequence[Any]) -> None:
-        """Measures in parallel what the next steps will ask for: the steps' results are the same, they come sooner.
+        """Measure the actions of the next steps in parallel. The steps then return the same results, but sooner.
 
-        Does nothing on the real clock, where trials that run side by side disturb each other.
+        Does nothing on the real clock, where trials that run at the same time disturb each other.
+
+        Args:
+            actions: The actions of the next steps. Malformed actions, and those after the episode's end, are ignored.
         """
         if not self.deterministic or self.baseline is None:
             return
@@ -204,20 +228,20 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
             try:
                 trial = self.trial(self.decode(action))
             except BadInput:
-                continue  # its step will say why
+                continue  # its step reports the error
             trials[trial.digest] = trial
         wanted = list(trials.values())
         self.lab.measure(wanted, lambda index, measured: self._keep(wanted[index], measured))
 
     def is_prefetched(self, action: Any) -> bool:
-        """Whether a step with this action needs no measuring any more."""
+        """Return whether a step with this action needs no new measurement."""
         try:
             return self.trial(self.decode(action)).digest in self._known
         except BadInput:
             return True
 
-    def render(self) -> Any:  # Gymnasium 1.2's type for it holds no str, 1.4's does
-        """The table of the episode as text, or None; in mode ``human`` it is printed by ``step``, and by this."""
+    def render(self) -> Any:  # the return type in Gymnasium 1.2 has no str, in 1.4 it has
+        """Return the table of the episode as text in mode ``ansi``; print it in mode ``human``."""
         if self.render_mode is None:
             gym.logger.warn("render() was called without a render mode: gymnasium.make(id, render_mode='ansi')")
         if self.render_mode == "ansi":
@@ -234,15 +258,20 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         return self._answer(policy)
 
     def _seed_of(self, options: Mapping[str, Any], drawn: int) -> int:
-        """The workload seed of an episode: the option's, else the one that was drawn."""
-        return seed_option(options, drawn)
+        """Return the workload seed of an episode: the option's, else the drawn one."""
+        if unknown := set(options) - {"workload_seed"}:
+            raise BadInput(f"unknown reset option {min(unknown)!r}; there is: workload_seed")
+        seed = options.get("workload_seed", drawn)
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+            raise BadInput(f"workload_seed must be a whole number from 0 to {2**31 - 1}, not {seed!r}")
+        return seed
 
     def _measure_baseline(self) -> Measurement:
-        """EEVDF's measurement on the episode's workload seed."""
+        """Return EEVDF's measurement on the episode's workload seed."""
         return self.lab.measure([self.trial(Policy(EEVDF))])[0]
 
     def _answer(self, policy: Policy) -> tuple[Policy, Measurement]:
-        """What a policy that was asked for gives, and the policy that this was measured of."""
+        """Return the measurement for a policy, and the policy that was measured."""
         trial = self.trial(policy)
         return policy, self._known.get(trial.digest) or self.lab.measure([trial])[0]
 
@@ -264,7 +293,7 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
     def describe(
         self, policy: Policy, measured: Measurement, baseline: Measurement, workload_seed: int
     ) -> dict[str, Any]:
-        """A measurement of a policy, beside its baseline, as plain values that JSON has words for."""
+        """Return a measurement and its baseline as values that JSON can hold: the ``info`` of a step."""
         return {
             "workload": self.workload.name,
             "scale": self.scale.value,
@@ -284,9 +313,9 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
         return episode_text(self.workload, self.objective, self.workload_seed, self.baseline, self._steps)
 
     def _objective(self, given: Objective | Mapping[str, Any] | str | None) -> Objective:
-        if given is None or isinstance(given, str):
-            return catalogue.find_objective(self.workload, given)
-        objective = given if isinstance(given, Objective) else _valid("objective", Objective, dict(given))
+        if isinstance(given, Mapping):
+            given = _valid("objective", Objective, dict(given))
+        objective = catalogue.find_objective(self.workload, given)
         try:
             objective.check(self.workload.metrics)
         except ValueError as error:
@@ -295,10 +324,10 @@ class SchedEnv(gym.Env[dict[str, Any], Any], abc.ABC):
 
 
 def repeatable(measured: Measurement) -> dict[str, Any]:
-    """A measurement as plain values, without what differs from run to run (host time, whether it was cached)."""
+    """Return a measurement as plain values, without those that differ between runs (host times, ``cached``)."""
     plain = dataclasses.asdict(dataclasses.replace(measured, timings_s={}, cached=False))
     del plain["timings_s"], plain["cached"]
-    if not measured.host:  # virtual clock: nothing disturbs it
+    if not measured.host:  # virtual clock: other processes can't disturb it
         del plain["host"], plain["contaminated"]
     return {**plain, "outcome": measured.outcome.value}
 
@@ -310,18 +339,3 @@ def _valid(what: str, kind: Any, value: Any) -> Any:
         first = error.errors()[0]
         where = ".".join([what, *(str(part) for part in first["loc"])])
         raise BadInput(f"{where}: {first['msg']}, not {first['input']!r}") from None
-
-
-def seed_option(options: Mapping[str, Any], drawn: int) -> int:
-    """The workload seed that a reset's options fix, else the one that was drawn.
-
-    Raises:
-        BadInput: An option does not exist, or is not allowed.
-    """
-    unknown = set(options) - {"workload_seed"}
-    if unknown:
-        raise BadInput(f"unknown reset option {min(unknown)!r}; there is: workload_seed")
-    seed = options.get("workload_seed", drawn)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise BadInput(f"workload_seed must be a whole number from 0 to {2**31 - 1}, not {seed!r}")
-    return seed

@@ -1,4 +1,4 @@
-"""Catalogue policies as actions: spaces for them, and the way from an action to a policy."""
+"""Catalogue policies as actions: their spaces, and the conversion between actions and policies."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,14 @@ from schedcp_gym.spec.policy import TEXT_CHARSET, TEXT_MAX, Value
 
 @dataclass(frozen=True)
 class Choice:
-    """A catalogue policy that may be chosen, with what can be set on it."""
+    """A catalogue policy that an action may choose, with its tunables."""
 
     name: str
     source: str
     tunables: tuple[Tunable, ...]
-    card: str
 
     def policy(self, values: Mapping[str, object]) -> Policy:
-        """The policy with values for its tunables.
+        """Return the policy with values for some or all of its tunables.
 
         Raises:
             BadInput: There is no such tunable, or a value is not allowed.
@@ -32,16 +31,22 @@ class Choice:
 
 
 def load_choices() -> tuple[Choice, ...]:
-    """All policies of the catalogue, ``eevdf`` first, the others by name."""
+    """Return all policies of the catalogue: ``eevdf`` first, the others in order of name."""
     loaded = [catalogue.load_policy(name) for name in catalogue.policy_names()]
-    return tuple(
-        Choice(policy.name, policy.source, catalogue.tunables_of(policy.source), catalogue.card_of(policy.source))
-        for policy in loaded
-    )
+    return tuple(Choice(policy.name, policy.source, catalogue.tunables_of(policy.source)) for policy in loaded)
 
 
 def value_at(tunable: Tunable, share: float) -> Value:
-    """The value of a number or bool at a share (0 to 1) of its range; on a logarithmic scale if it is declared so."""
+    """Return the value of a number or bool at a share of its range, on the tunable's declared scale.
+
+    Args:
+        tunable: A number or bool.
+        share: 0 (the lowest value, or False) to 1 (the highest, or True).
+
+    Example:
+        >>> value_at(Tunable("slice_us", TunableType.U64, 5000, "us", 100, 1_000_000, log=True), 0.5)
+        10000
+    """
     if tunable.type is TunableType.BOOL:
         return share >= 0.5
     if not tunable.log:
@@ -53,7 +58,7 @@ def value_at(tunable: Tunable, share: float) -> Value:
 
 
 def share_of(tunable: Tunable, value: Value) -> float:
-    """The share (0 to 1) of its range at which a number or bool has a value; the inverse of :func:`value_at`."""
+    """Return the share (0 to 1) of its range at which a number or bool has a value: the inverse of :func:`value_at`."""
     if tunable.type is TunableType.BOOL:
         return float(bool(value))
     low = max(tunable.low, 1) if tunable.log else tunable.low
@@ -66,7 +71,7 @@ def share_of(tunable: Tunable, value: Value) -> float:
 
 
 def tune_space(choices: Sequence[Choice]) -> spaces.Dict:
-    """The space of :class:`~schedcp_gym.envs.tune.TuneEnv`: a policy's number, and values for all tunables of all."""
+    """Return the action space of :class:`~schedcp_gym.envs.tune.TuneEnv`."""
     tunables: dict[str, spaces.Space[Any]] = {
         choice.name: spaces.Dict({tunable.name: _space_of(tunable) for tunable in choice.tunables})
         for choice in choices
@@ -84,7 +89,7 @@ def _space_of(tunable: Tunable) -> spaces.Space[Any]:
 
 
 def decode_tune(choices: Sequence[Choice], action: Mapping[str, Any]) -> Policy:
-    """The policy of a Tune action; tunables that are left out keep their defaults.
+    """Return the policy of a Tune action. Tunables that are left out keep their defaults.
 
     Raises:
         BadInput: There is no such policy or tunable, or a value is not allowed.
@@ -99,7 +104,12 @@ def decode_tune(choices: Sequence[Choice], action: Mapping[str, Any]) -> Policy:
 
 
 def encode_tune(choices: Sequence[Choice], policy: str, values: Mapping[str, object]) -> dict[str, Any]:
-    """The Tune action for a policy by name; every other tunable has its default. The inverse of :func:`decode_tune`.
+    """Return the Tune action for a policy: the inverse of :func:`decode_tune`.
+
+    Args:
+        choices: The catalogue.
+        policy: Name of the policy.
+        values: Values for some or all of its tunables; the others have their defaults.
 
     Raises:
         BadInput: There is no such policy or tunable, or a value is not allowed.
@@ -128,25 +138,25 @@ def _element(tunable: Tunable, value: Value | None) -> Any:
 
 
 def flat_size(choices: Sequence[Choice]) -> int:
-    """Entries of a flat action: the policy, then every tunable of every policy."""
+    """Return the length of a flat action: one number for the policy, one for every tunable of every policy."""
     return 1 + sum(len(choice.tunables) for choice in choices)
 
 
 def flat_space(choices: Sequence[Choice]) -> spaces.Box:
-    """The space of :class:`~schedcp_gym.envs.tune_flat.TuneFlatEnv`."""
+    """Return the action space of :class:`~schedcp_gym.envs.tune_flat.TuneFlatEnv`."""
     return spaces.Box(-1, 1, shape=(flat_size(choices),), dtype=np.float32)
 
 
 def decode_flat(choices: Sequence[Choice], action: Any, names: Sequence[str]) -> Policy:
-    """The policy of a TuneFlat action.
+    """Return the policy of a TuneFlat action.
 
     Args:
         choices: The catalogue, in order.
-        action: Numbers in [-1, 1]; outside of it they count as the nearer end.
-        names: The process names a text tunable chooses from, after the empty one. A cgroup tunable stays empty.
+        action: Vector of ``flat_size(choices)`` numbers. Numbers outside of [-1, 1] count as the nearer end.
+        names: Process names that a text tunable may have, beside the empty text. A cgroup tunable stays empty.
 
     Raises:
-        BadInput: The action is no vector of numbers, has the wrong length, or holds a NaN.
+        BadInput: The action is not a vector of numbers, has the wrong length, or holds a NaN or infinite number.
     """
     try:
         numbers = np.asarray(action, dtype=np.float64).ravel()
@@ -181,5 +191,5 @@ def _index(value: SupportsInt, size: int) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """A numpy value as Python's own."""
+    """Return a numpy value as a Python value."""
     return value.item() if isinstance(value, (np.ndarray, np.generic)) and value.size == 1 else value

@@ -1,4 +1,4 @@
-"""What an agent sees: fixed spaces, finite numbers, filled from measurements."""
+"""Observations: fixed spaces and finite numbers, made from measurements."""
 
 import math
 from typing import Any
@@ -9,8 +9,8 @@ from gymnasium import spaces
 from schedcp_gym.spec import REWARD_LIMIT, Measurement, Outcome, Workload, improvement
 from schedcp_gym.spec.policy import TEXT_CHARSET, TEXT_MAX
 
-#: Scheduler events in the observation, by the kernel's names (scx_events). Others are in ``info`` only. An
-#: environment id's version must be raised when this list changes.
+#: Scheduler events in the observation, by the kernel's names (scx_events). Others are in ``info`` only. A change of
+#: this list changes the observation space, so the version of the environments' ids must be raised with it.
 EVENTS = (
     "SCX_EV_SELECT_CPU_FALLBACK",
     "SCX_EV_DISPATCH_LOCAL_DSQ_OFFLINE",
@@ -27,15 +27,15 @@ EVENTS = (
     "SCX_EV_BYPASS_ACTIVATE",
     "SCX_EV_INSERT_NOT_OWNED",
 )
-#: Above log1p of any 63-bit counter.
+#: Upper limit of log1p of a 63-bit counter.
 EVENT_LIMIT = 44.0
-#: Process names whose share of CPU time is shown, the largest first.
+#: Number of process names in ``cpu_shares``, those with most CPU time.
 TOP_PROCESSES = 8
 OUTCOMES = tuple(Outcome)
 
 
 def observation_space(workload: Workload) -> spaces.Dict:
-    """The observation space of a workload's environments."""
+    """Return the observation space of a workload's environments; see :class:`~schedcp_gym.envs.tune.TuneEnv`."""
 
     def box(low: float, high: float, size: int) -> spaces.Box:
         return spaces.Box(low, high, shape=(size,), dtype=np.float32)
@@ -56,7 +56,18 @@ def observation_space(workload: Workload) -> spaces.Dict:
 def observe(
     workload: Workload, measured: Measurement, baseline: Measurement, best_reward: float, steps_left: float
 ) -> dict[str, Any]:
-    """The observation after a measurement; every number is finite and within the space."""
+    """Return the observation after a measurement.
+
+    Args:
+        workload: The task's workload.
+        measured: The last measurement.
+        baseline: EEVDF's measurement with the same seed.
+        best_reward: Best reward of the episode so far.
+        steps_left: Remaining share of the episode's steps, 0 to 1.
+
+    Returns:
+        An element of :func:`observation_space`: all numbers are finite, and clipped to the space.
+    """
     parts = log_improvements(workload, measured, baseline)
     metrics = [parts.get(name, -REWARD_LIMIT) for name in sorted(workload.metrics)]
     events = [math.log1p(max(0, measured.events.get(name, 0))) for name in EVENTS]
@@ -72,7 +83,7 @@ def observe(
 
 
 def log_improvements(workload: Workload, measured: Measurement, baseline: Measurement) -> dict[str, float]:
-    """Log of the improvement ratio by metric: above 0 is better than EEVDF. Empty unless ``ok``."""
+    """Return the log improvement ratio of each metric: above 0 is better than EEVDF. Empty unless ``ok``."""
     if not measured.ok:
         return {}
     return {
@@ -82,12 +93,12 @@ def log_improvements(workload: Workload, measured: Measurement, baseline: Measur
 
 
 def processes(measured: Measurement) -> dict[str, float]:
-    """CPU seconds by process name, the largest first: the order does not depend on what the names are."""
+    """Return CPU seconds by process name, the largest first, so that the order means the same under every seed."""
     return dict(sorted(measured.cpu_s_by_name.items(), key=lambda item: (-item[1], item[0])))
 
 
 def nameable(measured: Measurement) -> list[str]:
-    """What a text tunable can name: process names, the one with most CPU time first, cut where it can't say them."""
+    """Return the process names that a text tunable can have, in order of CPU time, cut at characters it can't have."""
     names = []
     for name in processes(measured):
         length = next((place for place, letter in enumerate(name) if letter not in TEXT_CHARSET), len(name))

@@ -25,12 +25,12 @@ class Step:
 
 
 def tunables_text(tunables: Sequence[tuple[str, Value]]) -> str:
-    """``name=value`` pairs in one line."""
+    """Return tunables in one line: ``slice_us=3000 strict=true``."""
     return " ".join(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in tunables)
 
 
 def objective_text(workload: Workload, objective: Objective) -> str:
-    """The objective in words: ``p99_request_us (less is better); floors: requests_per_s 0.95x``."""
+    """Return the objective in words: ``p99_request_us (less is better); floors: requests_per_s 0.95x``."""
     words = {Direction.MINIMIZE: "less is better", Direction.MAXIMIZE: "more is better"}
     total = sum(objective.weights.values())
     parts = []
@@ -48,7 +48,7 @@ def episode_text(
     baseline: Measurement | None,
     steps: Sequence[Step],
 ) -> str:
-    """The table of an episode: EEVDF, then a row for every step."""
+    """Return the table of an episode: a row for EEVDF, then a row for each step."""
     metric = next(iter(objective.weights))
     table = Table(
         title=f"{workload.name}, seed {workload_seed}: {objective_text(workload, objective)}",
@@ -79,5 +79,5 @@ def _cells(workload: Workload, metric: str, baseline: Measurement, step: Step) -
 
 
 def times_text(log_ratio: float) -> str:
-    """A log improvement ratio as a factor: ``1.40x``, above 1 is better than EEVDF."""
+    """Return a log improvement ratio as a factor: ``1.40x``. Above 1 is better than EEVDF."""
     return f"{math.exp(log_ratio):.2f}x"

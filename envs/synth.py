@@ -1,4 +1,4 @@
-"""Writing a policy."""
+"""The environments of kind Synth."""
 
 import json
 from collections.abc import Mapping
@@ -19,39 +19,41 @@ class SynthEnv(SchedEnv):
     """Write a scheduling policy.
 
     ## Description
-    The task of :class:`~schedcp_gym.envs.tune.TuneEnv`, but the action is the BPF C source of a sched_ext
-    policy. It is compiled, judged by the kernel's verifier, attached, and then measured.
+    The task of :class:`~schedcp_gym.envs.tune.TuneEnv`, but an action is the BPF C source of a sched_ext policy. It is
+    compiled, checked by the kernel's verifier, attached, and then measured.
 
     ## Action Space
-    `Dict("source": Text(65536), "tunables": Text(4096))`. The source may include what
-    `bpf/include/` has; `bpf/*.bpf.c` are examples, and `TUNABLE(…)` declares what `tunables`, a JSON object as
-    text (`{}`: all defaults), may set.
+    `Dict("source": Text(65536), "tunables": Text(4096))`
+
+    The source may include the headers of `bpf/include/`; the files `bpf/*.bpf.c` are examples. `tunables` is a JSON
+    object as text with values for the tunables that the source declares with `TUNABLE(…)`; `{}` keeps all defaults.
 
     ## Observation Space
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`.
 
     ## Rewards
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`: source that does not compile, or that the kernel refuses, earns -3.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`. A source that does not compile, or that the kernel rejects, has the
+    reward -3.
 
     ## Starting State
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`.
 
     ## Episode End
-    Never terminates; truncated after `max_steps` steps.
+    An episode never terminates. It is truncated after `max_steps` steps.
 
     ## Information
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`. The compiler's lines or the kernel verifier's log are in
-    `info["measurement"]["log"]`, their gist in `info["message"]`.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`. `info["measurement"]["log"]` holds the compiler's lines or the kernel
+    verifier's log, and `info["message"]` a summary of them.
 
     ## Arguments
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`.
 
     ## Version History
-    * v0: first.
+    * v0: first version.
     """
 
     def __init__(self, workload: str, **options: Any) -> None:
-        """See :class:`~schedcp_gym.envs.base.SchedEnv`."""
+        """Set up the environment; see :class:`~schedcp_gym.envs.base.SchedEnv`."""
         super().__init__(workload, **options)
         self.action_space = spaces.Dict(
             {
@@ -61,15 +63,24 @@ class SynthEnv(SchedEnv):
         )
 
     def decode(self, action: Any) -> Policy:
-        """The policy that an action stands for."""
+        """Return the policy that an action stands for.
+
+        Raises:
+            BadInput: The action is malformed; see :func:`decode_synth`.
+        """
         return decode_synth(action)
 
 
 def decode_synth(action: Any) -> Policy:
-    """The policy of a Synth action; its name is made from the source's digest.
+    """Return the policy of a Synth action. Its name follows from the source's digest.
 
     Raises:
-        BadInput: The source is empty or too long, or the tunables aren't a JSON object of what the source declares.
+        BadInput: The source is empty, too long or not text, or ``tunables`` is not a JSON object with tunables that the
+            source declares.
+
+    Example:
+        >>> decode_synth({"source": source, "tunables": '{"slice_us": 3000}'}).tunables
+        (('slice_us', 3000),)
     """
     if not isinstance(action, Mapping) or not isinstance(action.get("source"), str):
         raise BadInput("the action must be a dict with 'source' (text) and 'tunables' (a JSON object as text)")

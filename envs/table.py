@@ -1,78 +1,90 @@
-"""Choosing a policy and its tunables, answered from recorded measurements."""
+"""The environments of kind Table: answers from recorded measurements."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 
-from schedcp_gym.envs.base import SchedEnv, seed_option
+from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.choice import decode_flat, decode_tune, encode_tune, flat_space, load_choices, tune_space
 from schedcp_gym.envs.tables import Answers, Table, read_table
 from schedcp_gym.envs.tables.stale import changes
 from schedcp_gym.spec import EEVDF, BadInput, Measurement, Policy
 
-#: What `actions` may be: the environment whose actions are taken, and their space.
+#: Values of ``actions`` (the kind of environment with these actions) → their space.
 SPACES = {"TuneFlat": flat_space, "Tune": tune_space}
 
 
 class TableEnv(SchedEnv):
-    """Choose a scheduling policy and its tunables, answered at once from measurements that were recorded.
+    """Choose a scheduling policy and its tunables, answered at once from recorded measurements.
 
     ## Description
-    The task of :class:`~schedcp_gym.envs.tune.TuneEnv` for fast research: a step takes well under a
-    millisecond and boots nothing. Every answer is a real measurement on a real kernel, made beforehand at each
-    policy's defaults and at Sobol points over its tunables; an action is answered by the nearest of them. Results of an
-    agent hold for the table: how near that is to the real environment is its *fidelity*
-    (`env.unwrapped.table.about.fidelity`, `schedcp-gym table show`). There is an id for every workload that has a
-    table; `schedcp-gym table record WORKLOAD` makes one. A policy that was added to the catalogue since is not in it,
-    and one that was changed is answered for as it was; making the environment warns of both.
+    The task of :class:`~schedcp_gym.envs.tune.TuneEnv` for fast research: a step takes well under a millisecond and
+    boots nothing. Every answer is a real measurement on a real kernel, recorded at each policy's defaults and at Sobol
+    points over its tunables. The nearest recorded configuration answers for an action.
+
+    An agent's results hold for the table. How near the table is to the real environment is its *fidelity*
+    (`env.unwrapped.table.about.fidelity`, or `schedcp-gym table show`). Every workload with a table has an id;
+    `schedcp-gym table record WORKLOAD` makes a table. A policy that is newer than the table is not in it. For a policy
+    that changed after the recording, the table answers with its old source. Making the environment warns of both.
 
     ## Action Space
-    As :class:`~schedcp_gym.envs.tune_flat.TuneFlatEnv`; with `actions="Tune"` as
-    :class:`~schedcp_gym.envs.tune.TuneEnv`, `encode` included.
+    As in :class:`~schedcp_gym.envs.tune_flat.TuneFlatEnv`. With `actions="Tune"` as in
+    :class:`~schedcp_gym.envs.tune.TuneEnv`; then there is `encode` too.
 
-    Nearest is, among what was recorded of the chosen policy, the configuration with the least mean distance over its
-    tunables (Gower 1971): for a number the difference in shares of its range, on a logarithmic scale where it is
-    declared so; for a bool 0 or 1; for a name 0 if it has the same rank by CPU time under EEVDF, 1 if one of the two is
-    empty, and from a half up to 1 by difference in rank otherwise. A cgroup does not count: none is named in a table.
+    The nearest configuration is the one of the same policy with the smallest mean distance over its tunables (Gower
+    1971):
+
+    | type | distance |
+    |---|---|
+    | number | difference in shares of its range, on a logarithmic scale if the tunable declares one |
+    | bool | 0 or 1 |
+    | text | 0 for the same rank by CPU time under EEVDF; 1 if one text is empty; else 0.5 to 1 by difference in rank |
+    | cgroup | does not count: in a table it is always empty |
 
     ## Observation Space
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`.
 
     ## Rewards
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`, of the recorded measurement.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`, for the recorded measurement.
 
     ## Starting State
-    `reset` draws one of the recorded workload seeds. With `options={"workload_seed": n}` it is n, which must be one of
-    them.
+    `reset` draws one of the recorded workload seeds. `reset(options={"workload_seed": n})` chooses the recorded seed n.
 
     ## Episode End
-    Never terminates; truncated after `max_steps` steps.
+    An episode never terminates. It is truncated after `max_steps` steps.
 
     ## Information
-    As :class:`~schedcp_gym.envs.tune.TuneEnv`: `policy`, `tunables` and `measurement` are of the configuration that
-    was measured. Beside it `asked` is what the action stood for (`policy`, `tunables`) and
-    `distance` how far that is from it, 0 to 1; for an action that stands for no policy they are empty and 0.
+    As in :class:`~schedcp_gym.envs.tune.TuneEnv`; `policy`, `tunables` and `measurement` belong to the recorded
+    configuration. In addition, `asked` is the configuration of the action (`policy`, `tunables`) and `distance` its
+    distance from the recorded one, 0 to 1. After a malformed action they are empty and 0.
 
     ## Arguments
-    `gymnasium.make("SchedCP/Longtail-Table-v0", actions="TuneFlat", max_steps=12,
-    objective={"weights": {"makespan_s": 1}}, render_mode="ansi")`. Scale and machine are the table's;
-    naming others is an error. `lab` is not used.
+    ```python
+    gymnasium.make(
+        "SchedCP/Longtail-Table-v0",
+        actions="TuneFlat",  # or Tune
+        max_steps=12,
+        objective={"weights": {"makespan_s": 1}},  # default: the workload's own
+        render_mode="ansi",  # or human, None
+    )
+    ```
+    Scale and machine are the table's; other values are an error. `lab` is not used.
 
     ## Version History
-    * v0: first.
+    * v0: first version.
     """
 
     def __init__(self, workload: str, *, actions: str = "TuneFlat", **options: Any) -> None:
-        """Reads the table.
+        """Read the table and set up the environment.
 
         Args:
             workload: A workload's name.
-            actions: Whose actions are taken: those of ``TuneFlat`` or of ``Tune``.
+            actions: Kind of environment whose actions are accepted: ``TuneFlat`` or ``Tune``.
             **options: See :class:`~schedcp_gym.envs.base.SchedEnv`.
 
         Raises:
-            BadInput: The workload has no table, or it does not fit the catalogue or an option.
+            BadInput: The workload has no table, or the table does not fit the catalogue or an option.
         """
         self.table: Table = read_table(workload)
         about = self.table.about
@@ -81,8 +93,8 @@ class TableEnv(SchedEnv):
         super().__init__(workload, **recorded | options)
         if self.scale is not about.scale or self.machine != about.machine:
             raise BadInput(
-                f"the table of {workload} is of scale {about.scale}, {about.machine.cpus} CPUs; "
-                f"`schedcp-gym table record {workload} --scale … --cpus …` makes another"
+                f"the table of {workload} was recorded at scale {about.scale} on {about.machine.cpus} CPUs; "
+                f"`schedcp-gym table record {workload} --scale … --cpus …` records another"
             )
         self._check_catalogue()
         if actions not in SPACES:
@@ -95,33 +107,37 @@ class TableEnv(SchedEnv):
         self._asked: tuple[dict[str, Any], float] = ({}, 0.0)
 
     def decode(self, action: Any) -> Policy:
-        """The policy that an action stands for."""
+        """Return the policy that an action stands for.
+
+        Raises:
+            BadInput: The action is malformed.
+        """
         if self.actions == "Tune":
             return decode_tune(self.choices, action)
         return decode_flat(self.choices, action, self._answers.names if self._answers else [])
 
     def encode(self, policy: str, values: dict[str, object] | None = None) -> dict[str, Any]:
-        """The action of ``Tune`` for a policy by name, with values for some or all of its tunables.
+        """Return the action of kind ``Tune`` for a policy's name, with values for some or all of its tunables.
 
         Raises:
-            BadInput: There is no such policy or tunable, a value is not allowed, or other actions are taken.
+            BadInput: There is no such policy or tunable, a value is not allowed, or ``actions`` is not ``Tune``.
         """
         if self.actions != "Tune":
-            raise BadInput("actions by name are those of Tune: gymnasium.make(…, actions='Tune')")
+            raise BadInput("encode makes actions of kind Tune: gymnasium.make(…, actions='Tune')")
         return encode_tune(self.choices, policy, values or {})
 
     def prefetch(self, actions: Sequence[Any]) -> None:
-        """Does nothing: all is measured."""
+        """Do nothing: everything is measured already."""
 
     def is_prefetched(self, action: Any) -> bool:  # noqa: ARG002
-        """All is."""
+        """Return True: everything is measured already."""
         return True
 
     def nearest(self, policy: Policy) -> tuple[Policy, Measurement, float]:
-        """The configuration that answers for a policy in this episode, what it gave, and how far it is.
+        """Return the recorded configuration that answers for a policy, its measurement, and its distance (0 to 1).
 
         Raises:
-            gym.error.ResetNeeded: No episode has begun.
+            ResetNeeded: No episode has begun.
         """
         if self._answers is None:
             raise gym.error.ResetNeeded("call reset() first: no episode has begun")
@@ -129,7 +145,7 @@ class TableEnv(SchedEnv):
 
     def _seed_of(self, options: Mapping[str, Any], drawn: int) -> int:
         seeds = self.table.about.seeds
-        seed = seed_option(options, seeds[drawn % len(seeds)])
+        seed = super()._seed_of(options, seeds[drawn % len(seeds)])
         if seed not in seeds:
             known = ", ".join(map(str, seeds))
             raise BadInput(f"workload seed {seed} is not in the table of {self.workload.name}; there are: {known}")
@@ -157,10 +173,10 @@ class TableEnv(SchedEnv):
         return super()._info(policy, measured) | {"asked": asked, "distance": distance}
 
     def _check_catalogue(self) -> None:
-        again = f"`schedcp-gym table record {self.workload.name}`"
-        metrics = {name for row in self.table.rows for name in row.measurement.metrics}
+        name = self.workload.name
+        again = f"record it again: `schedcp-gym table record {name}`"
+        metrics = {metric for row in self.table.rows for metric in row.measurement.metrics}
         if not set(self.workload.metrics) <= metrics:
-            raise BadInput(f"the metrics of {self.workload.name} have changed since its table was recorded; {again}")
+            raise BadInput(f"the metrics of {name} have changed since its table was recorded; {again}")
         if changed := changes(self.table.about):
-            told = ", ".join(changed)
-            gym.logger.warn(f"changed since the table of {self.workload.name} was recorded: {told}; {again} renews it")
+            gym.logger.warn(f"changed since the table of {name} was recorded: {', '.join(changed)}; {again}")

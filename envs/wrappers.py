@@ -1,4 +1,4 @@
-"""What stands between an agent and an environment: the budget, and the record."""
+"""Wrappers between an agent and an environment: the budget, and the record."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,21 +11,21 @@ from pydantic.dataclasses import dataclass
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.spec import Policy
 
-#: Told of each baseline and evaluation: the entry for the record, and the policy that was measured.
+#: Called with each baseline and evaluation: the entry for the record, and the measured policy.
 Sink = Callable[[dict[str, Any], Policy], None]
 
 
 class BudgetSpent(Exception):
-    """The budget is spent: nothing more is measured in this run."""
+    """The budget is spent, so this run measures nothing more."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Budget:
-    """What a run may use; it ends when one is spent. None is no limit.
+    """Limits of a run. The run ends when one of them is reached; None is no limit.
 
     Attributes:
-        evaluations: Steps, whatever their outcome; a policy that was measured before costs as much as a new one.
-        virtual_s: Guest seconds of all trials, EEVDF's included, and of what an agent's tools run.
+        evaluations: Number of steps with any outcome. A policy that was measured before counts again.
+        virtual_s: Guest seconds of all trials, EEVDF's included, and of the agent's tools.
     """
 
     evaluations: int | None = Field(default=None, ge=1)
@@ -33,47 +33,54 @@ class Budget:
 
 
 class Ledger:
-    """How much of a budget is spent."""
+    """The spent part of a budget.
+
+    Attributes:
+        budget: The limits.
+        evaluations: Steps so far.
+        virtual_s: Guest seconds so far.
+    """
 
     def __init__(self, budget: Budget) -> None:
-        """Nothing is spent yet."""
+        """Begin with nothing spent."""
         self.budget = budget
         self.evaluations = 0
         self.virtual_s = 0.0
 
     @property
     def is_spent(self) -> bool:
-        """Whether the run is over."""
+        """Return whether the run is over."""
         return self.evaluations_left <= 0 or self.is_time_spent
 
     @property
     def is_time_spent(self) -> bool:
-        """Whether the guest seconds are: then nothing runs any more, tools of agents included."""
+        """Return whether the guest seconds are spent. Then an agent's tools run nothing more either."""
         return self.budget.virtual_s is not None and self.virtual_s >= self.budget.virtual_s
 
     @property
     def evaluations_left(self) -> float:
-        """Evaluations left; infinite without a limit."""
+        """Return the number of evaluations left; infinite without a limit."""
         return math.inf if self.budget.evaluations is None else self.budget.evaluations - self.evaluations
 
 
 class Budgeted(gym.Wrapper[Any, Any, Any, Any]):
-    """Ends a run when its budget is spent, whatever the agent does.
+    """Ends a run when its budget is spent.
 
-    The step that spends it is truncated, with ``info["budget_spent"]`` True; any further step or reset raises.
+    The step that spends the budget is truncated, with ``info["budget_spent"]`` True. Every later step or reset raises
+    :class:`BudgetSpent`.
     """
 
     def __init__(self, env: gym.Env[Any, Any], ledger: Ledger) -> None:
-        """Wraps an environment; the ledger is written here and may be read by anyone."""
+        """Wrap an environment. The wrapper writes the ledger; others may read it."""
         super().__init__(env)
         self.ledger = ledger
         self._baselines: set[str] = set()
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode; an EEVDF trial is charged once.
+        """Begin an episode, and charge EEVDF's trial unless it was charged before.
 
         Raises:
-            BudgetSpent: It is.
+            BudgetSpent: The budget was spent before this reset.
         """
         self._check()
         observation, info = self.env.reset(**options)
@@ -83,10 +90,10 @@ class Budgeted(gym.Wrapper[Any, Any, Any, Any]):
         return observation, info | {"budget_spent": self.ledger.is_spent}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Makes a step and charges it.
+        """Make a step and charge it.
 
         Raises:
-            BudgetSpent: It was spent before this step.
+            BudgetSpent: The budget was spent before this step.
         """
         self._check()
         observation, reward, terminated, truncated, info = self.env.step(action)
@@ -96,7 +103,7 @@ class Budgeted(gym.Wrapper[Any, Any, Any, Any]):
         return observation, reward, terminated, truncated or spent, info | {"budget_spent": spent}
 
     def prefetch(self, actions: Sequence[Any]) -> None:
-        """As the environment's, for as many actions as the budget still allows."""
+        """Measure actions in parallel, as many as the budget still allows."""
         allowed = int(min(self.ledger.evaluations_left, len(actions)))
         self.env.get_wrapper_attr("prefetch")(actions[:allowed])
 
@@ -106,10 +113,10 @@ class Budgeted(gym.Wrapper[Any, Any, Any, Any]):
 
 
 class Recorded(gym.Wrapper[Any, Any, Any, Any]):
-    """Tells a sink of every baseline and evaluation, in order."""
+    """Passes every baseline and evaluation to a sink, in order."""
 
     def __init__(self, env: gym.Env[Any, Any], sink: Sink) -> None:
-        """Wraps an environment."""
+        """Wrap an environment."""
         super().__init__(env)
         self._sink = sink
         self._episode = -1
@@ -121,25 +128,25 @@ class Recorded(gym.Wrapper[Any, Any, Any, Any]):
         return task
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode; its baseline is recorded."""
+        """Begin an episode and record its baseline."""
         observation, info = self.env.reset(**options)
         self._episode += 1
         self._tell("baseline", info, 0.0)
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Makes a step; its evaluation is recorded."""
+        """Make a step and record its evaluation."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._tell("evaluation", info, float(reward))
         return observation, reward, terminated, truncated, info
 
     def prefetch(self, actions: Sequence[Any]) -> None:
-        """As the environment's. When it is interrupted, what it has measured so far is recorded first."""
+        """Measure actions in parallel. After Ctrl-C, record those that are complete before the interrupt goes on."""
         try:
             self.env.get_wrapper_attr("prefetch")(actions)
         except KeyboardInterrupt:
             for action in actions:
-                # Stops at the first gap: the record stays the beginning of what it would have been.
+                # Stop at the first gap, so that the record is the beginning of the record without the interrupt.
                 if not self._task.is_prefetched(action):
                     break
                 self.step(action)
@@ -153,18 +160,18 @@ class Recorded(gym.Wrapper[Any, Any, Any, Any]):
         self._sink(record_entry(kind, info, more, measured.timings_s), policy)
 
 
-#: Keys of ``info`` that a record's entry begins with.
+#: Keys of ``info`` at the beginning of a record's entry.
 _HEAD = ("workload", "scale", "workload_seed", "policy", "tunables", "source_sha256", "outcome", "message")
 
 
 def record_entry(kind: str, info: dict[str, Any], more: dict[str, Any], timings_s: dict[str, float]) -> dict[str, Any]:
-    """An entry of the record: what is repeatable first, what depends on the host last.
+    """Return an entry of the record, with the values that depend on the host at the end.
 
     Args:
         kind: ``baseline``, ``evaluation`` or ``heldout``.
-        info: As an environment describes a measurement.
-        more: What the kind of entry adds.
-        timings_s: Host seconds.
+        info: The ``info`` of a step or reset.
+        more: Further values of this kind of entry.
+        timings_s: Host seconds of the trial's parts.
     """
     return {
         "kind": kind,

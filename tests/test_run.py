@@ -6,12 +6,15 @@ import math
 import pandas as pd
 import pytest
 import yaml
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.catalogue import load_policy, workload_names
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
 from schedcp_gym.run.claim import claimed
+from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.heldout import interval, rebind
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import read_settings
@@ -27,9 +30,14 @@ def entry(kind="evaluation", trial="t1", tunables=None, **more):
     return line(kind, trial, tunables=tunables or {"slice_us": 300}, **more)
 
 
-def test_every_workload_has_a_config_and_every_config_a_workload():
-    names = {path.stem: yaml.safe_load(path.read_text()) for path in (CONFIGS / "workload").glob("*.yaml")}
-    assert names == {name: {"name": name} for name in workload_names()}
+def test_hydra_offers_every_workload_and_no_file_repeats_only_a_name():
+    with open_configs():
+        loader = GlobalHydra.instance().config_loader()
+        assert sorted(loader.get_group_options("workload")) == workload_names()
+        for name in workload_names():
+            assert compose("config", [f"workload={name}"]).workload == {"name": name}
+    for path in CONFIGS.rglob("*.yaml"):
+        assert yaml.safe_load(path.read_text()) != {"name": path.stem}
 
 
 def test_machines_are_whole():

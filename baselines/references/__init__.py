@@ -1,1 +1,1 @@
-"""References: agents that search nothing, to hold the others against."""
+"""References: agents that do not learn from what they measure. Other agents are compared with them."""

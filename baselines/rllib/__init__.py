@@ -1,4 +1,4 @@
 """Reinforcement learning with RLlib's new API stack: agents for a run, and training outside of one.
 
-Needs the extra ``rl`` (``pip install 'schedcp_gym[rl]'``). Nothing here imports torch or Ray before it is used.
+Needs the extra ``rl`` (``pip install 'schedcp_gym[rl]'``). Torch and Ray are imported when learning begins.
 """

@@ -1,7 +1,8 @@
-"""The folder of a training: what it is of, its episodes, and its last checkpoint."""
+"""The folder of a training: its settings, its episodes, and its last checkpoint."""
 
 import contextlib
 import csv
+import io
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import filelock
 import yaml
 
 from schedcp_gym.baselines.rllib.curve import Episode
+from schedcp_gym.files import write_whole
 from schedcp_gym.spec import BadInput
 
 if TYPE_CHECKING:
@@ -18,21 +20,22 @@ if TYPE_CHECKING:
 
 COLUMNS = ("episode", "steps", "steps_total", "reward")
 EPISODES, CONFIG, CHECKPOINTS = "episodes.csv", "config.yaml", "checkpoints"
-#: What may be another when a training goes on.
+#: Settings that may differ when a training is resumed.
 MAY_CHANGE = ("steps",)
 
 
 @contextlib.contextmanager
 def claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[None]:
-    """Claims a training's folder.
+    """Lock a training's folder until the block ends, and write its settings.
 
     Args:
-        folder: It is made if it is not there.
-        config: What the training is.
-        resume: Whether a training that is there goes on.
+        folder: Created if it does not exist.
+        config: The training's settings.
+        resume: Whether the training in the folder may be resumed.
 
     Raises:
-        BadInput: The folder holds a training and ``resume`` is False, or another one, or one is under way in it.
+        BadInput: The folder holds a training and ``resume`` is False, or it holds one with other settings, or another
+            process is training in it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,26 +46,29 @@ def claimed(folder: Path, config: dict[str, Any], *, resume: bool) -> Iterator[N
         with filelock.FileLock(folder / ".lock", timeout=0):
             if path.exists():
                 _check_same(path, config, resume=resume)
-            _write_whole(path, yaml.safe_dump(config, sort_keys=False))
+            write_whole(path, yaml.safe_dump(config, sort_keys=False))
             yield
     except filelock.Timeout:
-        raise BadInput(f"a training is under way in {folder}; wait for it, or give another --out") from None
+        raise BadInput(f"another process is training in {folder}; wait for it, or give another --out") from None
 
 
 def _check_same(path: Path, config: dict[str, Any], *, resume: bool) -> None:
     if not resume:
-        raise BadInput(f"{path.parent} holds a training: go on with it by --resume, or give another --out")
+        raise BadInput(f"{path.parent} holds a training: resume it with --resume, or give another --out")
     before = yaml.safe_load(path.read_text())
     for key in config:
         if key not in MAY_CHANGE and before.get(key) != config[key]:
             raise BadInput(
                 f"{path.parent} holds a training with {key}={before.get(key)}, not {config[key]}; "
-                "give the same settings to go on with it, or another --out"
+                "give the same settings to resume it, or another --out"
             )
 
 
 def save(folder: Path, learning: "Learning[Any]", episodes: Sequence[Episode]) -> None:
-    """Writes a checkpoint and the episodes until it; one that is half written is never taken for one."""
+    """Write a checkpoint and all episodes until then, and delete older checkpoints.
+
+    A checkpoint gets its name when it is complete, so a killed process leaves no broken one.
+    """
     root = folder / CHECKPOINTS
     root.mkdir(exist_ok=True)
     part, whole = root / "part", root / f"steps-{learning.steps:012d}"
@@ -78,7 +84,7 @@ def save(folder: Path, learning: "Learning[Any]", episodes: Sequence[Episode]) -
 
 
 def load(folder: Path, learning: "Learning[Any]") -> list[Episode]:
-    """Takes up the last checkpoint, if there is one; gives the episodes until it."""
+    """Restore the last checkpoint into ``learning``, if there is one; return the episodes until then."""
     found = _all(folder)
     if not found:
         return []
@@ -92,17 +98,10 @@ def _all(folder: Path) -> list[Path]:
 
 
 def _write_episodes(path: Path, episodes: Sequence[Episode]) -> None:
-    part, total = path.with_name(f".{path.name}.part"), 0
-    with part.open("w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for number, episode in enumerate(episodes, 1):
-            total += episode.steps
-            rows.writerow((number, episode.steps, total, repr(episode.reward)))
-    part.rename(path)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.rename(path)
+    file, total = io.StringIO(), 0
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for number, episode in enumerate(episodes, 1):
+        total += episode.steps
+        rows.writerow((number, episode.steps, total, repr(episode.reward)))
+    write_whole(path, file.getvalue())

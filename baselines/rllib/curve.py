@@ -1,8 +1,8 @@
-"""What a training has given: its learning curve, and its end against uniform actions."""
+"""The results of a training: its learning curve, and a comparison of its end with uniform actions."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,28 +15,28 @@ TENTHS = 10
 RESAMPLES = 10_000
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Episode:
     """An episode that has ended.
 
     Attributes:
         reward: Sum of its rewards.
-        steps: How many they were.
+        steps: Number of its steps.
     """
 
     reward: float
     steps: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Part:
     """A part of a learning curve.
 
     Attributes:
-        episodes: How many it is of.
-        steps_total: Steps until its end.
+        episodes: Number of its episodes.
+        steps_total: Steps from the beginning of the training to the end of this part.
         reward: Mean of its episodes' rewards.
-        half_width: Half of the mean's 95 % interval, the episodes being taken as independent; infinite for one.
+        half_width: Half the width of the mean's 95 % interval, for independent episodes; infinite for one episode.
     """
 
     episodes: int
@@ -45,14 +45,14 @@ class Part:
     half_width: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Gain:
-    """How much more reward an episode gives after learning than with uniform actions.
+    """How much more reward an episode has after learning than with uniform actions.
 
     Attributes:
-        reward: Difference of the means: the last tenth of a training's episodes less as many of uniform actions.
-        low: Where its 95 % interval begins: bootstrap over episodes (Efron 1979, percentiles).
-        high: Where it ends. Both are infinite where there are fewer than two episodes of a kind.
+        reward: Mean over the last tenth of a training's episodes minus the mean over episodes with uniform actions.
+        low: Lower end of its 95 % interval: bootstrap over episodes (Efron 1979, percentiles).
+        high: Upper end. Both are infinite if one of the two groups has fewer than two episodes.
     """
 
     reward: float
@@ -61,13 +61,13 @@ class Gain:
 
 
 def part_of(rewards: Sequence[float], steps_total: int = 0) -> Part:
-    """A part of a curve, from its episodes' rewards."""
+    """Return a part of a curve from its episodes' rewards (at least one)."""
     mean = math.fsum(rewards) / len(rewards)
     return Part(len(rewards), steps_total, mean, half_width(rewards, CONFIDENCE))
 
 
 def curve_of(episodes: Sequence[Episode]) -> list[Part]:
-    """A learning curve: the episodes in tenths, or one by one where they are fewer."""
+    """Return a learning curve: a part for each tenth of the episodes; for each episode if there are fewer than ten."""
     parts, count = [], min(TENTHS, len(episodes))
     for index in range(count):
         first, end = (len(episodes) * place // count for place in (index, index + 1))
@@ -77,17 +77,17 @@ def curve_of(episodes: Sequence[Episode]) -> list[Part]:
 
 
 def last_tenth(episodes: Sequence[Episode]) -> list[float]:
-    """The rewards of a learning curve's last part."""
+    """Return the rewards in the last part of the learning curve."""
     count = min(TENTHS, len(episodes))
     return [episode.reward for episode in episodes[len(episodes) * (count - 1) // count :]] if count else []
 
 
 def gain_of(learnt: Sequence[float], uniform: Sequence[float], seed: int) -> Gain:
-    """Compares episodes' rewards; of both there is at least one.
+    """Compare two groups of episodes.
 
     Args:
-        learnt: Those of the last tenth.
-        uniform: Those of uniform actions.
+        learnt: Rewards of the last tenth of the training, at least one.
+        uniform: Rewards with uniform actions, at least one.
         seed: Of the resampling.
     """
     from scipy.stats import bootstrap
@@ -103,7 +103,7 @@ def gain_of(learnt: Sequence[float], uniform: Sequence[float], seed: int) -> Gai
         (learnt, uniform),
         difference,
         n_resamples=RESAMPLES,
-        batch=1000,  # resamples held in memory at once
+        batch=1000,  # resamples in memory at the same time
         confidence_level=CONFIDENCE,
         method="percentile",
         rng=np.random.default_rng(seed),
@@ -112,7 +112,7 @@ def gain_of(learnt: Sequence[float], uniform: Sequence[float], seed: int) -> Gai
 
 
 def mean_gain(gains: Sequence[Gain]) -> Gain:
-    """The mean over trainings with different seeds: its interval (Student's t) is over these, not over episodes."""
+    """Return the mean over trainings with different seeds. Its interval (Student's t) is over trainings."""
     rewards = [gain.reward for gain in gains]
     mean, width = math.fsum(rewards) / len(rewards), half_width(rewards, CONFIDENCE)
     return Gain(mean, mean - width, mean + width)

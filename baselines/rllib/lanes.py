@@ -1,4 +1,4 @@
-"""One environment that measures several actions at once, as a vector of episodes."""
+"""One environment that measures several actions at the same time, as a vector of episodes."""
 
 from typing import Any
 
@@ -9,33 +9,36 @@ from gymnasium.vector.utils import batch_space
 
 
 class Halted(BaseException):
-    """Carries an exception of an environment through RLlib, which has words of its own for any ``Exception``.
+    """Carries an environment's exception through RLlib, which catches every ``Exception`` and reports its own.
 
     Attributes:
-        cause: What the environment raised: that the budget is spent, or what the host could not do.
+        cause: The environment's exception: the budget is spent, or the host failed.
     """
 
     def __init__(self, cause: Exception) -> None:
-        """Wraps an exception."""
+        """Wrap an exception."""
         super().__init__(cause)
         self.cause = cause
 
 
 class Lanes(VectorEnv[Any, Any, Any]):
-    """Episodes side by side in one episode of one environment, which measures their actions in parallel.
+    """Several episodes inside one episode of one environment, which measures their actions in parallel.
 
-    Each step takes an action from every lane, asks the environment to measure them all (``prefetch``), and then makes
-    one step with each, in order. A lane sees what its own action gave, so it is an episode on the environment's
-    workload seed like any other, of ``1 / num_envs`` the length. Nothing is measured that the environment does not
-    record and charge.
+    Each step takes one action from every lane, lets the environment measure all of them (``prefetch``), and then makes
+    one step with each, in order. A lane sees the results of its own actions only. So it is an episode like any other on
+    the environment's workload seed, ``1 / num_envs`` as long. The environment records and charges every measurement.
+
+    Example:
+        >>> lanes = Lanes(as_numbers(env), divisor(4, env.unwrapped.max_steps))
+        >>> observations, _ = lanes.reset(seed=1)  # shape (lanes, observation)
     """
 
     def __init__(self, env: gym.Env[Any, Any], lanes: int) -> None:
-        """Wraps an environment.
+        """Wrap an environment.
 
         Args:
-            env: Its episodes must have a multiple of ``lanes`` steps, see :func:`divisor`.
-            lanes: Episodes side by side.
+            env: The number of steps of its episodes must be a multiple of ``lanes``; see :func:`divisor`.
+            lanes: Number of episodes.
         """
         self.env = env
         self.num_envs = lanes
@@ -48,13 +51,13 @@ class Lanes(VectorEnv[Any, Any, Any]):
         self._begun: Any = None
 
     def begin(self, seed: int) -> None:
-        """Begins the first episode, before anything is learnt; the next reset gives it, whatever its seed."""
+        """Begin the first episode before any learning. The next ``reset`` returns this episode, whatever its seed."""
         self._begun, _ = self.env.reset(seed=seed)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode in every lane.
+        """Begin an episode in every lane.
 
         Raises:
             Halted: The environment raised an exception.
@@ -64,16 +67,19 @@ class Lanes(VectorEnv[Any, Any, Any]):
         if observation is None:
             try:
                 observation, _ = self.env.reset(seed=first, options=options)
-            except Exception as error:  # whatever it is, it is not RLlib's to handle
+            except Exception as error:  # RLlib must not handle any of them
                 raise Halted(error) from error
         self._is_over = False
         return np.stack([observation] * self.num_envs), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Makes a step in every lane; the one after an episode's last begins the next, as Gymnasium's vectors do.
+        """Make a step in every lane. As in Gymnasium's vectors, the step after the last one begins the next episode.
+
+        Args:
+            actions: One per lane, shape (lanes, …).
 
         Raises:
-            Halted: The environment raised an exception; that the budget is spent is one.
+            Halted: The environment raised an exception, for example because the budget is spent.
         """
         nothing, never = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=bool)
         if self._is_over:
@@ -84,7 +90,7 @@ class Lanes(VectorEnv[Any, Any, Any]):
             raise Halted(error) from error
         observations, rewards, terminated, truncated = (list(column) for column in zip(*steps, strict=True))
         self._is_over = any(terminated) or any(truncated)
-        # The lanes share the environment's episode, so they end together.
+        # The lanes share one episode of the environment, so they end together.
         ended = np.full(self.num_envs, self._is_over)
         return np.stack(observations), np.array(rewards), np.array(terminated), ended & ~np.array(terminated), {}
 
@@ -95,5 +101,5 @@ class Lanes(VectorEnv[Any, Any, Any]):
 
 
 def divisor(lanes: int, steps: int) -> int:
-    """The most lanes, not more than ``lanes``, that an episode of ``steps`` can be divided into."""
+    """Return the largest number up to ``lanes`` that divides an episode of ``steps`` without a rest."""
     return max(count for count in range(1, min(lanes, steps) + 1) if steps % count == 0)

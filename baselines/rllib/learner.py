@@ -1,7 +1,7 @@
 """Learning in this process with RLlib's components: runner, module, connectors, learner; needs the extra ``rl``.
 
-RLlib's own loop (``Algorithm``) starts a Ray cluster even for one process, and its checkpoints leave out the replay
-buffer; so the loop is here, and all that is in it is RLlib's.
+RLlib's own loop (``Algorithm``) starts a Ray cluster even for one process, and its checkpoints lack the replay buffer.
+So the loop is here. All its parts are RLlib's.
 """
 
 import abc
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import torch
 from gymnasium import spaces
+from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.algorithms.sac import SACConfig
 from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -29,30 +31,32 @@ if TYPE_CHECKING:
 
 #: A method's settings: Ppo, Sac. Their module imports this one, so their types can't be named here.
 M = TypeVar("M", bound=Any)
+#: Lambda of generalised advantage estimation (Schulman et al. 2016). It matters only with a discount above 0.
+GAE_LAMBDA = 0.95
 
 
 class Learning(abc.ABC, Generic[M]):
     """Samples steps and learns from them, in turns.
 
     Attributes:
-        method: What is learnt with.
+        method: The method and its settings.
         steps: Environment steps so far.
     """
 
     def __init__(self, method: M, config: "AlgorithmConfig", vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
-        """Builds nets and all else; nothing is sampled yet.
+        """Build the networks and the runner; nothing is sampled yet.
 
         Args:
             method: The settings.
-            config: RLlib's, with the method's own part set.
+            config: RLlib's configuration, with the method's own settings in it.
             vector: The environments.
-            seed: All randomness comes from it, :meth:`begin`'s aside.
+            seed: All randomness comes from it, until :meth:`begin` is called with another.
         """
         self.method = method
         self.steps = 0
         config = (
             config.framework("torch")
-            # RLlib wants a name; Runner.make_env takes the vector instead.
+            # RLlib requires a name. Runner.make_env uses the given vector instead.
             .environment("given", observation_space=vector.single_observation_space)
             .env_runners(num_env_runners=0, num_envs_per_env_runner=vector.num_envs)
             .learners(num_learners=0, num_gpus_per_learner=0)
@@ -70,33 +74,33 @@ class Learning(abc.ABC, Generic[M]):
         self.begin(seed)
 
     def begin(self, seed: int) -> None:
-        """Begins new episodes, with all randomness anew from a seed: what follows depends on it and what is learnt."""
+        """Begin new episodes and seed all random generators. What follows depends on the seed and the weights only."""
         random.seed(seed)
-        np.random.seed(seed)  # RLlib draws from the global one
+        np.random.seed(seed)  # RLlib draws from the global generator
         torch.manual_seed(seed)
         self._runner.begin(seed)
 
     def advance(self) -> list[Episode]:
-        """Samples, learns; gives the episodes that have ended."""
+        """Sample steps and learn from them; return the episodes that have ended."""
         before = self.steps
         chunks = self._sample()
-        self._runner.get_metrics()  # forgets what it keeps of the episodes
+        self._runner.get_metrics()  # empties the runner's own list of episodes, which would grow without end
         self.steps += sum(len(chunk) for chunk in chunks)
         self._learn(chunks, self.steps - before)
         ended, self._runner.finished = self._runner.finished, []
         return ended
 
     def save(self, folder: Path) -> None:
-        """Writes all that is learnt.
+        """Write the state of learning.
 
-        ``folder/learner`` is a checkpoint of RLlib's: ``RLModule.from_checkpoint`` of
-        ``learner/rl_module/default_policy`` gives the policy alone.
+        ``folder/learner`` is a checkpoint of RLlib: ``RLModule.from_checkpoint`` of
+        ``learner/rl_module/default_policy`` returns the policy alone.
         """
-        self._learner.save_to_path(folder.absolute() / "learner")  # RLlib takes no relative one
+        self._learner.save_to_path(folder.absolute() / "learner")  # RLlib accepts absolute paths only
         (folder / "state.pickle").write_bytes(pickle.dumps({"steps": self.steps, **self._extra_state()}))
 
     def load(self, folder: Path) -> None:
-        """Reads what :meth:`save` has written; call :meth:`begin` then."""
+        """Read a state that :meth:`save` has written. Call :meth:`begin` afterwards."""
         self._learner.restore_from_path(folder.absolute() / "learner")
         state = pickle.loads((folder / "state.pickle").read_bytes())
         self.steps = state.pop("steps")
@@ -104,23 +108,23 @@ class Learning(abc.ABC, Generic[M]):
         self._take_weights()
 
     def model_settings(self, vector: "VectorEnv[Any, Any, Any]") -> dict[str, Any]:  # noqa: ARG002
-        """More of the net's settings."""
+        """Return the method's own settings of the networks."""
         return {}
 
     @abc.abstractmethod
     def _sample(self) -> list[Any]:
-        """Samples steps, as pieces of episodes."""
+        """Sample steps, as pieces of episodes."""
 
     @abc.abstractmethod
     def _learn(self, chunks: list[Any], steps: int) -> None:
-        """Learns from what was sampled."""
+        """Learn from sampled steps."""
 
     def _extra_state(self) -> dict[str, Any]:
-        """What RLlib's checkpoint of the learner does not have."""
+        """Return the state that RLlib's checkpoint of the learner lacks."""
         return {}
 
     def _set_extra_state(self, state: dict[str, Any]) -> None:
-        """Takes it back."""
+        """Restore that state."""
 
     def _update(self, chunks: list[Any], **how: Any) -> Any:
         timesteps = {NUM_ENV_STEPS_SAMPLED_LIFETIME: self.steps}
@@ -132,19 +136,17 @@ class Learning(abc.ABC, Generic[M]):
 
 
 class PpoLearning(Learning[Any]):
-    """Proximal policy optimisation (Schulman et al. 2017): several passes over each batch, then a new one."""
+    """Proximal policy optimisation (Schulman et al. 2017): several passes over each batch, then a new batch."""
 
     def __init__(self, method: Any, vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
         """See :class:`Learning`."""
-        from ray.rllib.algorithms.ppo import PPOConfig
-
         config = PPOConfig().training(
             gamma=method.gamma,
             lr=method.lr,
             train_batch_size_per_learner=method.batch,
             minibatch_size=min(method.minibatch, method.batch),
             num_epochs=method.epochs,
-            lambda_=method.gae_lambda,
+            lambda_=GAE_LAMBDA,
             clip_param=method.clip,
             entropy_coeff=method.entropy,
             vf_loss_coeff=method.value_weight,
@@ -155,12 +157,12 @@ class PpoLearning(Learning[Any]):
         super().__init__(method, config, vector, seed)
         head = self._learner.module[DEFAULT_MODULE_ID].pi
         if hasattr(head, "log_std"):
-            # RLlib begins with 1, of which a third lies outside of [-1, 1] and would be cut to the ends.
-            torch.nn.init.constant_(head.log_std, math.log(method.scatter))
+            # RLlib begins with 1. A third of such numbers lies outside of [-1, 1] and would be clipped to the ends.
+            torch.nn.init.constant_(head.log_std, math.log(method.initial_std))
             self._take_weights()
 
     def model_settings(self, vector: "VectorEnv[Any, Any, Any]") -> dict[str, Any]:
-        """The value function is a net of its own; how far numbers scatter does not depend on what is observed."""
+        """Separate the value network from the policy's; make the standard deviation independent of observations."""
         return {"vf_share_layers": False, "free_log_std": isinstance(vector.single_action_space, spaces.Box)}
 
     def _sample(self) -> list[Any]:
@@ -179,8 +181,6 @@ class SacLearning(Learning[Any]):
 
     def __init__(self, method: Any, vector: "VectorEnv[Any, Any, Any]", seed: int) -> None:
         """See :class:`Learning`."""
-        from ray.rllib.algorithms.sac import SACConfig
-
         config = SACConfig().training(
             gamma=method.gamma,
             actor_lr=method.actor_lr,
@@ -199,12 +199,12 @@ class SacLearning(Learning[Any]):
         super().__init__(method, config, vector, seed)
 
     def begin(self, seed: int) -> None:
-        """As :class:`Learning` says; the buffer has a generator of its own."""
+        """Begin new episodes and seed all random generators, the replay buffer's included."""
         super().begin(seed)
         self._buffer.rng = np.random.default_rng(seed)
 
     def _sample(self) -> list[Any]:
-        # Before there is anything to learn from, uniform actions tell more than an untrained net's.
+        # Uniform actions teach more than those of an untrained network.
         is_warm = self.steps >= self.method.warm_up
         chunks: list[Any] = self._runner.sample(
             num_timesteps=self._runner.num_envs, explore=True, random_actions=not is_warm
@@ -213,7 +213,7 @@ class SacLearning(Learning[Any]):
 
     def _learn(self, chunks: list[Any], steps: int) -> None:
         for chunk in chunks:
-            # Not needed, and warm-up's uniform actions have none: RLlib could not join them with what follows.
+            # SAC does not need them. RLlib could not join uniform actions, which have none, with the steps after them.
             chunk.extra_model_outputs.clear()
         self._buffer.add(chunks)
         if self.steps < self.method.warm_up:

@@ -5,12 +5,12 @@ import logging
 
 from schedcp_gym.spec import MissingTool
 
-#: What tells whether a package is there. RLlib's own code comes with Ray, always; dm-tree is what it imports.
+#: Import name → what it is for. Ray always contains RLlib's own code; dm-tree is a package that RLlib imports.
 NEEDED = {"torch": "PyTorch", "tree": "RLlib"}
 
 
 def require() -> None:
-    """Makes ready what learning imports; RLlib's notices about itself are not shown.
+    """Import RLlib without its notices, and limit torch to one thread.
 
     Raises:
         MissingTool: A package is not installed; the text names the extra.
@@ -22,5 +22,5 @@ def require() -> None:
     import torch
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # Nets this small gain nothing from threads, sums stay in one order, and the CPUs are for measuring.
+    # Networks this small gain nothing from threads. One thread keeps sums in one order and leaves CPUs for measuring.
     torch.set_num_threads(1)

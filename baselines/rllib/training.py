@@ -13,6 +13,7 @@ from gymnasium.vector import SyncVectorEnv
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
+from schedcp_gym.baselines.discovery import FOLDER as AGENTS
 from schedcp_gym.baselines.rllib import checkpoints
 from schedcp_gym.baselines.rllib.curve import Episode
 from schedcp_gym.baselines.rllib.methods import Method, Sac
@@ -23,30 +24,34 @@ from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.errors import first_fault
 
 FOLDER = CONFIGS / "train"
-#: Places in a training, beside its steps, that have a seed of their own.
+#: Seeds in a training are derived from its own seed and a place: a number of steps, or one of these.
 UNIFORM_ACTIONS, UNIFORM_EPISODES = -1, -2
-#: Told of steps so far, and of the episodes that have ended.
+#: Called with the number of steps so far, and the episodes that have ended since the last call.
 Told = Callable[[int, Sequence[Episode]], None]
 
 
 def method_names() -> list[str]:
-    """What can be trained with: one ``configs/train/<name>.yaml`` each."""
+    """Return the names of the methods: one ``configs/train/<name>.yaml`` each."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and for how long.
+    """One training: the method, the environment, and the number of steps.
 
     Attributes:
         method: A method's name.
         env_id: A Gymnasium id.
-        env_options: Given to ``gymnasium.make``.
-        settings: Settings of the method that are not those of ``configs/train/<method>.yaml``.
+        env_options: Arguments of ``gymnasium.make``.
+        settings: Settings of the method that replace those of ``configs/agent/`` and ``configs/train/``.
         steps: Environment steps in all.
         seed: All randomness comes from it.
-        checkpoint_steps: Steps between checkpoints. At each one new episodes and new random numbers begin, so that a
-            training that goes on from it gives what it would have given undisturbed.
+        checkpoint_steps: Steps between checkpoints. At each checkpoint new episodes and new random numbers begin, so
+            that a resumed training gives the same results as one that was never interrupted.
+
+    Example:
+        >>> training = Training("ppo", "SchedCP/Schbench-Table-v0", {}, {"lr": 0.001}, 6000, 1, 2000)
+        >>> episodes = training.train(Path("runs/ppo"), resume=True, told=lambda steps, ended: None)
     """
 
     method: str
@@ -58,14 +63,15 @@ class Training:
     checkpoint_steps: int
 
     def make_method(self) -> Method:
-        """The method with its settings.
+        """Return the method with its settings.
 
         Raises:
-            BadInput: A setting does not exist, or is not allowed.
+            BadInput: A setting does not exist, or its value is not allowed.
         """
         from hydra.utils import get_class
 
-        config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{self.method}.yaml"))  # type: ignore[assignment]
+        files = [OmegaConf.load(folder / f"{self.method}.yaml") for folder in (AGENTS, FOLDER)]
+        config: dict[str, Any] = OmegaConf.to_container(OmegaConf.merge(*files))  # type: ignore[assignment]
         kind = get_class(config.pop("_target_"))
         for name in self.settings:
             if name not in config:
@@ -76,10 +82,10 @@ class Training:
             raise BadInput(first_fault(error)) from None
 
     def make_env(self) -> gym.Env[Any, Any]:
-        """The environment, as learners want it.
+        """Return the environment, with observations as learners need them.
 
         Raises:
-            BadInput: There is no such environment, or an option is wrong.
+            BadInput: There is no such environment, an option is wrong, or the method can't handle its actions.
         """
         import schedcp_gym.envs  # noqa: F401 (registers ours)
 
@@ -98,39 +104,36 @@ class Training:
         return as_numbers(made)
 
     def train(self, folder: Path, *, resume: bool, told: Told) -> list[Episode]:
-        """Trains to the end, with a checkpoint now and then; gives all episodes.
+        """Train to the end and write checkpoints; return all episodes.
 
         Args:
-            folder: Takes ``config.yaml``, ``episodes.csv`` and ``checkpoints/``.
-            resume: Goes on with the training that the folder holds, if it holds one.
-            told: Is told of progress.
+            folder: For ``config.yaml``, ``episodes.csv`` and ``checkpoints/``.
+            resume: Whether to resume the training in the folder, if it holds one.
+            told: Called with the progress.
 
         Raises:
-            BadInput: A name or setting is wrong, or the folder is another training's.
+            BadInput: A name or setting is wrong, or the folder belongs to another training.
             MissingTool: The extra ``rl`` is not installed.
         """
         require()
         method = self.make_method()
         vector = SyncVectorEnv([self.make_env for _ in range(method.lanes)])
-        try:
-            with checkpoints.claimed(folder, self._plain(method), resume=resume):
-                learning = method.learning(vector, self.seed)
-                episodes = checkpoints.load(folder, learning)
-                told(learning.steps, episodes)
-                while learning.steps < self.steps:
-                    until = min(self.steps, (learning.steps // self.checkpoint_steps + 1) * self.checkpoint_steps)
-                    learning.begin(derived_seed(self.seed, learning.steps))
-                    while learning.steps < until:
-                        ended = learning.advance()
-                        episodes += ended
-                        told(learning.steps, ended)
-                    checkpoints.save(folder, learning, episodes)
-        finally:
-            vector.close()
+        with contextlib.closing(vector), checkpoints.claimed(folder, self._plain(method), resume=resume):
+            learning = method.learning(vector, self.seed)
+            episodes = checkpoints.load(folder, learning)
+            told(learning.steps, episodes)
+            while learning.steps < self.steps:
+                until = min(self.steps, (learning.steps // self.checkpoint_steps + 1) * self.checkpoint_steps)
+                learning.begin(derived_seed(self.seed, learning.steps))
+                while learning.steps < until:
+                    ended = learning.advance()
+                    episodes += ended
+                    told(learning.steps, ended)
+                checkpoints.save(folder, learning, episodes)
         return episodes
 
     def uniform_rewards(self, episodes: int) -> Iterator[float]:
-        """What uniform actions earn, episode by episode: the reference that learning has to beat."""
+        """Yield the rewards of episodes with uniform actions: the reference that learning has to beat."""
         with contextlib.closing(self.make_env()) as env:
             env.action_space.seed(derived_seed(self.seed, UNIFORM_ACTIONS))
             for episode in range(episodes):
@@ -142,15 +145,11 @@ class Training:
                 yield total
 
     def _plain(self, method: Method) -> dict[str, Any]:
-        settings = {name: getattr(method, name) for name in type(method).__dataclass_fields__}  # type: ignore[attr-defined]
-        settings["hidden"] = list(method.hidden)
-        return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
-            "env_options": dict(self.env_options),
-            "settings": settings,
-        }
+        settings = dataclasses.asdict(method)  # type: ignore[call-overload]
+        settings["hidden"] = list(method.hidden)  # YAML has no tuples
+        return {**vars(self), "env_options": dict(self.env_options), "settings": settings}
 
 
 def derived_seed(seed: int, place: int) -> int:
-    """A seed for a place in a training, independent of those of others."""
+    """Return a seed for a place in a training, independent of the seeds of other places."""
     return int(np.random.SeedSequence([seed, place & 0xFFFFFFFF]).generate_state(1)[0]) >> 1

@@ -1,4 +1,4 @@
-"""What to measure next: the library's defaults, then what a sampler asks for."""
+"""The points to measure next: first the policies' defaults, then the points of a sampler."""
 
 import inspect
 import warnings
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class MakesSampler(Protocol):
-    """A class of ``optuna.samplers``, with all settings but the seed, and where it begins if it takes that."""
+    """A class of ``optuna.samplers`` with all settings but the seed and, for some classes, the first point (``x0``)."""
 
     def __call__(self, *, seed: int, **more: Any) -> "optuna.samplers.BaseSampler":
-        """Makes the sampler."""
+        """Return the sampler."""
 
 
 class TunerSearch:
-    """A study that is asked for points and told their rewards, batch by batch.
+    """Proposes points (``ask``) and learns their rewards (``tell``), batch by batch.
 
-    What it asks follows from its arguments and what it was told. First come policies at their defaults, in an
-    order that the seed decides, then those of them that can name a process with the one that has most CPU time; what
-    they gave is where the study starts from. A sampler that takes a point to begin at (``x0``) gets the best of them.
+    The points follow from the arguments and the rewards. First come policies at their defaults, in an order that the
+    seed decides. Then come those with text tunables, with the process with most CPU time in one of them. Optuna's study
+    begins with these results. A sampler that accepts a first point (``x0``) gets the best of them.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class TunerSearch:
         shortlist: int | None = None,
         known: Sequence[tuple[Point, float]] = (),
     ) -> None:
-        """Prepares a search; the study is made when the defaults are measured.
+        """Prepare a search. The study is created when the defaults are measured.
 
         Args:
             arms: Policies that may be chosen.
-            make_sampler: Makes Optuna's sampler.
-            space: How policies and tunables are parameters.
+            make_sampler: Returns Optuna's sampler.
+            space: Translates policies and tunables into Optuna's parameters.
             seed: All randomness comes from it.
             at_defaults: How many policies are first measured at their defaults; None: all.
-            shortlist: How many policies are then searched, those whose defaults were best; None: all.
-            known: Points with their rewards, which are not measured first and which the study knows.
+            shortlist: How many policies are searched afterwards, those with the best results so far; None: all.
+            known: Points with their rewards. They are given to the study and not measured again at the beginning.
         """
         order = np.random.default_rng(seed).permutation(len(arms))[:at_defaults]
         self._arms = arms
@@ -66,7 +66,7 @@ class TunerSearch:
         self._asked: list[optuna.Trial] = []
 
     def ask(self, size: int) -> list[Point]:
-        """The points to measure next: ``size``, or fewer where the defaults end."""
+        """Return the points to measure next: ``size``, or fewer at the end of the defaults."""
         waiting = self._first[len(self._rewards) :][:size]
         if waiting:
             return waiting
@@ -77,7 +77,7 @@ class TunerSearch:
         return [point for _, point in asked]
 
     def tell(self, rewards: Sequence[float]) -> None:
-        """Takes the rewards of the points asked for last, in order."""
+        """Give the search the rewards of the last points, in order."""
         if self._study is None:
             self._rewards += rewards
             return
@@ -85,13 +85,13 @@ class TunerSearch:
             self._study.tell(trial, reward)
 
     def _begin(self) -> tuple[Space, "optuna.Study"]:
-        """The space that is searched, and a study that knows what the defaults gave."""
+        """Return the space of the search, and a study with the results so far."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         gave = [*self._known, *zip(self._first, self._rewards, strict=True)]
         best = {point.policy: reward for point, reward in sorted(gave, key=lambda one: one[1])}
-        # Best first: so that a policy's place, where a space makes a number of it, has a direction.
+        # Best first: a space may use a policy's position as a number, which then has a direction.
         ranked = sorted(self._arms, key=lambda arm: -best.get(arm.policy, -np.inf))
         space = self._space(ranked[: self._shortlist])
         known = [space.known(point, reward) for point, reward in gave if point.policy in space.arms]
@@ -110,5 +110,5 @@ class TunerSearch:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.simplefilter("ignore", FutureWarning)  # x0 goes in Optuna 6; pyproject.toml keeps to 5
+            warnings.simplefilter("ignore", FutureWarning)  # Optuna 6 will have no x0; pyproject.toml requires 5
             return self._sampler(seed=self._seed, **start)

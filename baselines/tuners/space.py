@@ -1,4 +1,4 @@
-"""The search space as Optuna sees it."""
+"""The search space in Optuna's terms."""
 
 import abc
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from schedcp_gym.baselines.points import Arm, Axis, Point
 if TYPE_CHECKING:
     import optuna
 
-#: From so many values on, whole numbers are searched as continuous ones, and rounded.
+#: Whole numbers with at least this many values are searched as continuous numbers, and rounded.
 FINE = 100
 #: The parameter that chooses the policy; the others are ``<policy>.<tunable>``.
 POLICY = "policy"
@@ -19,27 +19,27 @@ class Space(abc.ABC):
     """Policies and their tunables as the parameters of a study."""
 
     def __init__(self, arms: Sequence[Arm]) -> None:
-        """Spans the space of some policies.
+        """Set up the space of some policies.
 
         Args:
-            arms: The policies. Of a single one, only the tunables are parameters.
+            arms: The policies. If there is only one, the policy is not a parameter.
         """
         self.arms = {arm.policy: arm for arm in arms}
 
     @abc.abstractmethod
     def ask(self, study: "optuna.Study") -> tuple["optuna.Trial", Point]:
-        """Lets the study's sampler choose a point."""
+        """Let the study's sampler choose a point; return Optuna's trial and the point."""
 
     @abc.abstractmethod
     def known(self, point: Point, reward: float) -> "optuna.trial.FrozenTrial":
-        """A point that was measured before, for a study to learn from."""
+        """Return a measured point as a trial of Optuna, for a study to learn from."""
 
 
 class Conditional(Space):
     """Chooses a policy first, a category, and then only the chosen one's tunables (define by run)."""
 
     def ask(self, study: "optuna.Study") -> tuple["optuna.Trial", Point]:
-        """Lets the study's sampler choose a policy, then its tunables."""
+        """Let the study's sampler choose a policy, then its tunables."""
         trial = study.ask()
         names = list(self.arms)
         arm = self.arms[names[0] if len(names) == 1 else trial.suggest_categorical(POLICY, names)]
@@ -47,7 +47,7 @@ class Conditional(Space):
         return trial, Point(arm.policy, tuple(numbers))
 
     def known(self, point: Point, reward: float) -> "optuna.trial.FrozenTrial":
-        """A measured point; only its own tunables are parameters."""
+        """Return a measured point, with the parameters of its own policy only."""
         from optuna.distributions import BaseDistribution, CategoricalDistribution
         from optuna.trial import create_trial
 
@@ -63,14 +63,14 @@ class Conditional(Space):
 
 
 class Flat(Space):
-    """One vector of all tunables of all policies, for samplers that know nothing but vectors of numbers.
+    """Has one vector of all tunables of all policies, for samplers that work on vectors of numbers only.
 
-    The policy is a whole number: the place among the arms, so these should come in an order that means something.
-    Of the tunables only the chosen policy's count.
+    The policy is a whole number: its index in the arms. So the order of the arms should mean something, such as best
+    first. Only the tunables of the chosen policy count.
     """
 
     def ask(self, study: "optuna.Study") -> tuple["optuna.Trial", Point]:
-        """Lets the study's sampler choose the whole vector."""
+        """Let the study's sampler choose the whole vector."""
         trial = study.ask(self._distributions())
         arm = list(self.arms.values())[trial.params.get(POLICY, 0)]
         return trial, Point(
@@ -78,7 +78,7 @@ class Flat(Space):
         )
 
     def known(self, point: Point, reward: float) -> "optuna.trial.FrozenTrial":
-        """A measured point; the tunables of other policies, which did not count, have their defaults."""
+        """Return a measured point. Tunables of other policies, which did not count, have their defaults."""
         from optuna.trial import create_trial
 
         params = {_parameter(arm, axis): axis.default for arm in self.arms.values() for axis in arm.axes}
@@ -100,7 +100,7 @@ class Flat(Space):
         return found if len(self.arms) == 1 else {POLICY: IntDistribution(0, len(self.arms) - 1), **found}
 
 
-#: Word in a config → space.
+#: Value of ``agent.space`` → space.
 SPACES: dict[str, type[Space]] = {"conditional": Conditional, "flat": Flat}
 
 
@@ -123,8 +123,8 @@ def _suggest(trial: "optuna.Trial", name: str, axis: Axis) -> int:
 
 
 def _is_fine(axis: Axis) -> bool:
-    """Whether the axis has so many values that it is searched as a continuous one.
+    """Return whether the axis has so many values that it is searched as a continuous one.
 
-    Optuna's Gaussian process tries whole numbers one by one, which for a million of them takes seconds a point.
+    Optuna's Gaussian process tries whole numbers one by one. With a million values that takes seconds for each point.
     """
     return axis.high - axis.low >= FINE

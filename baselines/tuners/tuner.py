@@ -15,15 +15,15 @@ from schedcp_gym.spec.digest import digest
 
 
 class Tuner(Agent):
-    """Searches policies and their tunables with a sampler of Optuna (Akiba et al., KDD 2019), without a model.
+    """Searches policies and their tunables with a sampler of Optuna (Akiba et al., KDD 2019), without a language model.
 
-    A batch of points is asked for, measured at once, and told in order. Its size is a setting, and is cut where an
-    episode ends, so what is asked follows from the seed and the results, not from the number of workers. A failed
-    policy is told with its reward, the lowest there is.
+    The sampler proposes a batch of points. They are measured in parallel, and the sampler gets their rewards in order.
+    The size of a batch is a setting, and batches end with an episode. So the points follow from the seed and the
+    results, not from the number of workers. A failed policy has the lowest reward.
 
-    All points are of the task's own scale: an environment has one, and its budget counts evaluations, whatever their
-    scale. ``warm_start`` gives it results of earlier measurements, by which it must not be compared with agents that
-    have none: those at the task's scale it knows from the start, those at cheaper scales prune (``screened``).
+    All points are measured at the task's scale. ``warm_start`` adds results of earlier measurements: the search begins
+    with those at the task's scale, and those at cheaper scales may exclude policies (``screened``). Do not compare a
+    tuner that has such results with agents that have none.
     """
 
     def __init__(
@@ -38,17 +38,17 @@ class Tuner(Agent):
         warm_start: str | None = None,
         screened: int | None = None,
     ) -> None:
-        """Sets what can be set.
+        """Set up the search.
 
         Args:
-            sampler: Makes the sampler from a seed: a class of ``optuna.samplers`` with its other arguments.
+            sampler: Returns a sampler for a seed: a class of ``optuna.samplers`` with its other arguments.
             space: ``conditional``: a policy, then its tunables; ``flat``: all tunables of all policies in one vector.
-            at_defaults: How many policies are first measured at their defaults, in an order drawn; None: all.
-            shortlist: How many policies are searched then, those whose defaults were best; None: all.
-            names: How many processes a text tunable may name, those with most CPU time under EEVDF.
-            batch: Points that are asked for at once.
-            warm_start: A file of results, as ``schedcp-gym repository export`` writes it, or a folder of such files.
-            screened: How many policies are searched at all, those best at a cheaper scale by ``warm_start``; see
+            at_defaults: How many policies, in random order, are first measured at their defaults; None: all.
+            shortlist: How many policies are searched afterwards, those whose defaults were best; None: all.
+            names: How many process names a text tunable may have, those with most CPU time under EEVDF.
+            batch: Number of points that the sampler proposes together.
+            warm_start: A file of results from ``schedcp-gym repository export``, or a folder of such files.
+            screened: How many policies remain after screening by results of ``warm_start`` at a cheaper scale; see
                 :func:`~schedcp_gym.baselines.tuners.warm.screened`. None: all.
 
         Raises:
@@ -68,9 +68,9 @@ class Tuner(Agent):
             if value is not None and value < least:
                 raise BadInput(f"agent.{name} must be {least} or more, not {value}")
         if shortlist is not None and at_defaults is not None and shortlist > at_defaults:
-            raise BadInput(f"agent.shortlist={shortlist} chooses from agent.at_defaults={at_defaults}: not so many")
+            raise BadInput(f"agent.shortlist={shortlist} must not be more than agent.at_defaults={at_defaults}")
         if screened is not None and warm_start is None:
-            raise BadInput("agent.screened goes by results at a cheaper scale: agent.warm_start=FILE names them")
+            raise BadInput("agent.screened needs results at a cheaper scale: give them with agent.warm_start=FILE")
         self.sampler = sampler
         self.space = SPACES[space]
         self.at_defaults = at_defaults
@@ -81,7 +81,7 @@ class Tuner(Agent):
         self.screened = screened
 
     def run(self, given: Assignment) -> None:
-        """Asks, measures and tells until the budget is spent.
+        """Propose points and measure them until the budget is spent.
 
         Raises:
             BadInput: The sampler needs a package that is not installed.
@@ -103,12 +103,12 @@ class Tuner(Agent):
             except ModuleNotFoundError as error:
                 raise BadInput(
                     f"agent.sampler needs {error.name}: {sys.executable} -m pip install 'schedcp_gym[rl]'\n"
-                    "then the same command goes on where it is now"
+                    "then repeat the command to resume the run"
                 ) from error
             search.tell(measure(given, points))
 
     def _start(self, given: Assignment) -> tuple[Sequence[Arm], list[tuple[Point, float]]]:
-        """What is searched, and what of it is known before the first measurement; the record says both."""
+        """Return the policies to search, and the points known beforehand. The record notes both."""
         task, choices = task_of(given), choices_of(given)
         arms: Sequence[Arm] = arms_of(choices, self.names)
         if self.warm_start is None:
@@ -119,6 +119,6 @@ class Tuner(Agent):
             given.note({"screened": [arm.policy for arm in arms]})
         known = known_points(results, task, choices, arms)
         plain = [[point.policy, dict(point.numbers), reward] for point, reward in known]
-        # The points' digest too: a run does not go on from other results than it began with.
+        # With the points' digest in the record, a run can't be resumed with other results.
         given.note({"warm_start": self.warm_start, "points": len(known), "points_sha256": digest(plain)})
         return arms, known

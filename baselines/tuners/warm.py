@@ -1,4 +1,4 @@
-"""Results of earlier measurements, for a tuner to start from."""
+"""Results of earlier measurements, which a tuner may begin with."""
 
 import json
 from collections import defaultdict
@@ -14,10 +14,10 @@ from schedcp_gym.spec.digest import policy_id
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
-    """The results in a file of JSON lines, as ``schedcp-gym repository export`` writes it, or in a folder of them.
+    """Return the results in a file from ``schedcp-gym repository export``, or in a folder of such files.
 
     Raises:
-        BadInput: There is none, or a line is not JSON.
+        BadInput: There are no results, a file can't be read, or a line is not JSON.
     """
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     found = []
@@ -45,17 +45,17 @@ def known_points(
     arms: Sequence[Arm],
     scale: Scale | None = None,
 ) -> list[tuple[Point, float]]:
-    """What results say of points of the task, each with its mean reward over workload seeds and machines.
+    """Return the points of the task that have results, each with its mean reward over workload seeds and machines.
 
-    Only the catalogue's sources as they are now count, on the task's workload and for the workload's own objective.
-    A result whose policy was given a name is passed over: names follow from its workload seed.
+    A result counts if its source is in the catalogue now, its workload is the task's, and its objective is the
+    workload's own. A result with a name in a text tunable does not count, because names depend on the workload seed.
 
     Args:
-        results: As :func:`read_results` reads them.
+        results: From :func:`read_results`.
         task: The task.
         choices: The catalogue.
-        arms: Policies that are asked for.
-        scale: Results of which scale; None: of the task's.
+        arms: Policies of the search.
+        scale: Scale of the results; None: the task's.
     """
     if task.objective != task.workload.objective:
         return []
@@ -76,16 +76,17 @@ def known_points(
 def screened(
     results: Sequence[dict[str, Any]], task: SchedEnv, choices: Sequence[Choice], arms: Sequence[Arm], most: int
 ) -> list[Arm]:
-    """The policies that deserve to be measured at the task's scale: those best at a cheaper one, the dearest known.
+    """Return the policies to measure at the task's scale: the best ones at the largest cheaper scale with results.
 
-    One that is not known there stays, and so does one that can name a process: at its defaults it names none.
+    Policies without results there remain. Policies with a text tunable remain too: the results are of their defaults,
+    where the text is empty.
 
     Args:
-        results: As :func:`read_results` reads them.
+        results: From :func:`read_results`.
         task: The task.
         choices: The catalogue.
         arms: All policies.
-        most: How many of the others stay.
+        most: How many of the other policies remain.
     """
     scales = list(Scale)
     cheaper = reversed(scales[: scales.index(task.scale)])
@@ -99,7 +100,7 @@ def screened(
 
 
 def _point(arm: Arm, values: dict[str, Any]) -> Point | None:
-    """The point of an arm with those values; None where a value is a name, or out of range."""
+    """Return the point of an arm with these values; None if a value is a name or out of range."""
     numbers = dict(arm.at_defaults.numbers)
     axes = {axis.name: axis for axis in arm.axes}
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Tables of recorded measurements: what is measured for one, its file, and how an action finds its answer."""
+"""Tables of recorded measurements: the plan, the recording, the file, and the answers to actions."""
 
 from schedcp_gym.envs.tables.answers import Answers
 from schedcp_gym.envs.tables.file import About, Fidelity, Table, about_as_json, read_table, write_table

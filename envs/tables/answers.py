@@ -1,4 +1,4 @@
-"""What a table answers with, for one workload seed."""
+"""The answers of a table, for one workload seed."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,18 @@ from schedcp_gym.spec import EEVDF, Measurement, Policy
 
 
 class Answers:
-    """What was recorded with one workload seed.
+    """The recorded measurements of one workload seed.
 
     Attributes:
         baseline: EEVDF's measurement.
-        names: What a text tunable can name, the process with most CPU time first.
+        names: Process names that a text tunable can have, in order of CPU time under EEVDF.
     """
 
     def __init__(self, table: Table, seed: int, choices: Sequence[Choice]) -> None:
-        """Prepares the answers.
+        """Prepare the answers.
 
         Args:
-            table: Has measurements of all choices.
+            table: Holds measurements of all choices.
             seed: One of the table's.
             choices: The catalogue.
         """
@@ -37,6 +37,6 @@ class Answers:
         self._nearest = Nearest(choices, self._policies, self.names)
 
     def find(self, policy: Policy) -> tuple[Policy, Measurement, float]:
-        """The configuration that answers for a policy, what it gave, and how far it is, 0 to 1."""
+        """Return the recorded configuration nearest to a policy, its measurement, and its distance (0 to 1)."""
         place, distance = self._nearest.find(policy)
         return self._policies[place], self._measured[place], distance

@@ -1,4 +1,4 @@
-"""What it takes to measure a table's rows again."""
+"""Policies and rows for measuring a part of a table again."""
 
 import random
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from schedcp_gym.spec import source_sha256
 
 
 class Catalogue:
-    """The catalogue's sources by content: what a table's policies are measured with again."""
+    """The catalogue's sources by digest."""
 
     def __init__(self) -> None:
-        """Reads them."""
+        """Read the sources."""
         sources = [catalogue.load_policy(name).source for name in catalogue.policy_names()]
         self._sources = {source_sha256(source): source for source in sources}
 
     def source(self, sha256: str) -> str | None:
-        """A policy's source; None if it has changed since."""
+        """Return the source with this digest; None if no policy of the catalogue has it."""
         return self._sources.get(sha256)
 
 
 def draw_rows(table: Table, sample: int | None, seed: int) -> Sequence[Stored]:
-    """Rows of a table, drawn by chance; all if there is no number."""
+    """Return ``sample`` random rows of a table; all rows if it is None."""
     if sample is None or sample >= len(table.rows):
         return table.rows
     return random.Random(seed).sample(table.rows, sample)

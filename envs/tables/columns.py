@@ -14,12 +14,12 @@ COLUMNS = """key:text made_unix_s:figure policy:text source:text tunables:text w
     timings_s:figures digests:texts utilisation:figure job_s:figure pages_scanned:count other_fields:text"""
 #: Columns of the trial's configuration that hold JSON.
 _JSON = ("tunables", "machine")
-#: The column for fields that have none of their own, as JSON.
+#: The column for fields without a column of their own, as JSON.
 _OTHER = "other_fields"
 
 
 def schema() -> "pa.Schema":
-    """Return the columns: the trial's key and configuration, then what was measured."""
+    """Return the columns: the trial's key and configuration, then the measurement."""
     import pyarrow as pa
 
     kinds = {"text": pa.string(), "count": pa.int64(), "figure": pa.float64()}

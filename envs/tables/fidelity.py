@@ -1,4 +1,4 @@
-"""How near a table is to the real environment: random actions, answered by both."""
+"""How near a table is to the real environment: both answer random actions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +14,14 @@ from schedcp_gym.spec import Measurement, Objective, Policy, Workload, reward
 def draw_policies(
     choices: Sequence[Choice], names: Sequence[str], recorded: Sequence[Policy], count: int, seed: int
 ) -> list[Policy]:
-    """Policies of random flat actions, none of which was recorded and none twice.
+    """Return different policies of random flat actions, without those that were recorded.
 
     Args:
         choices: The catalogue.
-        names: What a text tunable can name.
-        recorded: Are passed over: there the table is right.
-        count: How many.
-        seed: Of the draw.
+        names: Process names that a text tunable can have.
+        recorded: Left out, because the table is exact there.
+        count: Number of policies.
+        seed: Of the random draw.
     """
     random, seen = np.random.default_rng(seed), set(recorded)
     found: list[Policy] = []
@@ -39,13 +39,13 @@ def fidelity_of(
     asked: Sequence[tuple[Answers, Policy, Measurement]],
     draw: int,
 ) -> Fidelity:
-    """The fidelity of a table.
+    """Return the fidelity of a table.
 
     Args:
-        workload: What was measured.
-        objective: What rewards are for.
-        asked: The answers of a policy's workload seed, the policy, and what it really gave.
-        draw: Seed that the policies were drawn with.
+        workload: The table's workload.
+        objective: Objective of the rewards.
+        asked: For each policy: the answers for its workload seed, the policy, and its real measurement.
+        draw: Seed of the random draw of the policies.
     """
     pairs, errors, equal = [], [], 0
     for answers, policy, measured in asked:
@@ -70,5 +70,5 @@ def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
 
     columns: Any = np.array(pairs, np.float64).T
     if len(pairs) < 2 or (columns.min(axis=1) == columns.max(axis=1)).any():
-        return None  # of what is all equal there is no order
+        return None  # equal values have no ranks
     return float(spearmanr(*columns).statistic)

@@ -1,4 +1,4 @@
-"""A table's file: Parquet with the trial store's columns, and what the table is of in its metadata."""
+"""A table's file: Parquet with a row for each measurement, and a description in its metadata."""
 
 import functools
 import json
@@ -15,23 +15,22 @@ from schedcp_gym.paths import table_files
 from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale
 
 _KEY = b"schedcp_gym.table"
-#: Raised when a table's columns or metadata change their meaning.
+#: Raise it when columns or metadata change their meaning.
 FORMAT = 1
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Fidelity:
-    """How near a table's rewards are to those of the real environment, at random actions that were not recorded.
+    """How near a table's rewards are to those of the real environment, for random actions that were not recorded.
 
     Attributes:
-        actions: How many actions were drawn, uniformly from the flat action space; those that the table has a
-            measurement of were passed over.
+        actions: Number of actions, drawn uniformly from the flat action space without recorded configurations.
         draw: Seed of the draw.
-        rank_correlation: Spearman's, of the table's rewards and the measured ones; None where it is not defined.
-        median_error: Of the improvement ratio, relative to the measured one, where both outcomes are ok; None where
-            none are.
-        p90_error: The same, its 90th percentile.
-        equal_outcomes: Share of the actions with the outcome that was measured.
+        rank_correlation: Spearman's, between the table's rewards and the measured ones; None if it is not defined.
+        median_error: Median of the relative errors of the improvement ratio, where both outcomes are ok; None if no
+            such action was drawn.
+        p90_error: 90th percentile of these errors.
+        equal_outcomes: Share of the actions for which the table has the measured outcome, 0 to 1.
     """
 
     actions: int
@@ -44,19 +43,19 @@ class Fidelity:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class About:
-    """What a table is of.
+    """The description of a table.
 
     Attributes:
         workload: The workload's name.
-        workload_digest: Of its files.
-        scale: How long it ran.
-        machine: Where it ran.
+        workload_digest: Of the workload's files.
+        scale: Scale of the trials.
+        machine: Machine of the trials.
         seeds: The workload seeds.
-        points: Configurations planned for each seed.
-        digests: Image, kernel and QEMU that it was measured with.
-        sources: SHA-256 (hex) of each policy's source, by policy; empty for EEVDF.
-        fidelity: None until it was measured.
-        format: Of the file.
+        points: Number of configurations planned for each seed.
+        digests: Of image and machine; versions of kernel and QEMU.
+        sources: Policy → SHA-256 (hex) of its source; empty for EEVDF.
+        fidelity: None if it was not measured.
+        format: Version of the file's format.
     """
 
     workload: str
@@ -73,14 +72,14 @@ class About:
 
 @dataclass(frozen=True)
 class Table:
-    """Recorded measurements of a workload, by seed, EEVDF's first; they carry no host time."""
+    """Recorded measurements of a workload without host times, by seed; EEVDF is the first of each seed."""
 
     about: About
     rows: tuple[Stored, ...]
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Writes a table; a half-written one is never seen. The bytes follow from the measurements alone."""
+    """Write a table. Equal measurements give equal bytes, and a killed process leaves no incomplete file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -105,7 +104,7 @@ def _sync(path: Path) -> None:
 
 
 def about_as_json(about: About) -> dict[str, Any]:
-    """What a table is of, as JSON has it."""
+    """Return a table's description as JSON values."""
     return dict(TypeAdapter(About).dump_python(about, mode="json"))
 
 
@@ -114,10 +113,11 @@ def _without_host(measurement: Measurement) -> dict[str, Any]:
 
 
 def read_table(workload: str) -> Table:
-    """The table of a workload.
+    """Return the table of a workload.
 
     Raises:
-        BadInput: It has none, or the file is damaged or of another version; the text names the command that makes one.
+        BadInput: There is no table, or its file is damaged or of another version; the text names the command that makes
+            a new one.
     """
     path = table_files().get(workload)
     if path is None:
@@ -128,7 +128,7 @@ def read_table(workload: str) -> Table:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).split("\n")[0]
         raise BadInput(
-            f"{path} can't be read ({reason}); `schedcp-gym table record {workload}` makes it anew"
+            f"{path} can't be read ({reason}); `schedcp-gym table record {workload}` makes a new one"
         ) from None
 
 
@@ -139,7 +139,7 @@ def _read(path: Path, *_state: int) -> Table:
     content = pq.read_table(path)
     raw = (content.schema.metadata or {}).get(_KEY)
     if raw is None:
-        raise ValueError("it is no table of measurements")
+        raise ValueError("it is not a table of measurements")
     about = _about(raw)
     rows = content.to_pylist(maps_as_pydicts="strict")
     return Table(
@@ -154,7 +154,7 @@ def _read(path: Path, *_state: int) -> Table:
 def _about(raw: bytes) -> About:
     fields = json.loads(raw)
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-        raise ValueError("it is of another version")
+        raise ValueError("it has another version")
     try:
         return TypeAdapter(About).validate_python(fields)
     except ValidationError as error:

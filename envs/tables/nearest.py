@@ -8,28 +8,32 @@ import numpy as np
 from schedcp_gym.envs.choice import Choice, share_of
 from schedcp_gym.spec import Policy, TunableType
 
-#: Distance of two names at least, where that of two ends of a range, or of false and true, is 1.
+#: Least distance of two different names. The two ends of a range, or false and true, have distance 1.
 OTHER_NAME = 0.5
 
 
 class Nearest:
     """Finds the nearest of the configurations that were recorded with one workload seed.
 
-    Only those of the same policy are asked. Their distance is Gower's for mixed variables (Gower, "A general
-    coefficient of similarity and some of its properties", Biometrics 27, 1971): the mean over the policy's tunables
-    of, for a number, the difference in shares of its range (on the scale the tunable declares), for a bool 0 or 1,
-    and for a name 0 if it has the same rank by CPU time under EEVDF, 1 if one of the two is empty, and else from a
-    half up to 1 with the difference in rank. The beginning of a name has the rank of the first that it begins; what
-    begins none is as good as empty. Of those equally near the first recorded counts.
+    Only configurations of the same policy count. The distance is Gower's for mixed variables ("A general coefficient of
+    similarity and some of its properties", Biometrics 27, 1971): the mean over the policy's tunables of
+
+    * for a number, the difference in shares of its range, on the tunable's declared scale;
+    * for a bool, 0 or 1;
+    * for a text, 0 if both names have the same rank by CPU time under EEVDF, 1 if one is empty, else 0.5 to 1 by
+      difference in rank. The beginning of a name has the rank of the first name with this beginning. A text that no
+      name begins with counts as empty.
+
+    Of several equally near configurations the first recorded one counts.
     """
 
     def __init__(self, choices: Sequence[Choice], recorded: Sequence[Policy], names: Sequence[str]) -> None:
-        """Prepares the distances.
+        """Prepare the coordinates of the recorded configurations.
 
         Args:
             choices: The catalogue.
             recorded: The configurations.
-            names: The process names under EEVDF, the one with most CPU time first.
+            names: Process names under EEVDF, in order of CPU time.
         """
         self._names = list(names)
         self._count = max(len(names), 1)
@@ -45,7 +49,7 @@ class Nearest:
         }
 
     def find(self, policy: Policy) -> tuple[int, float]:
-        """The place of the nearest configuration among those recorded, and its distance, 0 to 1."""
+        """Return the index of the nearest recorded configuration, and its distance (0 to 1)."""
         points, places = self._points[policy.name], self._places[policy.name]
         if points.shape[1] == 0:
             return places[0], 0.0
@@ -74,7 +78,7 @@ class Nearest:
         return found
 
     def _rank(self, text: str) -> int:
-        """A name's place by CPU time from 1, of the names that begin so; 0 for one that there is not."""
+        """Return the rank, from 1, of the first name by CPU time that begins with the text; 0 if there is none."""
         if not text:
             return 0
         if text in self._names:

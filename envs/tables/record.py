@@ -1,4 +1,4 @@
-"""Records a table: every configuration is measured, then how near its answers are to reality."""
+"""Recording a table: measure every configuration, then the fidelity."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from schedcp_gym.envs.observation import nameable
 from schedcp_gym.envs.tables.answers import Answers
 from schedcp_gym.envs.tables.fidelity import draw_policies, fidelity_of
 from schedcp_gym.envs.tables.file import About, Table
-from schedcp_gym.envs.tables.grid import plan
+from schedcp_gym.envs.tables.plan import plan
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.store import Config, Stored
 from schedcp_gym.spec import (
@@ -27,21 +27,21 @@ from schedcp_gym.spec import (
     source_sha256,
 )
 
-#: Seed of the draw of the actions that tell the fidelity.
+#: Seed of the draw of the actions for the fidelity.
 DRAW = 1
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a table is to be of.
+    """The settings of a recording.
 
     Attributes:
         workload: The workload.
-        machine: Where it runs.
-        scale: How long it runs.
+        machine: Machine of the trials; its clock must be virtual.
+        scale: Scale of the trials.
         seeds: The workload seeds.
-        points: Configurations for each seed.
-        actions: Random actions for each seed that the fidelity is told by; 0 leaves it out.
+        points: Number of configurations for each seed.
+        actions: Number of random actions for each seed that measure the fidelity; 0: the fidelity is not measured.
     """
 
     workload: Workload
@@ -52,35 +52,35 @@ class Recording:
     actions: int = 64
 
     def trial(self, policy: Policy, seed: int) -> Trial:
-        """The trial of a policy with a workload seed."""
+        """Return the trial of a policy with a workload seed."""
         return Trial(policy, self.workload, self.machine, self.scale, seed)
 
 
 class Recorder:
-    """Records a table by way of a lab, whose store keeps what was measured: interrupted, it goes on where it was."""
+    """Records a table with a lab. The lab's store keeps measurements, so an interrupted recording can be resumed."""
 
     def __init__(self, recording: Recording, lab: Lab) -> None:
-        """Plans the table; nothing is measured yet.
+        """Plan the table; nothing is measured yet.
 
         Raises:
-            BadInput: It can't be recorded.
+            BadInput: The machine's clock is not virtual, or there are too few points.
         """
         if recording.machine.clock is not Clock.VIRTUAL:
-            raise BadInput("a table is recorded on the virtual clock: on the real one no answer would be exact")
+            raise BadInput("a table needs the virtual clock: on the real clock its answers would not be exact")
         self.recording = recording
         self.lab = lab
         self.choices: tuple[Choice, ...] = load_choices()
         self._points = plan(self.choices, recording.points)
 
     def record(self, begin: Callable[[int], None], done: Callable[[Measurement], None]) -> Table:
-        """Measures what is missing.
+        """Measure what the store does not hold, and return the table.
 
         Args:
-            begin: Told how many measurements there will be, once that is known.
-            done: Told of each as it is there, from the thread that measured.
+            begin: Called once, with the number of measurements.
+            done: Called with each measurement, from the thread that measured it.
 
         Raises:
-            SchedcpError: Something can't be measured; what was is kept, and the next call goes on with the rest.
+            SchedcpError: A trial can't be measured. The store keeps the others; a second call measures only the rest.
         """
         what = self.recording
         names = {seed: nameable(baseline) for seed, baseline in zip(what.seeds, self._baselines(), strict=True)}
@@ -142,10 +142,10 @@ class Recorder:
 
 
 def _refuse_faults(measured: Sequence[Measurement]) -> None:
-    """Raises an error if the host failed a trial: a table has only what can be measured again."""
+    """Raise an error if the host failed, because a table holds only measurements that can be repeated."""
     faults = [one for one in measured if one.outcome is Outcome.INFRA_FAULT]
     if faults:
         raise SchedcpError(
-            f"the host failed {len(faults)} of {len(measured)} trials ({faults[0].message}); "
-            "the rest is kept: the same command goes on"
+            f"the host failed in {len(faults)} of {len(measured)} trials ({faults[0].message}); "
+            "the store keeps the rest: repeat the command to measure what is missing"
         )

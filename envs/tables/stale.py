@@ -1,4 +1,4 @@
-"""What has changed since a table was recorded."""
+"""Changes since a table was recorded."""
 
 from schedcp_gym.envs.tables.file import About
 from schedcp_gym.lab import catalogue
@@ -7,7 +7,7 @@ from schedcp_gym.spec import SchedcpError, source_sha256
 
 
 def changes(about: About) -> list[str]:
-    """What a table was recorded with that is another today: policies' sources, the workload's files."""
+    """Return what has changed since the recording, in words: policies' sources, the workload's files, new policies."""
     today = {name: source_sha256(catalogue.load_policy(name).source) for name in catalogue.policy_names()}
     changed = [f"source of {name}" for name in about.sources if name in today and about.sources[name] != today[name]]
     if catalogue.load_workload(about.workload).digest != about.workload_digest:
@@ -17,9 +17,9 @@ def changes(about: About) -> list[str]:
 
 
 def another_image(about: About) -> list[str]:
-    """Whether this host's image is another than the table's; a host that has none is told nothing."""
+    """Return ``["the image"]`` if this host's image differs from the table's; an empty list if it has no image."""
     try:
         image = find_image(catalogue.image_inputs(about.machine.kernel))
     except SchedcpError:
-        return []  # what is wrong with it is told when it is needed
+        return []  # the command that needs the image reports the error
     return ["the image"] if image and image.digest != about.digests["image"] else []

@@ -33,7 +33,7 @@ def interquartile_mean(scores: Scores) -> float:
 
 
 def optimality_gap(scores: Scores, goal: float) -> float:
-    """How far scores fall short of a goal (an oracle's score, the bound) in the mean; above it is no credit."""
+    """How far scores fall short of a goal (the best score, the bound) in the mean; above it is no credit."""
     pooled = np.concatenate(_checked(scores))
     return float(np.mean(np.maximum(goal - pooled, 0.0)))
 

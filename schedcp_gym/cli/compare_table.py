@@ -103,7 +103,7 @@ def costs_table(comparison: Comparison) -> Table:
 def notes(comparison: Comparison, budgets: Collection[str]) -> list[str]:
     """What has to be known to read the tables."""
     gaps = "to the bound, to the best: how many times better the known bound is in the mean, or the best of these runs"
-    lines = [f"{gaps} on the task (an oracle's, where it is among them)"]
+    lines = [f"{gaps} on the task"]
     if comparison.control is None:
         lines.append("no A/A control: EEVDF was measured in one run only; compare several runs on a task")
     else:

@@ -69,7 +69,10 @@ def load_workload(name: str) -> Workload:
         if path.name.endswith(VARIANT):
             declared = _of_variant(_mapping(path.with_name("workload.yaml")), declared)
         if base := declared.get("base"):
-            declared = {**_mapping(_shared_file(path, base)), **declared}
+            common = _mapping(_shared_file(path, base))
+            if isinstance(declared.get("description"), str):
+                declared["description"] += common.pop("description", "")
+            declared = {**common, **declared}
         shared = declared.get("shared")
         content = _workload_digest(path, shared if isinstance(shared, list) else [])
         return TypeAdapter(Workload).validate_python({**declared, "folder": path.parent.name, "digest": content})

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.leaderboard.refusal import Kind, Refusal
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.claim import flat
+from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.folder import CONFIG, RunFolder
 
 #: Settings that a suite lays down; a budget may be another, and is told with the entry.
@@ -70,7 +71,7 @@ def suite_names() -> list[str]:
 
 def suite_config(name: str) -> dict[str, Any]:
     """A suite's configuration, Hydra's part included."""
-    with initialize_config_dir(str(CONFIGS.resolve()), version_base="1.3"):
+    with open_configs():
         config = compose("config", [f"suite={name}"], return_hydra_config=True)
     plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(config, [*FIXED, "machine"]))  # type: ignore[assignment]
     return {**plain, "params": dict(config.hydra.sweeper.params)}

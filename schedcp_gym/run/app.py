@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from schedcp_gym.baselines import agent_names, agent_summary
 from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.configs import offer_workloads
 from schedcp_gym.spec import BadInput, SchedcpError
 from schedcp_gym.spec.errors import first_fault
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         _check_suite(words)
         sys.argv = [COMMAND, *words]
         _failed.clear()
+        offer_workloads()
         _hydra_main()
     except KeyboardInterrupt as interrupt:
         print(interrupt.args[0] if interrupt.args else "interrupted", file=sys.stderr)
@@ -173,7 +175,7 @@ def _hydra_text(error: Exception) -> str:
 
 
 def _setting_names() -> list[str]:
-    names = []
+    names = ["workload.name"]  # of no file: see offer_workloads
     paths = [CONFIGS / "config.yaml", *CONFIGS.glob("*/*.yaml")]
     for path in paths:
         text = path.read_text()

@@ -1,4 +1,15 @@
-"""The words of the project as frozen values: no I/O, no import of anything else in the house."""
+"""The concepts of the project as frozen values.
+
+A :class:`Trial` (policy, workload, machine, seed) identifies a measurement, a :class:`Measurement` is its result, and
+:func:`reward` compares two measurements. This package does no input or output and imports no other package of ours.
+
+Example:
+    >>> from schedcp_gym.lab import Lab, catalogue
+    >>> workload = catalogue.load_workload("schbench")
+    >>> trials = [Trial(catalogue.load_policy(name), workload, seed=1) for name in ("eevdf", "vtime")]
+    >>> eevdf, vtime = Lab().measure(trials)
+    >>> reward(workload, vtime, eevdf)  # above 0: better than the kernel's own scheduler
+"""
 
 from schedcp_gym.spec.cache_model import CacheModel
 from schedcp_gym.spec.caches import Caches

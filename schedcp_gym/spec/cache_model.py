@@ -1,4 +1,4 @@
-"""What cold caches, busy siblings and remote memory cost, as values."""
+"""The parameters of the cache model: costs of cold caches, busy siblings and remote memory."""
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -19,7 +19,7 @@ class CacheModel:
         other_node_line_ps: The same for a line that lies in an LLC or in memory of another node.
         smt_speed_pct: Speed of each of two busy threads of a core, in percent of a thread's speed alone.
         remote_speed_pct: Speed of a task whose memory is on another node, in percent.
-        shared_kib: What a waker and the task that it wakes share, where the workload does not say.
+        shared_kib: Data that a waker and the task that it wakes share, if the workload does not declare it.
         resident_pct: Footprint of a process whose workload declares none, in percent of its resident memory (divided
             by its threads).
         resident_cap_kib: Upper limit of such a footprint.

@@ -1,4 +1,4 @@
-"""What a workload's processes have in the caches, as its declaration says."""
+"""The data of a workload's processes in the caches, as its declaration states it."""
 
 import re
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 #: The largest footprint that can be declared.
 MOST_KIB = 65536
-#: A process name has at most so many characters (the kernel's comm).
+#: The largest number of characters in a process name (the kernel's comm).
 NAME_LENGTH = 15
 
 Kib = Annotated[int, Field(ge=0, le=MOST_KIB, strict=True)]
@@ -17,14 +17,17 @@ _NAME = re.compile(rf"[^*\s]{{1,{NAME_LENGTH}}}\*?|\*")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Caches:
-    """Footprints by process name, for a machine with a model of its caches.
+    """Footprints by process name, for a machine with a cache model.
 
-    A name that ends in ``*`` is the beginning of names; ``*`` alone is every other process.
+    A name that ends in ``*`` stands for all names with that beginning; ``*`` alone stands for every other process.
 
     Attributes:
-        footprint_kib: Process name → KiB that it uses again when it goes on after another had its CPU.
-        shared_kib: ``waker wakee`` → KiB that both use, or ``*`` for every other pair.
-        stream_mib_per_s: Process name → MiB it brings into the caches in a second of CPU time and does not use again.
+        footprint_kib: Process name → KiB that the process uses again when it continues after another one on its CPU.
+        shared_kib: ``waker wakee``, or ``*`` for every other pair → KiB that both use.
+        stream_mib_per_s: Process name → MiB per second of CPU time that it reads into the caches and uses only once.
+
+    Raises:
+        ValueError: A name is not allowed, or a number is out of range.
     """
 
     footprint_kib: dict[str, Kib] = Field(default_factory=dict)

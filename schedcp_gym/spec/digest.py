@@ -1,4 +1,4 @@
-"""Content digests: the same value gives the same text on every host."""
+"""Content digests: the same value has the same digest on every host."""
 
 import dataclasses
 import enum
@@ -21,19 +21,23 @@ def _plain(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (hex) of a value's canonical JSON.
+    """Return the SHA-256 (hex) of a value's canonical JSON.
 
     Args:
-        value: Anything made of dataclasses, enums, dicts, sequences, strings, numbers and None.
+        value: Any combination of dataclasses, enums, dicts, sequences, strings, numbers and None.
 
     Raises:
-        TypeError: The value holds something JSON has no word for.
+        TypeError: The value holds something that JSON cannot represent.
         ValueError: The value holds a number that is not finite.
+
+    Example:
+        >>> digest({"b": 1, "a": (2, 3)}) == digest({"a": [2, 3], "b": 1})
+        True
     """
     text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def policy_id(source: str, values: Mapping[str, Any]) -> str:
-    """What results of a policy of that source and values are kept under, in the policy repository and its exports."""
+    """Return the key of a policy's results in the policy repository: 16 hex digits from its source and values."""
     return digest([source, dict(values)])[:16]

@@ -1,31 +1,32 @@
-"""Errors a user can act on. The command line prints their text and nothing else."""
+"""Errors that a user can fix. The command line prints their text and nothing else."""
 
 from pydantic import ValidationError
 
 
 class SchedcpError(Exception):
-    """Something went wrong that the user can mend; the text says how in one or two lines.
+    """Something went wrong that the user can fix; the text says how in one or two lines.
 
-    ``exit_status`` is what the command line returns.
+    Attributes:
+        exit_status: The exit status of the command line.
     """
 
     exit_status = 1
 
 
 class BadInput(SchedcpError):
-    """The user named something that does not exist, or gave a value that is not allowed."""
+    """A name does not exist, or a value is not allowed."""
 
     exit_status = 2
 
 
 class MissingTool(SchedcpError):
-    """A program, a package or space that the machine needs is not there."""
+    """A program, a package or disk space is missing."""
 
     exit_status = 3
 
 
 def first_fault(error: ValidationError) -> str:
-    """What a declaration's check found first, in a line: the field, if it is of one, and what is wrong."""
+    """Return the first fault that a check found, in one line: the field, if there is one, and the reason."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     what = first["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Formulas by which a workload's parameters follow the machine's number of CPUs."""
+"""Formulas that adapt a workload's parameters to the machine's number of CPUs."""
 
 import ast
 import functools
@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 
 Parameter = int | float | str
 
-#: CPUs that the parameters of a scale are written for: with so many, no formula is evaluated.
+#: The parameters of a scale are written for this number of CPUs. On such a machine no formula is evaluated.
 DECLARED_CPUS = 2
-#: A part of a rule for text that keeps the field as it is.
+#: Part of a rule for text: keep the field as it is.
 KEEP = "*"
-#: What a rule for text calls the field's own number.
+#: Name of the field's own number in a rule for text.
 FIELD = "n"
 
 
 def _whole(value: float) -> int:
-    """Rounds half up, as one does by hand."""
+    """Round half up; Python's own ``round`` rounds half to even."""
     return math.floor(value + 0.5)
 
 
@@ -31,26 +31,30 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {"min": min, "max": max, "round": 
 
 
 def resolve(rules: Mapping[str, str], parameters: Mapping[str, Parameter], cpus: int) -> dict[str, Parameter]:
-    """Evaluates the rules in their order: a later one sees what the earlier ones gave.
+    """Return the parameters for a machine: evaluate the rules in order, so that later ones use earlier results.
 
-    A rule's result is rounded to a whole number, at least 1. A parameter that is 0 is off, and stays so. The rule for
-    text like ``cpu:2:60,pipe:1:90`` has a part for each field, ``*:n * cpus / 2:*``: ``*`` keeps the field, and in a
-    formula ``n`` is its number.
+    A rule's result is rounded to a whole number, at least 1. A parameter that is 0 is off, and stays 0. The rule for
+    text like ``cpu:2:60,pipe:1:90`` has a part for each field, as in ``*:n * cpus / 2:*``: ``*`` keeps the field, and
+    ``n`` is the field's number.
 
     Args:
         rules: Parameter → formula over the parameters and ``cpus``.
         parameters: As a scale declares them, for 2 CPUs.
-        cpus: The machine's.
+        cpus: Number of CPUs of the machine.
 
     Raises:
-        ValueError: A rule is none, or is of a parameter that is not there, or has no value.
+        ValueError: A rule is malformed, names an unknown parameter, or has no finite value.
+
+    Example:
+        >>> resolve({"workers": "workers * cpus / 2"}, {"workers": 3, "loops": 10}, cpus=8)
+        {'workers': 12, 'loops': 10}
     """
     values = dict(parameters)
     if cpus == DECLARED_CPUS:
         return values
     for name, rule in rules.items():
         if name not in values:
-            raise ValueError(f"{name} is no parameter (there are: {', '.join(parameters)})")
+            raise ValueError(f"there is no parameter {name} (there are: {', '.join(parameters)})")
         numbers = {known: value for known, value in values.items() if not isinstance(value, str)} | {"cpus": cpus}
         value = values[name]
         try:
@@ -64,7 +68,7 @@ def resolve(rules: Mapping[str, str], parameters: Mapping[str, Parameter], cpus:
 
 
 def _item(item: str, rule: str, numbers: Mapping[str, float]) -> str:
-    """One item of text, its fields as the rule's parts say."""
+    """Return one item of text with the rule's parts applied to its fields."""
     fields, parts = item.split(":"), [part.strip() for part in rule.split(":")]
     if len(fields) != len(parts):
         raise ValueError(f"{item!r} has {len(fields)} fields, the rule has {len(parts)} parts")
@@ -88,10 +92,10 @@ def _count(formula: str, numbers: Mapping[str, float]) -> int:
 
 
 def evaluate(formula: str, numbers: Mapping[str, float]) -> float:
-    """The value of a formula: numbers, names, ``+ - * /``, parentheses, ``min``, ``max`` and ``round``; nothing else.
+    """Return the value of a formula of numbers, names, ``+ - * /``, parentheses, ``min``, ``max`` and ``round``.
 
     Raises:
-        ValueError: It has something else, or a name that is not known, or divides by 0.
+        ValueError: The formula has anything else, an unknown name, or a division by 0.
     """
     try:
         return _value(_parsed(formula), numbers)
@@ -106,7 +110,7 @@ def _parsed(formula: str) -> ast.expr:
     try:
         return ast.parse(formula.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError):
-        raise ValueError("this is no formula") from None
+        raise ValueError("it is not a formula") from None
 
 
 def _value(node: ast.expr, numbers: Mapping[str, float]) -> float:

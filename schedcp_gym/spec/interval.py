@@ -1,18 +1,18 @@
-"""How well a mean is known."""
+"""Confidence intervals of a mean."""
 
 import math
 from collections.abc import Sequence
 
 
 def half_width(values: Sequence[float], confidence: float) -> float:
-    """Half the width of the confidence interval of a mean (Student's t), the values being independent.
+    """Return half the width of the confidence interval of a mean (Student's t).
 
     Args:
-        values: What the mean is of.
-        confidence: Of the interval, 0 to 1.
+        values: Independent values.
+        confidence: Of the interval, between 0 and 1.
 
     Returns:
-        Infinity for fewer than two values.
+        The half width, in the unit of the values; infinity for fewer than two values.
     """
     from scipy.special import stdtrit
 

@@ -1,4 +1,4 @@
-"""The machine a trial runs on, as a value."""
+"""The virtual machine of a trial, as a value."""
 
 import dataclasses
 import enum
@@ -11,16 +11,16 @@ from pydantic_core import ArgsKwargs
 from schedcp_gym.spec.cache_model import CacheModel
 from schedcp_gym.spec.topology import MOST_CPUS, Topology
 
-#: Guest seconds a job may take where neither machine nor workload says.
+#: Limit of a job in guest seconds, if neither the machine nor the workload sets one.
 DEFAULT_JOB_S = 120.0
-#: Guest seconds that no job may exceed.
+#: Largest limit of a job in guest seconds.
 LONGEST_JOB_S = 3600.0
-#: Memory of a NUMA node in MiB: the kernel itself needs most of it on the first node.
+#: Least memory of a NUMA node in MiB. On the first node the kernel itself needs most of it.
 LEAST_NODE_MIB = 256
 
 
 class Clock(enum.StrEnum):
-    """What the guest's clock counts."""
+    """The source of the guest's time."""
 
     VIRTUAL = "virtual"  # instructions: exact
     REAL = "real"  # host time: noisy
@@ -31,20 +31,21 @@ class MachineSpec:
     """CPUs, memory, clock and kernel of a virtual machine.
 
     Attributes:
-        cpus: CPUs that the guest's kernel uses. With a topology it follows from that.
+        cpus: Number of CPUs of the guest. With a topology it follows from the topology.
         memory_mib: Guest memory in MiB.
         clock: ``virtual`` (instruction-counted, exact) or ``real`` (host time).
-        kernel: ``debian`` (trixie-backports' newest), ``debian:VERSION`` (a release Debian's
-            archive holds) or the path of a folder with one's own kernel as ``.deb`` packages
-            (``linux-image-*.deb`` and ``linux-headers-*.deb``, as ``make bindeb-pkg`` leaves them).
-        max_job_s: Guest seconds a job may take before it is ended; None: what the workload declares, else
-            ``DEFAULT_JOB_S``.
-        max_host_s: Host seconds a run may take, all included; None: enough for the job's guest seconds.
-        topology: The shape, ``NODESxLLCSxCORESxTHREADS``; empty for a machine whose CPUs share nothing that costs time.
-        cache_model: What cold caches, busy siblings and remote memory cost; None: they cost nothing. In YAML, ``true``
-            stands for the default costs and ``false`` for none. A machine with a topology has the default costs
-            unless it says otherwise.
-        name: What tables call the machine. Two machines that differ in their names only are equal.
+        kernel: ``debian`` (the newest kernel of trixie-backports), ``debian:VERSION`` (a version in Debian's archive),
+            or the path of a folder with your own kernel as ``.deb`` packages (``linux-image-*.deb`` and
+            ``linux-headers-*.deb``, the output of ``make bindeb-pkg``).
+        max_job_s: Limit of a job in guest seconds; None: the workload's limit, else ``DEFAULT_JOB_S``.
+        max_host_s: Limit of a whole run in host seconds; None: enough for the job's guest seconds.
+        topology: The shape, ``NODESxLLCSxCORESxTHREADS``; empty: no CPU shares anything that costs time.
+        cache_model: Costs of cold caches, busy siblings and remote memory; None: they cost nothing. ``True`` stands for
+            the default costs and ``False`` for None. A machine with a topology has the default costs by default.
+        name: Name of the machine in tables. Two machines that differ only in their names are equal.
+
+    Raises:
+        ValueError: A value is out of range, or the values do not fit together; the text says why.
 
     Example:
         >>> MachineSpec(topology="1x2x4x1").cpus
@@ -88,7 +89,7 @@ class MachineSpec:
         if self.cpus != shape.cpus:
             raise ValueError(f"cpus is {self.cpus}, but topology {self.topology} has {shape.cpus} CPUs: leave cpus out")
         if self.clock is Clock.REAL:
-            raise ValueError("a topology needs the virtual clock: on the real one the host's own caches count")
+            raise ValueError("a topology needs the virtual clock: on the real clock the host's caches set the costs")
         if self.memory_mib < shape.nodes * LEAST_NODE_MIB:
             raise ValueError(
                 f"{shape.nodes} nodes need {shape.nodes * LEAST_NODE_MIB} MiB of memory, {self.memory_mib} are given"
@@ -97,12 +98,12 @@ class MachineSpec:
 
     @property
     def shape(self) -> Topology:
-        """Return the topology; without one, all CPUs are cores of one cache."""
+        """Return the topology. Without one, all CPUs are cores that share one cache."""
         return Topology.parse(self.topology) if self.topology else Topology(cores=self.cpus)
 
     @property
     def title(self) -> str:
-        """Return what tables and reports call the machine: its name, else its shape or number of CPUs."""
+        """Return the machine's name in tables and reports: its own, else its shape or number of CPUs."""
         if self.name:
             return self.name
         return self.topology or f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}"
@@ -115,5 +116,5 @@ class MachineSpec:
         return f"{named}{self.shape.describe()}{'' if self.cache_model else ', cold caches cost nothing'}"
 
     def host_limit_s(self, job_s: float) -> float:
-        """Host seconds a run may take whose job may take ``job_s`` guest seconds."""
+        """Return the limit of a run in host seconds, for a job with a limit of ``job_s`` guest seconds."""
         return self.max_host_s or max(600.0, 10 * job_s)

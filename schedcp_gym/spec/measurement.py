@@ -1,4 +1,4 @@
-"""What a trial gave."""
+"""The result of a trial."""
 
 import enum
 from typing import Any
@@ -8,15 +8,15 @@ from pydantic.dataclasses import dataclass
 
 
 class Outcome(enum.StrEnum):
-    """How a trial ended. Everything but ``ok`` and ``infra_fault`` is the policy's or workload's doing."""
+    """How a trial ended. Except for ``ok`` and ``infra_fault``, the policy or the workload is the cause."""
 
     OK = "ok"
-    REJECTED = "rejected"  # source, compiler, kernel verifier or attach said no
-    EJECTED = "ejected"  # the kernel threw the policy out while it ran
+    REJECTED = "rejected"  # by the source check, the compiler, the kernel's verifier, or on attaching
+    EJECTED = "ejected"  # the kernel removed the policy while it ran
     TIMEOUT = "timeout"
     GUEST_CRASH = "guest_crash"  # panic, out of memory, reset
-    WORKLOAD_ERROR = "workload_error"  # the workload failed, or did not give its metrics
-    INFRA_FAULT = "infra_fault"  # the host's doing: never scored
+    WORKLOAD_ERROR = "workload_error"  # the workload failed, or its metrics are missing
+    INFRA_FAULT = "infra_fault"  # the host failed: never scored
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
@@ -26,23 +26,24 @@ class Measurement:
     Attributes:
         trial: The trial's digest.
         outcome: How it ended.
-        metrics: The workload's metrics by name (units are in the names). Empty unless ``ok``.
-        events: sched_ext event counters that rose during the workload, by the kernel's names.
-        utilisation: Share of the CPUs' time spent busy during the workload, 0 to 1.
-        cpu_s_by_name: CPU seconds (user and system) by process name, as processes ended.
-        caches: What the cache model charged, by process name: ``cold_l2_s``, ``cold_llc_s``, ``handoff_s``, ``smt_s``,
-            ``remote_s`` (CPU seconds), ``switches``, ``core_moves``, ``llc_moves``, ``node_moves``. Empty without one.
+        metrics: The workload's metrics by name (the name includes the unit). Empty unless ``ok``.
+        events: Increase of sched_ext's event counters during the workload, by the kernel's names; zeros are left out.
+        utilisation: Busy share of the CPUs' time during the workload, 0 to 1.
+        cpu_s_by_name: CPU seconds (user and system) by process name, counted when processes end.
+        caches: Charges of the cache model by process name: ``cold_l2_s``, ``cold_llc_s``, ``handoff_s``, ``smt_s``,
+            ``remote_s`` (CPU seconds), ``switches``, ``core_moves``, ``llc_moves``, ``node_moves``. Empty without a
+            cache model.
         timings_s: Host seconds: ``restore``, ``job``, ``total``.
-        job_s: Guest seconds the job took, set-up included.
-        pages_scanned: Pages the guest's kernel looked at for want of memory; when there are any, the measurement need
-            not be exact.
-        digests: What is needed to repeat it: image, kernel, qemu, policy, object, workload.
-        message: Why it is not ``ok``, in one or two lines.
-        log: The evidence: compiler lines, the kernel verifier's log, or the guest's console.
-        host: Real clock: shares of the cores' time that the hypervisor and other processes took (``steal_share``,
+        job_s: Guest seconds of the job, set-up included.
+        pages_scanned: Pages that the guest's kernel scanned because memory was short. Above 0, the measurement may not
+            be exact.
+        digests: Of image, kernel, qemu, policy, object and workload, to repeat the trial.
+        message: The reason for another outcome than ``ok``, in one or two lines.
+        log: The evidence: lines of the compiler, the kernel verifier's log, or the guest's console.
+        host: Real clock: shares of the cores' time that the hypervisor and other processes used (``steal_share``,
             ``others_share``), and the host's ``load`` before.
-        contaminated: Real clock: whether that was too much for the metrics to count.
-        cached: Whether it was read from the store instead of run.
+        contaminated: Real clock: whether these were so high that the metrics do not count.
+        cached: Whether the measurement was read from the store.
     """
 
     trial: str
@@ -64,11 +65,11 @@ class Measurement:
 
     @property
     def ok(self) -> bool:
-        """Whether the metrics count."""
+        """Return whether the outcome is ``ok``: only then there are metrics."""
         return self.outcome is Outcome.OK
 
     def exact(self) -> dict[str, Any]:
-        """The part that is a pure function of the trial (virtual clock): no host time, no cache mark."""
+        """Return the part that is a pure function of the trial on the virtual clock: without host times."""
         return {
             "trial": self.trial,
             "outcome": self.outcome.value,

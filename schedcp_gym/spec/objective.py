@@ -1,18 +1,22 @@
-"""From two measurements to one reward."""
+"""Rewards: a measurement compared with the baseline's measurement."""
 
 import math
 
 from schedcp_gym.spec.measurement import Measurement
 from schedcp_gym.spec.workload import Direction, Objective, Workload
 
-#: Rewards lie in [-REWARD_LIMIT, REWARD_LIMIT]; exp(3) is 20 times better. A failure earns the lower end.
+#: Rewards lie in [-REWARD_LIMIT, REWARD_LIMIT]; exp(3) is 20 times better. A failure has the lowest reward.
 REWARD_LIMIT = 3.0
 
 
 def improvement(workload: Workload, metric: str, value: float, baseline: float) -> float:
-    """The improvement ratio of one metric: above 1 is better than the baseline, whatever the direction.
+    """Return the improvement ratio of one metric: above 1 is better than the baseline, for both directions.
 
-    A ratio with a 0 in it is limited to exp(±REWARD_LIMIT) instead of infinite.
+    The ratio is limited to exp(±REWARD_LIMIT), so a metric of 0 does not make it infinite.
+
+    Example:
+        >>> improvement(workload, "makespan_s", 2.0, baseline=3.0)  # less is better
+        1.5
     """
     better, worse = (value, baseline) if workload.metrics[metric].direction is Direction.MAXIMIZE else (baseline, value)
     limit = math.exp(REWARD_LIMIT)
@@ -24,15 +28,16 @@ def improvement(workload: Workload, metric: str, value: float, baseline: float) 
 
 
 def share_of_possible(workload: Workload, measured: Measurement, objective: Objective | None = None) -> float | None:
-    """How near the first weighted metric came to its bound, 1 being all that is possible.
+    """Return how near the first weighted metric came to its bound.
 
     Args:
         workload: Declares the metrics' directions and the default objective.
-        measured: What was measured.
+        measured: The policy's measurement.
         objective: Replaces the workload's own.
 
     Returns:
-        The share; above 1 if the bound was wrong. None where no bound is known, or the measurement is not ``ok``.
+        The share: 1 is the best possible value, and a share above 1 means that the bound is wrong. None if no bound is
+        known or the measurement is not ``ok``.
     """
     objective = objective or workload.objective
     if objective.bound is None or not measured.ok:
@@ -47,16 +52,19 @@ def share_of_possible(workload: Workload, measured: Measurement, objective: Obje
 def reward(
     workload: Workload, measured: Measurement, baseline: Measurement, objective: Objective | None = None
 ) -> float:
-    """Log of the improvement ratio over the baseline, weighted over the objective's metrics: 0 is EEVDF.
+    """Return the weighted mean of the metrics' log improvement ratios over the baseline: 0 is EEVDF.
 
-    Where a metric falls below the objective's floor for it, there is no reward above 0, and the shortfall (log ratio)
-    is taken off. Anything but an ``ok`` outcome scores as the worst, never as missing.
+    If a metric falls below its floor, the reward is at most 0, minus the shortfall (log ratio). An outcome other than
+    ``ok`` has the lowest reward; it is never left out.
 
     Args:
         workload: Declares the metrics' directions and the default objective.
         measured: The policy's measurement.
         baseline: EEVDF's measurement of the same workload, machine and seed; must be ``ok``.
         objective: Replaces the workload's own.
+
+    Returns:
+        A number in [-REWARD_LIMIT, REWARD_LIMIT]; 0.69 is twice as good as EEVDF.
 
     Raises:
         ValueError: The baseline is not ``ok``.

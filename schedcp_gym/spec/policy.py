@@ -14,10 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.spec.errors import BadInput
 
-#: The name that stands for the kernel's own scheduler: nothing is loaded.
+#: Name of the kernel's own scheduler, for which nothing is loaded.
 EEVDF = "eevdf"
 
-#: Characters of a name (process and cgroup names are matched byte by byte in the guest).
+#: Characters that a text may have: the guest compares process and cgroup names byte by byte.
 TEXT_CHARSET = string.ascii_letters + string.digits + "-_.:+/"
 #: A process name has 15 characters at most (TASK_COMM_LEN - 1).
 TEXT_MAX = 15
@@ -26,7 +26,7 @@ Value = int | bool | str
 
 
 class TunableType(enum.StrEnum):
-    """C types a tunable may have."""
+    """Types of tunables."""
 
     U32 = "u32"
     U64 = "u64"
@@ -37,16 +37,16 @@ class TunableType(enum.StrEnum):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Tunable:
-    """A ``const volatile`` of a policy that may be set before loading.
+    """A ``const volatile`` of a policy that may be set before the policy is loaded.
 
     Attributes:
-        name: The C variable, unit included (``slice_us``).
-        type: Its type; ``text`` is a process-name prefix of up to 15 characters, ``cgroup`` a cgroup-name prefix.
+        name: Name of the C variable, unit included (``slice_us``).
+        type: Its type. ``text`` is the beginning of a process name, ``cgroup`` of a cgroup name: 15 characters at most.
         default: The value in the source.
         unit: ``us``, ``weight``, …; empty for names and bool.
         low: Smallest value (numbers).
         high: Largest value (numbers).
-        log: Whether the range is to be searched on a logarithmic scale.
+        log: Whether a search uses a logarithmic scale.
         description: One sentence.
     """
 
@@ -61,11 +61,14 @@ class Tunable:
 
     @property
     def is_name(self) -> bool:
-        """Whether it takes a name, or the beginning of one, rather than a number or bool."""
+        """Return whether the value is a name, or the beginning of one."""
         return self.type in (TunableType.TEXT, TunableType.CGROUP)
 
     def check(self, value: object) -> Value:
-        """Returns the value in the tunable's type.
+        """Return the value in the tunable's type.
+
+        Args:
+            value: A Python or numpy value, or text such as ``3000`` or ``true``.
 
         Raises:
             BadInput: The value has the wrong type or is out of range.
@@ -81,7 +84,7 @@ class Tunable:
 
     def _number(self, value: object) -> int:
         wrong = BadInput(f"{self.name} takes a whole number, not {value!r}")
-        if isinstance(value, SupportsIndex):  # int, and numpy's integers, which no float need hold
+        if isinstance(value, SupportsIndex):  # int and numpy's integers, which may be too large for a float
             return operator.index(value)
         try:
             if isinstance(value, str):
@@ -110,12 +113,15 @@ class Tunable:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Policy:
-    """A sched_ext scheduler: source plus values for its tunables. Empty source is the kernel's own.
+    """A sched_ext scheduler: a source and values for its tunables.
 
     Attributes:
-        name: The catalogue's name, or what the author calls it.
-        source: BPF C; empty for ``eevdf``.
-        tunables: (name, value) pairs in order of name; tunables left out keep their defaults.
+        name: The catalogue's name, or the author's.
+        source: BPF C; empty for ``eevdf``, the kernel's own scheduler.
+        tunables: (name, value) pairs in order of name. Other tunables keep their defaults.
+
+    Example:
+        >>> Policy("fifo", source, check_tunables(tunables_of(source), {"slice_us": 3000}))
     """
 
     name: str
@@ -124,17 +130,21 @@ class Policy:
 
     @property
     def is_eevdf(self) -> bool:
-        """Whether this is the kernel's own scheduler."""
+        """Return whether this is the kernel's own scheduler."""
         return not self.source
 
 
 def source_sha256(source: str) -> str:
-    """SHA-256 (hex) of a policy's source; empty for EEVDF, which has none."""
+    """Return the SHA-256 (hex) of a policy's source; empty for EEVDF, which has no source."""
     return hashlib.sha256(source.encode()).hexdigest() if source else ""
 
 
 def check_tunables(declared: tuple[Tunable, ...], values: Mapping[str, object]) -> tuple[tuple[str, Value], ...]:
-    """Returns the values checked against their declarations, in order of name.
+    """Return the values, checked against their declarations, as (name, value) pairs in order of name.
+
+    Args:
+        declared: The policy's tunables.
+        values: Tunable's name → value; some or all of them.
 
     Raises:
         BadInput: A tunable is not declared, or its value is not allowed.

@@ -1,11 +1,11 @@
-"""The shape of a machine: NUMA nodes, last-level caches, cores and threads."""
+"""The topology of a machine: NUMA nodes, last-level caches, cores and threads."""
 
 import re
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-#: CPUs that a machine may have.
+#: Largest number of CPUs of a machine.
 MOST_CPUS = 16
 _SHAPE = re.compile(r"(\d{1,3})x(\d{1,3})x(\d{1,3})x(\d{1,3})")
 
@@ -14,7 +14,7 @@ _SHAPE = re.compile(r"(\d{1,3})x(\d{1,3})x(\d{1,3})x(\d{1,3})")
 class Topology:
     """NUMA nodes × last-level caches of a node × cores of a cache × threads of a core.
 
-    CPUs are numbered from the inside out: the threads of a core are neighbours, then the cores of a cache follow.
+    CPUs are numbered from the inside out: first the threads of a core, then the cores of a cache, and so on.
 
     Attributes:
         nodes: NUMA nodes. Each has its own memory.
@@ -41,7 +41,7 @@ class Topology:
         """Read a shape such as ``1x2x4x1``.
 
         Raises:
-            ValueError: It is no shape, or no machine can have it; the text says why.
+            ValueError: The text is malformed, or no machine can have this shape; the text of the error says why.
         """
         found = _SHAPE.fullmatch(text.strip())
         if not found:

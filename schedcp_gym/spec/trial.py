@@ -1,4 +1,4 @@
-"""A trial: the immutable identity of a measurement."""
+"""Trials: a trial identifies a measurement."""
 
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,15 @@ from schedcp_gym.spec.workload import Scale, Workload
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Trial:
-    """policy × workload × machine × seed. Two equal trials have the same measurement on the virtual clock."""
+    """A policy on a workload on a machine with a seed. On the virtual clock, equal trials have equal measurements.
+
+    Attributes:
+        policy: The policy.
+        workload: The workload.
+        machine: The machine.
+        scale: How long the workload runs.
+        seed: The workload seed. It sets names, order and data, but not the amount of work.
+    """
 
     policy: Policy
     workload: Workload
@@ -24,14 +32,14 @@ class Trial:
 
     @property
     def max_job_s(self) -> float:
-        """Guest seconds the job may take: the machine's limit, else the workload's for the scale."""
+        """Return the limit of the job in guest seconds: the machine's, else the workload's for this scale."""
         return self.machine.max_job_s or self.workload.max_job_s.get(self.scale, DEFAULT_JOB_S)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of everything that defines the trial.
+        """Return the SHA-256 (hex) of everything that defines the trial.
 
-        A policy's name and a workload's prose do not count; a host-time limit cannot change a result either.
+        A policy's name, a workload's texts and a limit of host time do not change a result, so they are left out.
         """
         machine = self.machine
         parameters = self.workload.parameters(self.scale, machine.cpus)

@@ -1,4 +1,4 @@
-"""Workloads: what is run, what is measured, what counts as better."""
+"""Workloads: the program, its metrics, and its objectives."""
 
 import enum
 import math
@@ -16,14 +16,14 @@ from schedcp_gym.spec.topology import MOST_CPUS
 
 
 class Direction(enum.StrEnum):
-    """Whether less or more of a metric is better."""
+    """Direction in which a metric improves."""
 
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
 
 
 class Scale(enum.StrEnum):
-    """How long a workload runs. ``smoke`` takes some seconds of host time."""
+    """How long a workload runs. At ``smoke`` scale it takes some seconds of host time."""
 
     SMOKE = "smoke"
     STANDARD = "standard"
@@ -32,7 +32,7 @@ class Scale(enum.StrEnum):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Metric:
-    """One figure a workload gives; its name carries the unit (``p99_request_us``)."""
+    """A figure that a workload reports. Its name includes the unit (``p99_request_us``)."""
 
     unit: str
     direction: Direction
@@ -41,14 +41,16 @@ class Metric:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Objective:
-    """Which metrics make the reward: a weighted mean of log improvement ratios.
+    """The metrics that make the reward: a weighted mean of log improvement ratios.
 
     Attributes:
-        weights: Metric name → weight, all above 0; the weights are divided by their sum.
-        bound: Name of the metric that holds the best value possible for the first weighted
-            metric, where one is known.
-        floors: Metric name → the least improvement ratio over the baseline that is allowed (0.9: at most a tenth
-            worse). What falls below costs reward, and nothing else earns any: gain must not be had at another's cost.
+        weights: Metric's name → weight, all above 0. The weights are divided by their sum.
+        bound: Name of the metric that holds the best possible value of the first weighted metric, if it is known.
+        floors: Metric's name → least improvement ratio over the baseline (0.9: at most a tenth worse). Below a floor
+            there is no reward, so that a gain in one metric cannot pay for harm to another.
+
+    Example:
+        >>> Objective(weights={"p99_request_us": 1.0}, floors={"requests_per_s": 0.95})
     """
 
     weights: dict[str, float]
@@ -56,10 +58,10 @@ class Objective:
     floors: dict[str, float] = Field(default_factory=dict)
 
     def check(self, metrics: Collection[str]) -> None:
-        """Checks it against the metrics there are.
+        """Check the objective against a workload's metrics.
 
         Raises:
-            ValueError: It names another metric, or a weight or floor is not allowed.
+            ValueError: It names an unknown metric, or a weight or floor is not allowed.
         """
         for name in [*self.weights, *self.floors, *([self.bound] if self.bound else [])]:
             if name not in metrics:
@@ -68,39 +70,41 @@ class Objective:
                     f"objective: {name} is not among the metrics ({declared}): declare it, or leave it out"
                 )
         if not self.weights or not all(0 < weight < math.inf for weight in self.weights.values()):
-            raise ValueError("objective: weights must be above 0 and finite, and at least one")
+            raise ValueError("objective: there must be at least one weight, and all must be above 0 and finite")
         if not all(0 < floor <= 1 for floor in self.floors.values()):
-            raise ValueError("objective: floors must be above 0, and 1 or less")
+            raise ValueError("objective: floors must be above 0 and at most 1")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Workload:
     """A program with its set-up, metrics and objective, as ``workloads/<name>/workload.yaml`` declares it.
 
-    ``setup`` and ``command`` are argument lists run in the guest, in the workload's folder.
-    ``{seed}`` and ``{<parameter>}`` are filled from the trial's seed and the scale's parameters, as they are on
-    the machine's number of CPUs; ``{cpus}`` is that number. The command writes its metrics as one JSON object to
-    standard output.
+    ``setup`` and ``command`` are lists of arguments. The guest runs them in the workload's folder. ``{seed}`` stands
+    for the trial's seed, ``{cpus}`` for the machine's number of CPUs, and ``{<parameter>}`` for a parameter of the
+    scale on this number of CPUs. The command writes its metrics as one JSON object to standard output.
 
     Attributes:
-        name: The folder's name, and the variant's: ``schbench``, ``schbench-4x2``.
+        name: Name of the folder, with the variant's name if it is one: ``schbench``, ``schbench-4x2``.
         title: A few words.
-        description: What it is, in plain words, for a person or an agent.
-        command: What is measured.
+        description: A plain description for people and agents.
+        command: The measured program.
         metrics: Name → unit, direction, description.
-        objective: What counts as better.
+        objective: The objective unless another is asked for.
         scales: Scale → parameters, for 2 CPUs.
-        with_cpus: Parameter → formula by which it follows the machine's CPUs, in order of evaluation (``resolve``).
-        caches: What its processes have in the caches.
-        setup: Run before the policy is loaded; not measured.
-        objectives: Further objectives by name, to be asked for instead: ``throughput``, ``fair`` …
-        max_job_s: Guest seconds a trial may take, by scale, where 120 are not enough.
-        base: File of ``workloads/shared/`` that holds what the declaration does not say itself.
-        shared: Files of ``workloads/shared/`` it needs: ``/job/shared`` in the guest, ``../shared`` for its Makefile.
-        folder: The folder's name: that of the workload without its variant's; set by the catalogue.
-        build: Whether ``make install DESTDIR=…`` in its folder is run when the image is built.
-        packages: Debian packages the image must hold for it.
+        with_cpus: Parameter → formula that adapts it to the machine's CPUs, in order of evaluation (``resolve``).
+        caches: Data of its processes in the caches.
+        setup: Runs before the policy is loaded; not measured.
+        objectives: Further objectives by name: ``throughput``, ``fair`` …
+        max_job_s: Scale → limit of a trial in guest seconds, if 120 are not enough.
+        base: File of ``workloads/shared/`` with keys that the declaration leaves out, and the end of its description.
+        shared: Files of ``workloads/shared/`` that it needs: ``/job/shared`` in the guest, ``../shared`` in a Makefile.
+        folder: Name of the folder, without a variant's name; set by the catalogue.
+        build: Whether the image needs ``make install DESTDIR=…`` in its folder.
+        packages: Debian packages that the image needs for it.
         digest: Of its folder's content; set by the catalogue.
+
+    Raises:
+        ValueError: The declaration is incomplete or does not fit together; the text names the field.
     """
 
     name: str
@@ -138,14 +142,20 @@ class Workload:
         return self
 
     def parameters(self, scale: Scale, cpus: int) -> dict[str, Parameter]:
-        """The scale's parameters on a machine of so many CPUs."""
+        """Return the scale's parameters on a machine with this number of CPUs."""
         return resolve(self.with_cpus, self.scales[scale], cpus)
 
     def arguments(self, template: list[str], scale: Scale, seed: int, cpus: int) -> list[str]:
-        """Fills a command's placeholders.
+        """Return a command with its placeholders replaced.
+
+        Args:
+            template: ``setup`` or ``command``.
+            scale: Scale of the parameters.
+            seed: The trial's seed.
+            cpus: Number of CPUs of the machine.
 
         Raises:
-            BadInput: A placeholder that is malformed, or that the scale has no parameter for.
+            BadInput: A placeholder is malformed, or the scale has no parameter with its name.
         """
         values = {**self.parameters(scale, cpus), "seed": seed, "cpus": cpus}
         try:

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from schedcp_gym.baselines.points import Arm, Axis, Point, arms_of
-from schedcp_gym.baselines.references.oracle import Oracle
+from schedcp_gym.baselines.references.grid import Grid
 from schedcp_gym.baselines.tuners.search import TunerSearch
 from schedcp_gym.baselines.tuners.space import Conditional, Flat
 from schedcp_gym.baselines.tuners.tuner import Tuner
@@ -186,7 +186,7 @@ def test_every_policy_of_the_catalogue_but_eevdf_is_an_arm():
     [
         ({"space": "round"}, "agent.space must be one of conditional, flat"),
         ({"batch": 0}, "agent.batch must be 1 or more"),
-        ({"at_defaults": 2, "shortlist": 3}, "chooses from agent.at_defaults=2"),
+        ({"at_defaults": 2, "shortlist": 3}, "must not be more than agent.at_defaults=2"),
         ({"screened": 3}, "agent.warm_start=FILE"),
         ({"sampler": None}, "must name a class of optuna.samplers"),
     ],
@@ -196,12 +196,12 @@ def test_a_wrong_setting_is_told(wrong, words):
         Tuner(**{"sampler": tpe, **wrong})
 
 
-def test_the_oracles_grid_has_each_point_once_and_the_defaults_first():
-    oracle = Oracle(points=5, changed=2)
-    grid = list(oracle.grid(ARMS, seed=1))
-    assert len(grid) == len(set(grid)) == sum(oracle.size(arm) for arm in ARMS)
+def test_a_grid_has_each_point_once_and_the_defaults_first():
+    agent = Grid(points=5, changed=2)
+    grid = list(agent.grid(ARMS, seed=1))
+    assert len(grid) == len(set(grid)) == sum(agent.size(arm) for arm in ARMS)
     assert set(grid[:3]) == {arm.at_defaults for arm in ARMS}
-    whole = Oracle(points=5, changed=None)
+    whole = Grid(points=5, changed=None)
     assert whole.size(ARMS[0]) == 5 * 5
     assert len(list(whole.grid(ARMS, seed=1))) == 5 * 5 + 5 * 9 + 1
     assert Point("c", ()) in grid

@@ -12,7 +12,7 @@ from typer.main import get_command
 from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.cli import app
 from schedcp_gym.lab.catalogue import load_workload
-from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.settings import read_settings
 from tests.docs.commands import PAGES, ROOT, commands, lines
 
@@ -38,7 +38,7 @@ def compose(words):
     """Takes the words of ``python -m schedcp_gym.run`` to the configurations of the runs they start."""
     several = "-m" in words
     words = [re.sub(r"^agent=", "+agent=", word) for word in words if word != "-m"]
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with open_configs():
         loader = hydra.core.global_hydra.GlobalHydra.instance().config_loader()
         overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
         assert several or not any(override.is_sweep_override() for override in overrides), "several values need -m"

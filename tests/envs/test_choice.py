@@ -23,9 +23,9 @@ LAG = Tunable("lag_us", TunableType.U32, 10, "us", 0, 100)
 STRICT = Tunable("strict", TunableType.BOOL, False)
 FAVOUR = Tunable("favour", TunableType.TEXT, "")
 CHOICES = (
-    Choice(EEVDF, "", (), ""),
-    Choice("a", "int a;", (SLICE, FAVOUR), ""),
-    Choice("b", "int b;", (LAG, STRICT), ""),
+    Choice(EEVDF, "", ()),
+    Choice("a", "int a;", (SLICE, FAVOUR)),
+    Choice("b", "int b;", (LAG, STRICT)),
 )
 SOURCE = 'TUNABLE(u64, slice_us, 100, "us", 1, 1000, log, "A slice.");\n'
 

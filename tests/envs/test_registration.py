@@ -1,5 +1,7 @@
 """Ids, constructors, and what importing costs."""
 
+import inspect
+import re
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import gymnasium as gym
 import pytest
 
 from schedcp_gym.envs import env_id, env_ids, register_all
+from schedcp_gym.envs.registration import KINDS, TABLE_ENTRY_POINT
 from schedcp_gym.spec import BadInput
 
 
@@ -31,6 +34,22 @@ def test_all_can_be_made_without_a_machine(name):
         env.unwrapped.step(None)
     env.close()
     env.close()
+
+
+@pytest.mark.parametrize("entry_point", [*KINDS.values(), TABLE_ENTRY_POINT])
+def test_the_documentation_has_gymnasiums_headings(entry_point):
+    text = inspect.cleandoc(gym.envs.registration.load_env_creator(entry_point).__doc__)
+    assert re.findall("^## (.*)$", text, re.MULTILINE) == [
+        "Description",
+        "Action Space",
+        "Observation Space",
+        "Rewards",
+        "Starting State",
+        "Episode End",
+        "Information",
+        "Arguments",
+        "Version History",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from schedcp_gym.envs.registration import env_ids, kinds
 from schedcp_gym.envs.tables import Answers, Table, read_table, write_table
 from schedcp_gym.envs.tables.check import Catalogue, draw_rows
 from schedcp_gym.envs.tables.fidelity import draw_policies, fidelity_of
-from schedcp_gym.envs.tables.grid import plan
 from schedcp_gym.envs.tables.nearest import Nearest
+from schedcp_gym.envs.tables.plan import plan
 from schedcp_gym.envs.tables.stale import changes
 from schedcp_gym.envs.wrappers import Budget, Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import catalogue
@@ -178,7 +178,7 @@ def test_an_action_by_name_is_answered_as_the_flat_one_that_means_the_same():
             assert by_name[told] == info[told]
         if tune.steps_left == 0:
             (tune.reset(seed=1), flat.reset(seed=1))
-    with pytest.raises(BadInput, match="those of Tune"):
+    with pytest.raises(BadInput, match="of kind Tune"):
         flat.encode("fifo")
     with pytest.raises(BadInput, match="'TuneFlat' or 'Tune', not 'Synth'"):
         make(actions="Synth")
@@ -254,7 +254,7 @@ def test_only_what_is_in_the_table_can_be_asked_for(table):
         env.reset(options={"workload_seed": 987654})
     env.reset(options={"workload_seed": table.about.seeds[-1]})
     for other in ({"scale": "full"}, {"cpus": 4}):
-        with pytest.raises(BadInput, match="the table of schbench is of scale smoke, 2 CPUs"):
+        with pytest.raises(BadInput, match="the table of schbench was recorded at scale smoke on 2 CPUs"):
             make(**other)
 
 
@@ -266,7 +266,7 @@ def test_what_has_changed_since_is_told(table, tmp_path, monkeypatch):
     write_table(table_path(WORKLOAD), Table(about, table.rows))
     told = changes(about)
     assert {"source of fifo", "files of the workload", "vtime is not in it"} <= set(told)
-    with pytest.warns(UserWarning, match="source of fifo.*files of the workload.*vtime is not in it.*renews it"):
+    with pytest.warns(UserWarning, match="source of fifo.*files of the workload.*vtime is not in it.*record it again"):
         env = make()
     assert "vtime" not in [choice.name for choice in env.choices]
     env.reset(seed=1)

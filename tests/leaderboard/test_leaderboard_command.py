@@ -5,19 +5,19 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.leaderboard.command import command
-from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.settings import read_settings
 
 SAME = ("workload", "machine", "llm", "seed", "scale", "episode_steps", "objective", "budget", "heldout", "agent")
 
 
 def composed(words):
-    with initialize_config_dir(str(CONFIGS.resolve()), version_base="1.3"):
+    with open_configs():
         config = compose("config", words, return_hydra_config=True)
     plain = {name: OmegaConf.to_container(OmegaConf.create({"_": config[name]}))["_"] for name in SAME}
     plain |= {name: OmegaConf.to_container(config[name], resolve=True) for name in ("llm",)}

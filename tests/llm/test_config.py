@@ -1,22 +1,30 @@
+import hydra
 import pytest
 import yaml
+from omegaconf import OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
 from schedcp_gym.llm import LlmConfig
 from schedcp_gym.paths import CONFIGS
+from schedcp_gym.run.configs import open_configs
 
 FILES = sorted((CONFIGS / "llm").glob("*.yaml"))
+#: What a user has to give.
+GIVEN = {"server": ["llm.model=openai/x", "llm.api_base=http://localhost:8000/v1"]}
+
+
+def composed(name):
+    with open_configs():
+        return OmegaConf.to_container(hydra.compose("config", [f"llm={name}", *GIVEN.get(name, [])]).llm, resolve=True)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_file_is_a_whole_configuration(path):
-    values = yaml.safe_load(path.read_text())
-    given = {"model": "openai/x", "api_base": "http://localhost:8000/v1"}
-    values = {key: given[key] if value == "???" else value for key, value in values.items()}
-    if values["seed"] == "${seed}":  # the run's
-        values["seed"] = 1
+def test_every_file_gives_a_whole_configuration_and_repeats_nothing(path):
+    values = composed(path.stem)
     config = TypeAdapter(LlmConfig).validate_python(values)
-    assert list(values) == list(LlmConfig.__dataclass_fields__)
+    assert set(values) == set(LlmConfig.__dataclass_fields__)
+    base, own = yaml.safe_load((CONFIGS / "config.yaml").read_text())["llm"], yaml.safe_load(path.read_text())
+    assert [key for key in own if key in base and own[key] == base[key]] == []
     defaults = LlmConfig(config.model, api_base=config.api_base, prices=config.prices, seed=config.seed)
     assert config == defaults
 
@@ -25,7 +33,7 @@ def test_every_file_is_a_whole_configuration(path):
 def test_the_price_of_a_configured_model_is_known(name, tmp_path):
     from schedcp_gym.llm.transport import LiteLlm
 
-    config = TypeAdapter(LlmConfig).validate_python(yaml.safe_load((CONFIGS / "llm" / f"{name}.yaml").read_text()))
+    config = TypeAdapter(LlmConfig).validate_python(composed(name))
     prices, most = LiteLlm(config).prices, LiteLlm(config).most_tokens
     assert 0 < prices.prompt_usd < prices.completion_usd < 200
     assert most >= config.max_tokens

@@ -10,15 +10,15 @@ from typer.testing import CliRunner
 
 from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.cli import app
-from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
+from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.settings import read_settings
 
 SWEPT = ("analysis", "budget", "llm", "repository", "roles", "verifier")
 
 
 def composed(name, *words):
-    with hydra.initialize_config_dir(str(CONFIGS.resolve()), version_base="1.3"):
+    with open_configs():
         return hydra.compose("config", [f"+experiment=ablation_{name}", *words], return_hydra_config=True)
 
 

@@ -1,12 +1,13 @@
 """Each suite's settings are ones that a run takes, and its workloads exist."""
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
+from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.heldout import variant_workloads
 from schedcp_gym.run.settings import HeldOut, read_settings
 from schedcp_gym.spec import BadInput
@@ -16,7 +17,7 @@ SUITES = sorted(path.stem for path in (CONFIGS / "suite").glob("*.yaml"))
 
 @pytest.mark.parametrize("name", SUITES)
 def test_suite_is_sound(name):
-    with initialize_config_dir(str(CONFIGS.resolve()), version_base="1.3"):
+    with open_configs():
         config = compose("config", ["+agent=eevdf", f"suite={name}"], return_hydra_config=True)
     params = config.hydra.sweeper.params
     assert config.hydra.sweep.dir == f"runs/suite_{name}"

@@ -37,8 +37,8 @@ def test_a_formula_has_its_value(formula, value):
         ("min()", "can't have"),
         ("min(threads)", "min takes two"),
         ("round(threads, 1)", "round takes one"),
-        ("threads *", "no formula"),
-        ("", "no formula"),
+        ("threads *", "not a formula"),
+        ("", "not a formula"),
         ("threads / (cpus - 8)", "division by 0"),
         ("1e308 * 1e308 * " * 3 + "1", None),
         ("10000 * " * 200 + "1.5", "too large"),
@@ -67,7 +67,7 @@ def test_a_later_rule_sees_what_an_earlier_one_gave():
 
 def test_on_2_cpus_nothing_is_evaluated():
     parameters = {"threads": 3, "pause_ms": 1.5}
-    assert resolve({"threads": "no formula", "pause_ms": "pause_ms * cpus"}, parameters, 2) == parameters
+    assert resolve({"threads": "not a formula", "pause_ms": "pause_ms * cpus"}, parameters, 2) == parameters
 
 
 @pytest.mark.parametrize(("cpus", "result"), [(1, 1), (3, 2), (4, 3), (8, 5), (16, 10)])
@@ -90,7 +90,7 @@ def test_text_is_changed_field_by_field():
 @pytest.mark.parametrize(
     ("rules", "reason"),
     [
-        ({"nosuch": "cpus"}, "nosuch is no parameter .there are: mix, n"),
+        ({"nosuch": "cpus"}, "there is no parameter nosuch .there are: mix, n"),
         ({"mix": "*:n"}, "3 fields, the rule has 2 parts"),
         ({"mix": "n:*:*"}, "'cpu' is not a whole number"),
         ({"n": "mix * 2"}, "n: 'mix \\* 2' on 8 CPUs: mix is not known"),

@@ -130,7 +130,7 @@ def test_a_broken_floor_leaves_the_reward_within_its_limits():
     [
         (Objective({"wait_us": 1.0}, floors={"nosuch": 0.9}), "nosuch is not among the metrics"),
         (Objective({"wait_us": 1.0}, floors={"ops_per_s": 0.0}), "floors must be above 0"),
-        (Objective({"wait_us": 1.0}, floors={"ops_per_s": 1.1}), "1 or less"),
+        (Objective({"wait_us": 1.0}, floors={"ops_per_s": 1.1}), "at most 1"),
         (Objective({"wait_us": 1.0}, floors={"ops_per_s": float("nan")}), "floors"),
         (Objective({"wait_us": 1.0}, bound="nosuch"), "nosuch is not among the metrics"),
         (Objective({"wait_us": math.inf}), "finite"),

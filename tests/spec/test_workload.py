@@ -41,7 +41,7 @@ def test_a_missing_scale_is_named(scale):
         ({"weights": {"time_s": -1}}, "above 0"),
         ({"weights": {"time_s": 1}, "unit": "s"}, "unit"),
         ({"weights": {"time_s": 1}, "floors": {"nosuch": 0.9}}, "nosuch is not among the metrics"),
-        ({"weights": {"time_s": 1}, "floors": {"time_s": 1.5}}, "1 or less"),
+        ({"weights": {"time_s": 1}, "floors": {"time_s": 1.5}}, "at most 1"),
     ],
 )
 def test_an_objective_that_can_not_be_computed_is_refused(objective, reason):
@@ -97,8 +97,8 @@ def test_parameters_follow_the_cpus():
 @pytest.mark.parametrize(
     ("with_cpus", "reason"),
     [
-        ({"m": "cpus"}, "with_cpus, scale smoke: m is no parameter"),
-        ({"n": "n *"}, "with_cpus, scale smoke: n: 'n \\*' on 1 CPUs: this is no formula"),
+        ({"m": "cpus"}, "with_cpus, scale smoke: there is no parameter m"),
+        ({"n": "n *"}, "with_cpus, scale smoke: n: 'n \\*' on 1 CPUs: it is not a formula"),
         ({"n": "m * cpus"}, "m is not known"),
         ({"n": "n / (cpus - 7)"}, "on 7 CPUs: division by 0"),
         ({"n": "n / (n - 3)"}, "with_cpus, scale full: n: .* division by 0"),

@@ -5,23 +5,13 @@ import math
 import re
 
 import pytest
-import yaml
 
 from schedcp_gym.lab import catalogue
-from schedcp_gym.paths import CONFIGS, PACKAGE, SHARED
+from schedcp_gym.paths import PACKAGE, SHARED
 from schedcp_gym.run.folder import open_entry
 from schedcp_gym.spec import EEVDF, Direction, MachineSpec, Policy, Scale, Trial
 
 NAMES = catalogue.workload_names()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_workload_has_a_configuration_of_its_name(name):
-    assert yaml.safe_load((CONFIGS / "workload" / f"{name}.yaml").read_text()) == {"name": name}
-
-
-def test_no_configuration_names_a_workload_that_is_not_there():
-    assert {path.stem for path in (CONFIGS / "workload").glob("*.yaml")} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""What a table is recorded of: each policy's defaults, and quasi-random points over its tunables."""
+"""The configurations of a table: each policy's defaults, and quasi-random points over its tunables."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from schedcp_gym.spec.policy import Value
 
 
 @dataclass(frozen=True)
-class Point:
-    """A configuration to record, the same under every workload seed.
+class Planned:
+    """A configuration to record. It means the same under every workload seed.
 
     Attributes:
         choice: The policy.
-        shares: Where each of its tunables lies in its range, 0 to 1, in order of declaration; of a name, where the
-            empty text and the names by CPU time are cut into equal parts. None: the default.
-        leading: The text tunable that is given the name with most CPU time, if one is.
+        shares: For each tunable, in order of declaration: where its value lies in its range, 0 to 1; None for the
+            default. The range of a text is divided into equal parts: the empty text, then the names by CPU time.
+        leading: The text tunable with the name with most CPU time; empty if there is none.
     """
 
     choice: Choice
@@ -26,16 +26,16 @@ class Point:
     leading: str = ""
 
     def policy(self, names: Sequence[str]) -> Policy:
-        """The policy under a workload seed.
+        """Return the policy under a workload seed.
 
         Args:
-            names: The process names seen under EEVDF with that seed, the one with most CPU time first.
+            names: Process names seen under EEVDF with this seed, in order of CPU time.
         """
         texts = ["", *names]
         values: dict[str, object] = {}
         for tunable, share in zip(self.choice.tunables, self.shares, strict=True):
             if tunable.type is TunableType.CGROUP:
-                continue  # as a flat action, which can't name one
+                continue  # a flat action can't name a cgroup either
             values[tunable.name] = _value(tunable, share, texts, leads=tunable.name == self.leading)
         return self.choice.policy(values)
 
@@ -45,24 +45,24 @@ def _value(tunable: Tunable, share: float | None, texts: Sequence[str], *, leads
         if leads:
             return texts[min(1, len(texts) - 1)]
         return "" if share is None else texts[min(int(share * len(texts)), len(texts) - 1)]
-    # By way of the share, so that it is a value that a flat action has, too.
+    # A default is rounded to a value that a flat action can have too.
     return value_at(tunable, share_of(tunable, tunable.default) if share is None else share)
 
 
-def plan(choices: Sequence[Choice], points: int) -> list[Point]:
-    """The configurations of a table. A plan of more points holds those of fewer.
+def plan(choices: Sequence[Choice], points: int) -> list[Planned]:
+    """Return the configurations of a table. A larger plan contains the smaller ones.
 
-    Every policy has its defaults, and its defaults with the workload's leading process named in each of its text
-    tunables. The rest are Sobol points (Sobol 1967; scrambled by Matousek 1998), shared between the policies that have
-    tunables by their number of them and one more: an action chooses each policy as often, but those with many tunables
-    have more to be told.
+    Every policy is planned at its defaults. It is also planned with the process with most CPU time in each of its text
+    tunables. The rest are Sobol points (Sobol 1967; scrambled by Matousek 1998). A policy's part of them is
+    proportional to its number of tunables plus one: actions choose all policies equally often, but those with many
+    tunables have larger spaces.
 
     Args:
         choices: The catalogue.
-        points: How many, EEVDF's included.
+        points: Number of configurations, EEVDF's included.
 
     Raises:
-        BadInput: They are too few for every policy to have its defaults.
+        BadInput: There are too few points for the defaults of every policy.
     """
     fixed = {choice.name: _fixed(choice) for choice in choices}
     needed = sum(map(len, fixed.values()))
@@ -76,22 +76,22 @@ def plan(choices: Sequence[Choice], points: int) -> list[Point]:
     return found
 
 
-def _fixed(choice: Choice) -> list[Point]:
+def _fixed(choice: Choice) -> list[Planned]:
     defaults: tuple[None, ...] = (None,) * len(choice.tunables)
     named = [tunable.name for tunable in choice.tunables if tunable.type is TunableType.TEXT]
-    return [Point(choice, defaults, leading) for leading in ["", *named]]
+    return [Planned(choice, defaults, leading) for leading in ["", *named]]
 
 
 def _free(choice: Choice) -> list[int]:
-    """Places of the tunables that a flat action sets."""
+    """Return the indices of the tunables that a flat action sets."""
     return [place for place, tunable in enumerate(choice.tunables) if tunable.type is not TunableType.CGROUP]
 
 
 def _shared_out(total: int, weights: dict[str, int]) -> dict[str, int]:
-    """Whole parts of a total by weight; those of weight 0 get nothing.
+    """Divide a total into whole parts by weight.
 
-    One after the other goes to the most underrepresented (the method of Jefferson and D'Hondt), because then nobody
-    gets less when there is more to share out (Balinski and Young, "Fair Representation", 1982), as by rounding.
+    Each unit goes to the name that is furthest behind its weight (the method of Jefferson and D'Hondt). With this
+    method no part shrinks when the total grows (Balinski and Young, "Fair Representation", 1982); with rounding it may.
     """
     parts = dict.fromkeys(weights, 0)
     if any(weights.values()):
@@ -101,13 +101,13 @@ def _shared_out(total: int, weights: dict[str, int]) -> dict[str, int]:
     return parts
 
 
-def _quasi_random(choice: Choice, count: int) -> list[Point]:
+def _quasi_random(choice: Choice, count: int) -> list[Planned]:
     free = _free(choice)
     if not free or not count:
         return []
     from scipy.stats import qmc
 
-    # A power of two is what the sequence is balanced for; its beginning is the same for every length.
+    # The sequence is balanced for powers of two. Its beginning is the same for every length.
     start = int(digest(["table", choice.name])[:8], 16)
     sampler = qmc.Sobol(len(free), scramble=True, seed=start)
     numbers = sampler.random_base2(math.ceil(math.log2(count)))[:count]
@@ -116,5 +116,5 @@ def _quasi_random(choice: Choice, count: int) -> list[Point]:
         shares: list[float | None] = [None] * len(choice.tunables)
         for place, share in zip(free, row, strict=True):
             shares[place] = share
-        found.append(Point(choice, tuple(shares)))
+        found.append(Planned(choice, tuple(shares)))
     return found

@@ -7,23 +7,22 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from schedcp_gym.baselines.agent import Agent, Assignment
-from schedcp_gym.baselines.briefing import task_of
-from schedcp_gym.baselines.points import Arm, Axis, Point, arms_of, choices_of, measure
+from schedcp_gym.baselines.points import Arm, Axis, Point, arms_of, choices_of, measure, measured_at_once
 from schedcp_gym.spec import BadInput
 
-#: A grid with more points than this could not be measured in months.
+#: Measuring a grid with more points than this would take months.
 MOST_POINTS = 1_000_000
 
 
-class Oracle(Agent):
-    """Measures every point of a grid over policies and tunables: the best of the grid, if the budget lasts.
+class Grid(Agent):
+    """Measures the points of a grid over policies and tunables, all of them if the budget is large enough.
 
-    The grid is declared by its settings: values evenly spaced over each tunable's range, on its declared scale, and so
-    many tunables away from their defaults at once. The record's first note says how many points it has, in all and
-    by policy. A budget that is smaller cuts it: all policies take turns, each with its defaults first, then
-    points with one tunable changed, then two, in an order that the seed decides.
+    Each number has evenly spaced values over its range, on its declared scale. The first note in the record says how
+    many points the grid has, in all and for each policy. A smaller budget cuts the grid: policies take turns, each with
+    its defaults first, then with one tunable changed, then with two. The seed decides the order within these groups.
 
-    Each episode has a workload seed of its own; ``episode_steps`` as large as the grid keeps all on one.
+    Each episode has its own workload seed. To measure the whole grid on one workload seed, set ``episode_steps`` to the
+    number of points or more.
     """
 
     def __init__(
@@ -33,16 +32,14 @@ class Oracle(Agent):
         changed: int | None = 2,
         names: int = 2,
         policies: Sequence[str] | None = None,
-        batch: int = 4,
     ) -> None:
-        """Sets what can be set.
+        """Set up the grid; nothing is measured yet.
 
         Args:
-            points: Values of each number's range.
-            changed: Tunables that differ from their defaults at once, at most; None: all, the full product.
-            names: How many processes a text tunable may name, those with most CPU time under EEVDF.
+            points: Values of each number.
+            changed: How many tunables at most differ from their defaults at the same time; None: all of them.
+            names: How many process names a text tunable may have, those with most CPU time under EEVDF.
             policies: Names of the policies; None: all of the catalogue.
-            batch: Points that are measured at once; it changes nothing but time.
 
         Raises:
             BadInput: A value is not allowed.
@@ -54,37 +51,40 @@ class Oracle(Agent):
         self.changed = changed
         self.names = names
         self.policies = None if policies is None else list(policies)
-        self.batch = max(1, batch)
 
     def run(self, given: Assignment) -> None:
-        """Measures the grid, or as much of it as the budget allows."""
+        """Measure the grid, or as much of it as the budget allows.
+
+        Raises:
+            BadInput: A policy does not exist, or the grid has too many points.
+        """
         arms = self._arms(given)
         sizes = {arm.policy: self.size(arm) for arm in arms}
         total = sum(sizes.values())
         if total > MOST_POINTS:
             raise BadInput(
-                f"the oracle's grid has {total:.1e} points: lower agent.points or agent.changed, "
-                "or name agent.policies=[…]"
+                f"the grid has {total:.1e} points, at most {MOST_POINTS:.0e} are possible: "
+                "lower agent.points or agent.changed, or choose policies with agent.policies=[…]"
             )
         given.env.reset(seed=given.seed)
         given.note({"grid_points": total, "grid_points_by_policy": sizes})
         given.tell(f"grid: {total} points")
         waiting = self.grid(arms, given.seed)
-        while batch := list(itertools.islice(waiting, min(self.batch, task_of(given).steps_left))):
+        while batch := list(itertools.islice(waiting, measured_at_once(given))):
             measure(given, batch)
         given.note({"ended": f"all {total} points of the grid were measured"})
 
     def size(self, arm: Arm) -> int:
-        """Points of a policy's grid; counted, not made."""
+        """Return how many points a policy's grid has, without making them."""
         others = [len(self._values(axis)) - 1 for axis in arm.axes]
-        # Coefficients of the product of (1 + others * x): how many points have so many tunables changed.
+        # counts[n] is the number of points with n tunables changed: the coefficients of the product of (1 + other * x).
         counts = [1]
         for other in others:
             counts = [a + other * b for a, b in zip([*counts, 0], [0, *counts], strict=True)]
         return sum(counts[: None if self.changed is None else self.changed + 1])
 
     def grid(self, arms: Sequence[Arm], seed: int) -> Iterator[Point]:
-        """All points, each once: policies take turns until all of theirs are used up."""
+        """Yield each point once; policies take turns until none has points left."""
         rng = np.random.default_rng(seed)
         turns = [self._grid_of(arm, rng) for arm in arms]
         for round_ in itertools.zip_longest(*turns):
@@ -108,7 +108,7 @@ class Oracle(Agent):
         return [value for value in self._values(axis) if value != axis.default]
 
     def _values(self, axis: Axis) -> list[int]:
-        """The axis's values on the grid, its default among them: it takes the place of the nearest."""
+        """Return the axis's values on the grid. The default replaces the value that is nearest to it."""
         count = axis.high - axis.low + 1
         if not axis.is_rank:
             count = min(count, self.points)
