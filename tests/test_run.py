@@ -6,12 +6,12 @@ import math
 import pandas as pd
 import pytest
 import yaml
+from schedcp_gym.run.claim import claimed
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.catalogue import load_policy, workload_names
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
-from schedcp_gym.run.claim import claimed
 from schedcp_gym.run.heldout import interval, rebind
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import read_settings

@@ -5,10 +5,10 @@ import os
 import shutil
 
 import pytest
+from schedcp_gym.leaderboard.entry import MANIFEST
 
 from schedcp_gym.leaderboard import intake
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import MANIFEST
 from schedcp_gym.run.packed import read_packed, write_packed
 
 RUN = "runs/one"

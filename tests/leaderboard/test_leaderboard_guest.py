@@ -8,13 +8,13 @@ import sys
 
 import pytest
 import yaml
+from schedcp_gym.leaderboard.entry import MANIFEST, file_digests, manifest_digest, read_runs, seal
 
 from schedcp_gym.envs.base import HELD_OUT_SEEDS
 from schedcp_gym.lab import Lab
 from schedcp_gym.leaderboard import Kind, check_entry
 from schedcp_gym.leaderboard.agent_code import read_code
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import MANIFEST, file_digests, manifest_digest, read_runs, seal
 from schedcp_gym.leaderboard.rerun import Sample
 from schedcp_gym.leaderboard.site import build
 from schedcp_gym.leaderboard.submit import Submission, submit, unpack

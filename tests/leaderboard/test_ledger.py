@@ -3,9 +3,9 @@
 import dataclasses
 
 import pytest
+from schedcp_gym.leaderboard.refusal import Kind
 
 from schedcp_gym.leaderboard.audit_totals import audit_ledger
-from schedcp_gym.leaderboard.refusal import Kind
 from schedcp_gym.llm.chat import RawAnswer, Usage
 from schedcp_gym.llm.errors import CallOutcome
 from schedcp_gym.llm.ledger import CallEntry, CallLedger

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
+from schedcp_gym.leaderboard.entry import MANIFEST, manifest_digest, read_manifest
+from schedcp_gym.leaderboard.refusal import Kind
 
 from schedcp_gym.leaderboard.agent_code import has_history
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import MANIFEST, manifest_digest, read_manifest
-from schedcp_gym.leaderboard.refusal import Kind
 from schedcp_gym.leaderboard.submit import Submission, submit, unpack
 from schedcp_gym.paths import PACKAGE
 from schedcp_gym.run.folder import POLICIES, Sources

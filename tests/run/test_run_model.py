@@ -2,12 +2,12 @@
 
 import pytest
 from llm.fake_server import MODEL
+from schedcp_gym.run.claim import claimed
 
 from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.llm import CallFailed, LlmBudgetSpent
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
-from schedcp_gym.run.claim import claimed
 from schedcp_gym.run.model import open_client, spent_text
 from schedcp_gym.run.search import Run
 from schedcp_gym.run.settings import RunBudget, read_settings
