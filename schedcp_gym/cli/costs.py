@@ -10,7 +10,7 @@ from schedcp_gym.spec import BadInput
 
 if TYPE_CHECKING:
     from schedcp_gym.llm import Prices
-    from schedcp_gym.run.costs import RunCosts
+    from schedcp_gym.run.costs import RunCosts, Spent
 
 WIDTH = 140
 PAPER = "in the SchedCP paper a naive agent cost 13 times as much as its own"

@@ -87,7 +87,7 @@ class Settings:
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """Check a resolved configuration, without Hydra's and the agent's part (``run``, ``agent``), and return its settings.
+    """Check a resolved configuration and return its settings, without the parts ``run`` and ``agent``.
 
     Raises:
         BadInput: A value is not allowed; the message names the key.
