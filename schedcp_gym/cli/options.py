@@ -37,7 +37,7 @@ def command(*examples: str, name: str | None = None, group: typer.Typer = app) -
     shown = [
         f"[bold]{line}[/bold]{note and f' ({note})'}" for line, _, note in (one.partition(" # ") for one in examples)
     ]
-    epilog = f"Example{'s' if len(shown) > 1 else ''}: {' · '.join(shown)}"
+    epilog = "\n\n".join(["Examples:", *shown])  # a blank line begins a new line of the help
     return group.command(name, epilog=epilog)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from schedcp_gym.baselines.toolbox import MEASURE
 from schedcp_gym.llm import CallEntry, Prices
 from schedcp_gym.run.folder import LEDGER, TOOLS, RunFolder
-from schedcp_gym.run.lines import Evaluation, ToolCall
+from schedcp_gym.run.lines import AuditedCall, Evaluation
 from schedcp_gym.run.model import Cost, total_cost
 from schedcp_gym.spec import EEVDF, SchedcpError
 
@@ -204,7 +204,7 @@ def _policies(lines: Iterable[Evaluation]) -> int:
     return len({(line["source_sha256"], json.dumps(line["tunables"], sort_keys=True)) for line in lines})
 
 
-def passed_policies(tools: Sequence[ToolCall]) -> list[dict[str, Any]]:
+def passed_policies(tools: Sequence[AuditedCall]) -> list[dict[str, Any]]:
     """Return the data of the verifications that accepted a policy and gave it a token."""
     submitted = [call["data"] for call in tools if call["tool"] == SUBMIT]
     return [data for data in submitted if data.get("passed") and data.get("token")]

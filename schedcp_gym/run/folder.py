@@ -14,7 +14,7 @@ from schedcp_gym.files import parse_lines
 from schedcp_gym.lab import catalogue
 from schedcp_gym.llm.ledger import CallEntry, calls_of
 from schedcp_gym.run.heldout import variant_workloads
-from schedcp_gym.run.lines import Baseline, Evaluation, Line, ToolCall, TrialLine, typed_calls, typed_lines
+from schedcp_gym.run.lines import AuditedCall, Baseline, Evaluation, Line, TrialLine, typed_calls, typed_lines
 from schedcp_gym.run.packed import read_packed
 from schedcp_gym.run.settings import Settings, read_settings
 from schedcp_gym.spec import EEVDF, BadInput, Objective, Policy, SchedcpError, Trial, Workload
@@ -172,16 +172,16 @@ class RunFolder:
 
     @property
     def baselines(self) -> list[Baseline]:
-        """EEVDF's lines in the search."""
+        """Return EEVDF's lines in the search."""
         return [line for line in self.record if line["kind"] == "baseline"]
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """Lines of evaluated policies, in order."""
+        """Return the lines of evaluated policies, in order."""
         return [line for line in self.record if line["kind"] == "evaluation"]
 
     @functools.cached_property
-    def tools(self) -> list[ToolCall]:
+    def tools(self) -> list[AuditedCall]:
         """Return the audit log of the run's tools."""
         return typed_calls(self._lines(TOOLS), self.file(TOOLS))
 

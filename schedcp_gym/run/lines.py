@@ -93,7 +93,7 @@ class Note(TypedDict):
 
 
 @with_config(_OPEN)
-class ToolCall(TypedDict):
+class AuditedCall(TypedDict):
     """A call of a tool in the audit log."""
 
     kind: Literal["call"]
@@ -109,7 +109,7 @@ class ToolCall(TypedDict):
 TrialLine = Baseline | Evaluation | HeldOutTrial
 Line = Annotated[TrialLine | Note, Discriminator("kind")]
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
-_CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
+_CALL: TypeAdapter[AuditedCall] = TypeAdapter(AuditedCall)
 _MEASUREMENT = TypeAdapter(Measurement)
 
 
@@ -135,7 +135,7 @@ def typed_lines(plain: Sequence[Mapping[str, Any]], where: str) -> list[Line]:
     return [_checked(_LINE, line, where, number) for number, line in enumerate(plain, 1)]
 
 
-def typed_calls(plain: Sequence[Mapping[str, Any]], where: str) -> list[ToolCall]:
+def typed_calls(plain: Sequence[Mapping[str, Any]], where: str) -> list[AuditedCall]:
     """Check the lines of an audit log, and return its calls.
 
     Args:

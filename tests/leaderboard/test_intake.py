@@ -86,10 +86,8 @@ def test_a_transcript_of_no_run_and_a_record_among_transcripts_are_refused(entry
     for run, file in (("two", "llm/transcript.jsonl"), ("one", "record.jsonl")):
         write_packed({run: {file: b""}}, entry / "transcripts.parquet")
         (refusal,) = told(entry)
-        assert (
-            refusal
-            == f"runs.parquet: cannot be read: transcripts.parquet has a file that is not the transcript of a run: {run}"
-        )
+        why = f"transcripts.parquet has a file that is not the transcript of a run: {run}"
+        assert refusal == f"runs.parquet: cannot be read: {why}"
 
 
 def test_runs_that_are_no_runs_are_refused(entry):
