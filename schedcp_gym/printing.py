@@ -44,6 +44,9 @@ def table_of(
         title: Text above the table.
         right: Headings of the columns that are aligned to the right, like numbers.
         whole: Headings of the columns that are never wrapped.
+
+    Example:
+        >>> console_of().print(table_of(("policy", "ratio"), [("fifo", "1.02x")], right=["ratio"]))  # doctest: +SKIP
     """
     table = Table(title=title or None, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False)
     right, whole = set(right), set(whole)

@@ -64,7 +64,13 @@ class Suite:
 
 
 class Bench:
-    """Measures a suite. Results are available at any time, also after an interruption."""
+    """Measures a suite. Results are available at any time, also after an interruption.
+
+    Example:
+        >>> suite = Suite((catalogue.load_policy("fifo"),), (catalogue.load_workload("schbench"),))
+        >>> results = Bench(suite, Lab()).run()  # doctest: +SKIP
+        >>> [result.ratio for result in results]  # doctest: +SKIP
+    """
 
     def __init__(self, suite: Suite, lab: Lab) -> None:
         """Prepare the measurements; :meth:`run` starts them.

@@ -33,6 +33,10 @@ def command(*examples: str, name: str | None = None, group: typer.Typer = app) -
         examples: Command lines for the end of its ``--help``; text after `` # `` is a remark.
         name: Name of the command; by default the function's.
         group: The group of commands that it belongs to.
+
+    Example:
+        >>> @command("schedcp-gym bench eevdf", "schedcp-gym bench ./mine.bpf.c # a policy of your own")
+        ... def bench(policies: list[str]) -> None: ...  # doctest: +SKIP
     """
     shown = [
         f"[bold]{line}[/bold]{note and f' ({note})'}" for line, _, note in (one.partition(" # ") for one in examples)

@@ -81,6 +81,10 @@ def check_entry(
 
     Raises:
         SchedcpError: Image, QEMU or compiler is missing.
+
+    Example:
+        >>> lab = lambda: Lab(cache=False, keep=False)
+        >>> check_entry(Path("results/leaderboard/mine"), RerunSample(10), lab).is_accepted  # doctest: +SKIP
     """
     flaws, runs = audit(entry)
     clock = runs[0].settings.machine.clock.value if runs else ""

@@ -287,7 +287,12 @@ class _Files(Mapping[str, bytes]):
 
 
 def open_run(folder: Path) -> RunFolder:
-    """Return the run in a folder, which may still be running. A file that was read is not read again."""
+    """Return the run in a folder, which may still be running. A file that was read is not read again.
+
+    Example:
+        >>> run = open_run(Path("runs/mine"))
+        >>> [line["reward"] for line in run.evaluations]  # doctest: +SKIP
+    """
     return RunFolder(folder, _Files(folder), PolicySources(folder / SOURCES))
 
 

@@ -154,6 +154,10 @@ def rebind(policy: Policy, names: Sequence[str], new_names: Sequence[str]) -> Po
         policy: The policy of the search.
         names: Process names in the search, in order of CPU time.
         new_names: Process names under the other seed, in order of CPU time.
+
+    Example:
+        A policy found with ``favour=ember``, where ``ember`` used the second most CPU time, gets ``favour=basalt`` on a
+        seed with the names ``quartz``, ``basalt``, ``onyx``.
     """
     declared = catalogue.tunables_of(policy.source)
     texts = {tunable.name for tunable in declared if tunable.type is TunableType.TEXT}

@@ -88,7 +88,7 @@ def test_a_policy_that_is_missing_changed_or_no_file_is_refused(copy):
     assert (FlawKind.POLICY, f"policies/{sha256}.bpf.c") in told(copy)
     path.unlink()
     missing = [one for one in audit(copy)[0] if one.kind is FlawKind.MISSING]
-    assert "its policy's source is not there" in missing[0].reason
+    assert "its policy's source is missing" in missing[0].reason
     assert missing[0].record.startswith("runs/")
     (copy / "source").write_text(source)
     path.symlink_to(copy / "source")
