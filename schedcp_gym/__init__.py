@@ -1,7 +1,7 @@
-"""schedcp_gym: beat the Linux scheduler on a real kernel, exactly repeatably.
+"""Find policies that beat the Linux scheduler, measured exactly on a real kernel.
 
-``import schedcp_gym.envs`` registers the Gymnasium environments; nothing heavy is imported, and nothing is built or
-booted until an environment is reset.
+``import schedcp_gym.envs`` registers the Gymnasium environments. Large packages are imported, and virtual machines are
+started, only when an environment is reset.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -19,18 +19,22 @@ except PackageNotFoundError:  # a checkout that was not installed
 
 
 def load_results(path: "str | os.PathLike[str]") -> "pd.DataFrame":
-    """The runs in a folder as a table: a row for each evaluation.
+    """Return the evaluations of the runs in a folder as a table, a row for each evaluation.
 
-    Columns without a prefix say which run it was (``run``, ``agent``, ``workload``, ``seed``, ``scale``, ``llm``) and
-    how the evaluation ended; ``config.*`` is the policy, ``result.*`` what it gave. ``final_reward`` is the run's
-    score: the mean reward of its chosen policy on held-out seeds, the worst there is if none of its policies ran to
-    the end, and missing while the run has not ended; ``variant_reward`` the same on its held-out variants.
+    Columns without a prefix identify the run (``run``, ``agent``, ``workload``, ``seed``, ``scale``, ``llm``) and have
+    the outcome; ``config.*`` is the policy, ``result.*`` are its results. ``final_reward`` is the run's score: the mean
+    reward of its chosen policy on held-out seeds. It is the lowest possible if no policy ran to its end, and missing if
+    the run has not ended. ``variant_reward`` is the same on the held-out variants.
+
+    Example:
+        >>> table = schedcp_gym.load_results("runs")  # doctest: +SKIP
+        >>> table.groupby(["agent", "workload"])["final_reward"].mean()  # doctest: +SKIP
 
     Args:
-        path: A run's folder, a sweep's, or one that holds some.
+        path: Folder of a run or of a sweep, or a folder that contains runs.
 
     Raises:
-        BadInput: There is no run in it.
+        BadInput: The folder has no run.
         SchedcpError: A run's file is damaged.
     """
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that survive a killed process: JSON lines that are appended, texts that are written whole, and strict JSON."""
+"""Files that stay valid when the process is killed: appended JSON lines, and texts that are replaced as a whole."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from schedcp_gym.spec import SchedcpError
 
 
 def append_line(path: Path, entry: Mapping[str, Any]) -> None:
-    """Append one entry; it is on disk when this returns."""
+    """Append one line to a file of JSON lines, and wait until it is on disk."""
     text = json.dumps(entry, allow_nan=False) + "\n"
     is_new = not path.exists()
     with path.open("a") as file:
@@ -22,37 +22,37 @@ def append_line(path: Path, entry: Mapping[str, Any]) -> None:
         _sync_folder(path.parent)
 
 
-def read_lines(path: Path, *, mend: bool = False) -> list[dict[str, Any]]:
-    """Return all entries of a file; none when there is no such file. A last line that was cut off is left out.
+def read_lines(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
+    """Return all lines of a file of JSON lines, without an incomplete last line. A missing file has no lines.
 
     Args:
         path: The file.
-        mend: Remove such a line from the file, so that it can be appended to.
+        repair: Also remove an incomplete last line from the file, so that lines can be appended.
 
     Raises:
-        SchedcpError: Another line is damaged.
+        SchedcpError: A complete line is damaged.
     """
     if not path.exists():
         return []
     content = path.read_bytes()
     whole = whole_lines(content)
-    if mend and whole != content:
+    if repair and whole != content:
         with path.open("r+b") as file:
             file.truncate(len(whole))
     return parse_lines(whole, str(path))
 
 
 def whole_lines(content: bytes) -> bytes:
-    """Return a file's content without a last line that was cut off."""
+    """Return the complete lines of a file's content. The last one is incomplete if the process was killed."""
     return content[: content.rfind(b"\n") + 1]
 
 
 def parse_lines(content: bytes, where: str) -> list[dict[str, Any]]:
-    """Return the entries of a file's content; a last line that was cut off is left out.
+    """Return the lines of a JSON-lines file, without an incomplete last line.
 
     Args:
-        content: JSON lines, each an object with a ``kind``.
-        where: How an error names the file.
+        content: The file's content: JSON objects, each with a ``kind``.
+        where: Name of the file in error messages.
 
     Raises:
         SchedcpError: A line is damaged.
@@ -62,31 +62,31 @@ def parse_lines(content: bytes, where: str) -> list[dict[str, Any]]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that readers see all of it or the one before, also when this process dies."""
+    """Replace a file in one step: readers see the old text or the new text, even if this process is killed."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(text)
     part.rename(path)
 
 
 def strict_json(text: bytes | str) -> Any:
-    """Return a value, out of JSON as the standard has it: no NaN, nothing infinite, no key twice.
+    """Return the value of a JSON text, without Python's extensions: no NaN, no infinity, no duplicate key.
 
     Raises:
-        ValueError: It is otherwise.
+        ValueError: The text is not such JSON.
     """
     return json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=once)
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return pairs as an object.
+    """Return key-value pairs as a dictionary.
 
     Raises:
-        ValueError: A key is there twice.
+        ValueError: A key occurs twice.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+        raise ValueError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r}")
     return found
 
 
@@ -103,7 +103,7 @@ def _entry(where: str, number: int, line: bytes) -> dict[str, Any]:
     except ValueError:
         entry = None
     if not isinstance(entry, dict) or "kind" not in entry:
-        raise SchedcpError(f"{where}: line {number} is damaged; start anew with another run.dir")
+        raise SchedcpError(f"{where}: line {number} is damaged; use another run.dir for a new run")
     return entry
 
 

@@ -1,4 +1,4 @@
-"""Where things are: the package's own folders, and the cache."""
+"""Paths of the package's folders and of the cache."""
 
 import os
 from pathlib import Path
@@ -8,24 +8,24 @@ import platformdirs
 PACKAGE = Path(__file__).resolve().parent
 POLICIES = PACKAGE / "bpf"
 WORKLOADS = PACKAGE / "workloads"
-#: What several workloads use; no workload itself.
+#: Code that several workloads share; this folder is not a workload.
 SHARED = WORKLOADS / "shared"
 CONFIGS = PACKAGE / "configs"
 MACHINES = CONFIGS / "machine"
-#: What the verifier runs in the guest; compiled into the image.
+#: Programs that the verifier runs in the guest. They are compiled into the image.
 BATTERY = PACKAGE / "control" / "verifier" / "behaviour" / "battery"
-#: Its cases for machines with a topology: compiled beside the image, and sent with jobs.
+#: The verifier's cases for machines with a topology. They are compiled outside the image and sent with each job.
 TOPOLOGY_BATTERY = BATTERY.with_name("topology")
 
 
-#: How the name of a variant's declaration ends.
+#: Suffix of the file that declares a variant of a workload.
 VARIANT = ".variant.yaml"
-#: How the name of a table of recorded measurements ends.
+#: Suffix of a table of recorded measurements.
 TABLE = ".parquet"
 
 
 def workload_declarations(folder: Path = WORKLOADS) -> dict[str, Path]:
-    """The file that declares each workload, or each variant of one, by name: looks at names of files only."""
+    """Return the file that declares each workload or variant, by name. No file is opened."""
     found = {path.parent.name: path for path in folder.glob("*/workload.yaml")}
     for path in folder.glob(f"*/*{VARIANT}"):
         if path.parent.name in found:
@@ -34,22 +34,25 @@ def workload_declarations(folder: Path = WORKLOADS) -> dict[str, Path]:
 
 
 def tables_folder() -> Path:
-    """Where recorded tables are: ``$SCHEDCP_TABLES``, else those that are shipped (``results/tables``)."""
+    """Return the folder of recorded tables: ``$SCHEDCP_TABLES``, or by default ``results/tables``."""
     return Path(os.environ.get("SCHEDCP_TABLES") or PACKAGE / "tables")
 
 
 def table_path(workload: str) -> Path:
-    """Where a workload's table is, or would be."""
+    """Return the path of a workload's table, which need not exist."""
     return tables_folder().resolve() / f"{workload}{TABLE}"
 
 
 def table_files() -> dict[str, Path]:
-    """The file of each workload's table, by workload: looks at names of files only."""
+    """Return the file of each recorded table, by workload. No file is opened."""
     return {path.name.removesuffix(TABLE): path for path in sorted(tables_folder().glob(f"[!.]*{TABLE}"))}
 
 
 def cache_root() -> Path:
-    """``$SCHEDCP_CACHE``, else ``$XDG_CACHE_HOME/schedcp_gym`` (``~/.cache/schedcp_gym``); made when missing."""
+    """Return the folder of the cache, and create it if it is missing.
+
+    It is ``$SCHEDCP_CACHE``, or by default ``$XDG_CACHE_HOME/schedcp_gym`` (``~/.cache/schedcp_gym``).
+    """
     root = Path(os.environ.get("SCHEDCP_CACHE") or platformdirs.user_cache_dir("schedcp_gym"))
     root.mkdir(parents=True, exist_ok=True)
     return root

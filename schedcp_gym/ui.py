@@ -1,4 +1,4 @@
-"""What commands show on a terminal: progress and messages on standard error, results on standard output."""
+"""Progress and messages of commands, on standard error."""
 
 import contextlib
 import logging
@@ -9,25 +9,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-Report = Callable[[str, float], None]
-#: What a terminal obeys instead of showing it: control characters but tab and newline, and changes of direction.
+#: A function that shows a step's name and the share that is done, 0 to 1.
+ShowProgress = Callable[[str, float], None]
+#: Control characters (except tab and newline) and marks that change the direction of text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def log_to_stderr() -> None:
-    """Warnings of the library as one line each."""
+    """Print each warning of the library as one line on standard error."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
     logging.addLevelName(logging.WARNING, "warning")
 
 
 def harmless(text: str) -> str:
-    """Text of a policy's author, or of the guest, as a terminal may show it."""
+    """Return a text of a policy's author or of the guest, with its control characters replaced by visible escapes."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @contextlib.contextmanager
-def build_progress() -> Iterator[Report]:
-    """A bar for the building of the image, shown only once there is something to report; lines where no terminal is."""
+def build_progress() -> Iterator[ShowProgress]:
+    """Show a progress bar while the image is built, or lines if standard error is not a terminal.
+
+    Nothing is shown if the image is there already.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -61,12 +65,12 @@ def build_progress() -> Iterator[Report]:
 
 
 def counting_bar(*columns: "ProgressColumn") -> "Progress":
-    """A bar on standard error for things that are counted, with what is printed on its console above it.
+    """Return a progress bar on standard error that counts things.
 
-    Shown on a terminal only; the console (``bar.console``) prints lines elsewhere too.
+    The bar is shown on a terminal only. Lines printed on its console (``bar.console``) appear above it.
 
     Args:
-        columns: More columns, at its end.
+        columns: Further columns at the end of the bar.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -85,18 +89,22 @@ def counting_bar(*columns: "ProgressColumn") -> "Progress":
 
 @contextlib.contextmanager
 def stages(*, shown: bool = True) -> Iterator[Callable[[Callable[[], None]], None]]:
-    """A spinner on standard error while stages run; gives a function that lets one print its result."""
+    """Show a spinner on standard error while the stages of a verification run.
+
+    Yields:
+        A function that hides the spinner while a result is printed: ``pause(print_result)``.
+    """
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
     if not shown or not console.is_terminal:
-        yield lambda say: say()
+        yield lambda print_result: print_result()
         return
     status = console.status("verifying")
 
-    def pause(say: Callable[[], None]) -> None:
+    def pause(print_result: Callable[[], None]) -> None:
         status.stop()
-        say()
+        print_result()
         status.start()
 
     with status:

@@ -13,9 +13,9 @@ from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.catalogue import load_policy, workload_names
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
-from schedcp_gym.run.claim import claimed
 from schedcp_gym.run.configs import open_configs
 from schedcp_gym.run.heldout import interval, rebind
+from schedcp_gym.run.lock import locked
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import read_settings
 from schedcp_gym.run.summary import best_of, write_summary
@@ -85,7 +85,7 @@ def test_wrong_command_lines_end_with_one_message(words, text, tmp_path, capsys)
 def test_a_run_folder_that_can_be_none(folder, capsys):
     assert main(["+agent=eevdf", f"run.dir={folder}"]) == 1
     told = capsys.readouterr().err
-    assert "can't be the run's folder" in told
+    assert "cannot be used as the run's folder" in told
     assert told.endswith("use another run.dir\n")
 
 
@@ -170,12 +170,12 @@ def test_on_the_real_clock_each_recorded_measurement_is_given_once():
 
 
 def test_a_folder_goes_on_with_the_same_run_only(tmp_path):
-    once, twice = claimed(tmp_path, {"seed": 1, "budget": {"evaluations": 2}}), claimed(tmp_path, {"seed": 1})
-    with once, pytest.raises(BadInput, match="under way"):
+    once, twice = locked(tmp_path, {"seed": 1, "budget": {"evaluations": 2}}), locked(tmp_path, {"seed": 1})
+    with once, pytest.raises(BadInput, match="another process"):
         twice.__enter__()
-    with claimed(tmp_path, {"seed": 1, "budget": {"evaluations": 20}}):
+    with locked(tmp_path, {"seed": 1, "budget": {"evaluations": 20}}):
         assert yaml.safe_load((tmp_path / "config.yaml").read_text())["budget"] == {"evaluations": 20}
-    with pytest.raises(BadInput, match="seed=1, not 2"), claimed(tmp_path, {"seed": 2}):
+    with pytest.raises(BadInput, match="seed=1, not 2"), locked(tmp_path, {"seed": 2}):
         pass
 
 

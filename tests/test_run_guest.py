@@ -59,7 +59,7 @@ def test_an_interrupted_run_goes_on_to_the_same_record(tmp_path):
                 wait_for_qemu(process.pid)
                 os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the job
     assert process.returncode == 130
-    assert "go on with: python -m schedcp_gym.run +agent=random_search" in lines[-1]
+    assert "resume with: python -m schedcp_gym.run +agent=random_search" in lines[-1]
     assert "Traceback" not in "".join(lines)
     before = repeatable(cut)
     assert 5 <= len(before) < 7

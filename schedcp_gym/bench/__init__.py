@@ -1,6 +1,6 @@
-"""Suites of trials, what they come to, and how two clocks rank policies."""
+"""Measure suites of trials, sum up their results, and compare agents and clocks."""
 
-from schedcp_gym.bench.result import Result, Total, totals
+from schedcp_gym.bench.result import BenchResult, PolicyTotal, totals
 from schedcp_gym.bench.suite import Bench, Suite
 
-__all__ = ["Bench", "Result", "Suite", "Total", "totals"]
+__all__ = ["Bench", "BenchResult", "PolicyTotal", "Suite", "totals"]

@@ -1,4 +1,4 @@
-"""Whether the virtual clock ranks policies as the real one does."""
+"""Compare the rankings of policies on the virtual clock and on the real clock."""
 
 import itertools
 import statistics
@@ -6,13 +6,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schedcp_gym.bench.result import Result
+from schedcp_gym.bench.result import BenchResult
 from schedcp_gym.bench.suite import Bench
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """How far two rankings agree: 1 is the same order, 0 none, -1 the opposite; None where one has no order."""
+    """Agreement of two rankings: 1 is the same order, 0 no relation, -1 the opposite; None if all values are equal."""
 
     spearman: float | None
     kendall: float | None
@@ -20,7 +20,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Place:
-    """A policy on both clocks. Ranks begin with 1, the best; equals share the mean of their ranks."""
+    """Rewards and ranks of a policy on both clocks. Rank 1 is the best; equal rewards share the mean of their ranks."""
 
     policy: str
     virtual: float
@@ -32,15 +32,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ClockComparison:
     """Two rankings of the same policies, by reward: log of the improvement ratio over EEVDF.
 
     Attributes:
-        places: The policies, the virtual clock's best first.
-        agreement: Of the virtual clock with the medians on the real clock.
-        repeats: Repeats on the real clock.
-        single: Spearman's correlation of the virtual clock with each single repeat.
-        noise: Mean Spearman's correlation of two single repeats on the real clock: what that clock agrees with itself.
+        places: The policies, the best on the virtual clock first.
+        agreement: Correlation of the virtual clock with the medians on the real clock.
+        repeats: Number of repeats on the real clock.
+        single: Spearman's correlation of the virtual clock with each repeat.
+        noise: Mean Spearman's correlation between two repeats on the real clock; None with fewer than two.
     """
 
     places: tuple[Place, ...]
@@ -51,92 +51,80 @@ class Comparison:
 
 
 def correlate(first: Sequence[float], second: Sequence[float]) -> Correlation:
-    """Rank correlations of two sequences of figures; ties are allowed for (Kendall's tau-b)."""
+    """Return the rank correlations of two sequences. Ties are allowed (Kendall's tau-b)."""
     from scipy import stats
 
     if len(first) < 2:
         return Correlation(None, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        spearman, kendall = stats.spearmanr(first, second), stats.kendalltau(first, second)
-    return Correlation(_number(spearman.statistic), _number(kendall.statistic))
+        found = [float(test(first, second).statistic) for test in (stats.spearmanr, stats.kendalltau)]
+    return Correlation(*(value if value == value else None for value in found))
 
 
-def _number(value: object) -> float | None:
-    number = float(value)  # type: ignore[arg-type]
-    return number if number == number else None
-
-
-def compare(
+def compare_clocks(
     virtual: Mapping[str, float], real: Mapping[str, float], rounds: Sequence[Mapping[str, float]]
-) -> Comparison:
-    """Compares two rankings.
+) -> ClockComparison:
+    """Compare two rankings.
 
     Args:
-        virtual: Reward by policy on the virtual clock.
-        real: On the real clock, from medians over the repeats.
-        rounds: On the real clock, for each single repeat.
+        virtual: Reward of each policy on the virtual clock.
+        real: Reward of each policy on the real clock, from the medians over the repeats.
+        rounds: Rewards on the real clock in each repeat.
 
     Raises:
         ValueError: The policies are not the same.
     """
-    names = list(virtual)
+    from scipy.stats import rankdata
+
+    names = sorted(virtual, key=lambda name: -virtual[name])
     if any(set(other) != set(names) for other in (real, *rounds)):
         raise ValueError("both clocks, and each repeat, must have the same policies")
+
+    def values(rewards: Mapping[str, float]) -> list[float]:
+        return [rewards[name] for name in names]
+
+    def ranks(rewards: Mapping[str, float]) -> list[float]:
+        return [float(rank) for rank in rankdata([-value for value in values(rewards)])]
+
+    def spearman(pairs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> list[float]:
+        found = [correlate(values(first), values(second)).spearman for first, second in pairs]
+        return [one for one in found if one is not None]
+
     places = [
-        Place(
-            name,
-            virtual[name],
-            _rank(virtual, name),
-            real[name],
-            _rank(real, name),
-            min([one[name] for one in rounds], default=real[name]),
-            max([one[name] for one in rounds], default=real[name]),
-        )
-        for name in sorted(names, key=lambda name: -virtual[name])
+        Place(name, virtual[name], virtual_rank, real[name], real_rank, min(spread), max(spread))
+        for name, virtual_rank, real_rank in zip(names, ranks(virtual), ranks(real), strict=True)
+        for spread in [[one[name] for one in rounds] or [real[name]]]
     ]
-
-    def spearman(first: Mapping[str, float], second: Mapping[str, float]) -> float | None:
-        return correlate([first[name] for name in names], [second[name] for name in names]).spearman
-
-    single = [spearman(virtual, one) for one in rounds]
-    among = [spearman(first, second) for first, second in itertools.combinations(rounds, 2)]
-    known = [one for one in among if one is not None]
-    return Comparison(
+    among = spearman(list(itertools.combinations(rounds, 2)))
+    return ClockComparison(
         places=tuple(places),
-        agreement=correlate([virtual[name] for name in names], [real[name] for name in names]),
+        agreement=correlate(values(virtual), values(real)),
         repeats=len(rounds),
-        single=tuple(one for one in single if one is not None),
-        noise=statistics.fmean(known) if known else None,
+        single=tuple(spearman([(virtual, one) for one in rounds])),
+        noise=statistics.fmean(among) if among else None,
     )
 
 
-def _rank(rewards: Mapping[str, float], name: str) -> float:
-    better = sum(value > rewards[name] for value in rewards.values())
-    equal = sum(value == rewards[name] for value in rewards.values())
-    return better + (equal + 1) / 2
-
-
-def compare_benches(virtual: Bench, real: Bench) -> Comparison | None:
-    """Compares what two benches of one workload and seed found, as far as they came.
+def compare_benches(virtual: Bench, real: Bench) -> ClockComparison | None:
+    """Compare the results so far of two benches of one workload and seed.
 
     Returns:
-        None before the first whole repeat, or when EEVDF itself failed: then nothing can be ranked.
+        None if no repeat is complete, or if EEVDF failed: then there is nothing to rank.
     """
-    rounds = [_rewards(round_) for round_ in real.rounds()]
-    whole = [one for one in rounds if one is not None]
+    rounds = [_rewards(each) for each in real.rounds()]
+    complete = [one for one in rounds if one]
     exact, medians = _rewards(virtual.results()), _rewards(real.results())
-    if not whole or exact is None or medians is None:
+    if not complete or not exact or not medians:
         return None
-    # A policy that the host failed in a repeat has no place in it.
-    names = set(exact).intersection(medians, *whole)
+    # A policy has no reward in a repeat in which the host failed.
+    names = set(exact).intersection(medians, *complete)
 
     def common(rewards: dict[str, float]) -> dict[str, float]:
         return {name: value for name, value in rewards.items() if name in names}
 
-    return compare(common(exact), common(medians), [common(one) for one in whole])
+    return compare_clocks(common(exact), common(medians), [common(one) for one in complete])
 
 
-def _rewards(results: Sequence[Result]) -> dict[str, float] | None:
-    found = {result.policy.name: result.reward for result in results if result.reward is not None}
-    return found or None
+def _rewards(results: Sequence[BenchResult]) -> dict[str, float]:
+    return {result.policy.name: result.reward for result in results if result.reward is not None}

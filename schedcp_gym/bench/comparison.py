@@ -1,10 +1,9 @@
-"""Agents side by side: what the scores of their runs on several tasks come to, what they cost, and the A/A control.
+"""Compare agents: statistics of their runs' scores on several tasks, their costs, and the A/A control.
 
 The figures are those of Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice"
 (NeurIPS 2021). A score is a log improvement ratio: 0 is EEVDF.
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,24 +16,26 @@ from schedcp_gym.bench import statistics
 from schedcp_gym.bench.statistics import Estimate
 from schedcp_gym.spec import REWARD_LIMIT
 
-#: Improvement ratios at which the performance profile is told in tables.
+#: Label of the A/A control.
+CONTROL = "EEVDF against EEVDF"
+#: Improvement ratios at which tables show the performance profile.
 RATIOS = (0.95, 1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0)
-#: Points of a drawn profile and of a curve.
+#: Number of points of a drawn profile or curve.
 POINTS = 61
-#: What a search takes: a learning curve for each.
+#: Costs of a search; each has a learning curve.
 SPENT = ("evaluations", "virtual_s", "tokens", "usd")
 
 
 @dataclass(frozen=True)
-class Step:
+class SearchStep:
     """The state of a search after an evaluation.
 
     Attributes:
-        evaluations: So many are done.
-        virtual_s: Guest seconds they took, baselines included.
-        best: The highest reward so far; the worst there is if no policy has run to its end.
-        tokens: Of the language model, up to it; None without a model, or where the record doesn't say.
-        usd: Dollars; None also where a price is not known.
+        evaluations: Number of evaluations so far.
+        virtual_s: Guest seconds so far, including baselines.
+        best: The highest reward so far; the lowest possible if no policy has run to its end.
+        tokens: Tokens of the language model so far; None without a model, or if the record does not have them.
+        usd: Dollars so far; also None if a price is unknown.
     """
 
     evaluations: int
@@ -46,21 +47,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Score:
-    """A run's score, and what it took.
+    """Score and costs of a run.
 
     Attributes:
-        run: Its folder.
-        agent: Who searched; with its model, where there is one.
-        task: On what: workload, scale and machine.
-        seed: Of the run.
+        run: The run's folder.
+        agent: The agent, with its language model if it uses one.
+        task: Workload, scale and machine.
+        seed: Seed of the run.
         score: Mean reward of the chosen policy on held-out seeds.
-        variant: The same on held-out variants of the workload; None without any.
-        to_bound: How far the objective's first metric fell short of the known bound, as a log ratio; None without one.
-        evaluations: Policies that were measured.
-        virtual_s: Guest seconds of the search, tools included.
-        tokens: Of the language model's prompts and answers.
-        usd: Dollars; None where a price is not known.
-        steps: How the search went.
+        variant: The same on held-out variants of the workload; None if there are none.
+        to_bound: Distance of the objective's first metric to the known bound, as a log ratio; None without a bound.
+        evaluations: Number of measured policies.
+        virtual_s: Guest seconds of the search, including tools.
+        tokens: Tokens of the language model's prompts and answers.
+        usd: Dollars; None if a price is unknown.
+        steps: States of the search.
     """
 
     run: str
@@ -74,28 +75,28 @@ class Score:
     virtual_s: float
     tokens: float
     usd: float | None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[SearchStep, ...] = ()
 
 
 @dataclass(frozen=True)
 class Figures:
-    """An agent's runs, summed up.
+    """Statistics of an agent's runs.
 
     Attributes:
-        agent: Whose.
-        runs: How many.
-        tasks: On how many tasks.
-        worse: Runs that scored below EEVDF, failures included.
+        agent: The agent.
+        runs: Number of runs.
+        tasks: Number of tasks.
+        worse: Number of runs that scored below EEVDF, including failures.
         iqm: Interquartile mean of the scores.
-        variant_iqm: The same on held-out variants; None without any.
-        above_eevdf: Probability that a run scores above EEVDF; a tie is half.
+        variant_iqm: The same on held-out variants; None if there are none.
+        above_eevdf: Probability that a run scores above EEVDF; a tie counts as half.
         profile: Share of runs above each of ``RATIOS``.
-        gap_to_bound: Mean shortfall from the known bound, over the runs where there is one; None without any.
-        gap_to_best: Mean shortfall from the best score that any of the compared runs has on the task.
-        evaluations: Mean of a run's.
-        virtual_s: Likewise.
-        tokens: Likewise.
-        usd: Likewise; None where a price is not known.
+        gap_to_bound: Mean distance to the known bound, over the runs that have one; None if none has.
+        gap_to_best: Mean distance to the best score of all compared runs on the same task.
+        evaluations: Mean number of evaluations of a run.
+        virtual_s: Mean guest seconds of a run.
+        tokens: Mean tokens of a run.
+        usd: Mean dollars of a run; None if a price is unknown.
     """
 
     agent: str
@@ -116,12 +117,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Control:
-    """EEVDF against itself: what a difference between equals looks like with this machine and these statistics.
+    """Scores of EEVDF against itself. They show the noise of the machine and of the statistics.
 
     Attributes:
-        pairs: How many.
-        iqm: Interquartile mean of their scores: exactly 0 on the virtual clock.
-        largest: The largest of them, either way.
+        pairs: Number of pairs of measurements.
+        iqm: Interquartile mean of their scores; exactly 0 on the virtual clock.
+        largest: The largest absolute score.
     """
 
     pairs: int
@@ -131,15 +132,15 @@ class Control:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Agents side by side.
+    """A comparison of agents.
 
     Attributes:
-        figures: By agent, the highest interquartile mean first.
-        improvement: Agent → other agent → probability that a run of the first scores above one of the other, over
-            the tasks that both have; None without any.
-        control: None where EEVDF was measured only once on each seed.
-        scores: What it was made from.
-        confidence: Of the intervals.
+        figures: Statistics of each agent, the highest interquartile mean first.
+        improvement: Agent → other agent → probability that a run of the first scores above a run of the other, over
+            the tasks of both; None if they have no task in common.
+        control: The A/A control; None if EEVDF was measured only once on each seed.
+        scores: Scores of all runs.
+        confidence: Confidence of the intervals.
     """
 
     figures: tuple[Figures, ...]
@@ -150,22 +151,22 @@ class Comparison:
 
     @property
     def agents(self) -> list[str]:
-        """In order of the figures."""
+        """Return the agents' names, in the order of the figures."""
         return [one.agent for one in self.figures]
 
 
 def compare_scores(
     scores: Sequence[Score], control: Mapping[str, Sequence[float]], *, confidence: float = 0.95
 ) -> Comparison:
-    """Sums up and compares.
+    """Compare agents by the scores of their runs.
 
     Args:
-        scores: Of all runs.
+        scores: Scores of all runs.
         control: Task → scores of EEVDF against EEVDF.
-        confidence: Of the intervals.
+        confidence: Confidence of the intervals.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are no scores.
     """
     if not scores:
         raise ValueError("no scores to compare")
@@ -183,7 +184,7 @@ def compare_scores(
 
 
 def profiles(comparison: Comparison) -> list[dict[str, Any]]:
-    """Each agent's performance profile as rows: ``agent``, ``ratio``, ``share`` of runs above it."""
+    """Return each agent's performance profile as rows: ``agent``, ``ratio``, and the ``share`` of runs above it."""
     ends = [one.score for one in comparison.scores]
     low, high = min(-0.1, *ends) - 0.02, max(0.1, *ends) + 0.02
     thresholds = np.linspace(low, high, POINTS)
@@ -198,11 +199,11 @@ def profiles(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def curves(comparison: Comparison) -> list[dict[str, Any]]:
-    """How searches went, as rows: the interquartile mean of the best reward so far, over what it took (``SPENT``).
+    """Return learning curves as rows: the interquartile mean of the best reward so far, by each cost in ``SPENT``.
 
-    It is what the search saw, not the score: the best of several on the search's own seed. A search that has ended
-    keeps its best; a curve begins where all searches have an evaluation. Tokens and dollars are of agents that spent
-    some, in all of their runs.
+    The reward is the one in the search, on the search's own seed, so it is higher than the score. A finished search
+    keeps its best reward. A curve begins where all searches have an evaluation. Curves over tokens and dollars exist
+    for agents that spent some in all their runs.
     """
     rows = []
     for agent, mine in _grouped(comparison.scores, lambda one: one.agent).items():
@@ -211,7 +212,7 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
             spent = [[getattr(step, by) for step in one.steps] for one in searches]
             if not spent or any(None in one for one in spent) or not (last := max(one[-1] for one in spent)):
                 continue
-            # Before all have measured something, the worst there is would be most of the picture.
+            # Before that, the lowest possible reward would stand for the missing ones.
             first = max(one[0] for one in spent)
             grid = range(1, int(last) + 1) if by == "evaluations" else np.linspace(first, last, POINTS)
             for at in grid:
@@ -289,17 +290,15 @@ def _grouped(scores: Iterable[Score], key: Callable[[Score], str]) -> dict[str, 
     return groups
 
 
-def plain(comparison: Comparison) -> dict[str, Any]:
-    """All of it as JSON has it; an interval that is not known has ends of null."""
+def as_plain(comparison: Comparison) -> dict[str, Any]:
+    """Return everything for JSON; the ends of an unknown interval are null."""
     figures = [_figures_row(one) for one in comparison.figures]
     control = comparison.control and {
         "pairs": comparison.control.pairs,
         **_estimate("iqm", comparison.control.iqm),
         "largest": comparison.control.largest,
     }
-    runs = [{**dataclasses.asdict(one), "steps": None} for one in comparison.scores]
-    for row in runs:
-        del row["steps"]
+    runs = [{name: value for name, value in vars(one).items() if name != "steps"} for one in comparison.scores]
     return {
         "confidence": comparison.confidence,
         "agents": figures,
@@ -312,19 +311,17 @@ def plain(comparison: Comparison) -> dict[str, Any]:
 
 
 def rows_of(comparison: Comparison) -> list[dict[str, Any]]:
-    """A row for each agent, and one for the A/A control: what a CSV file holds."""
+    """Return the rows of the CSV file: one for each agent, and one for the A/A control."""
     rows = [_figures_row(one) for one in comparison.figures]
     if comparison.control:
-        control = {"agent": "EEVDF against EEVDF", "runs": comparison.control.pairs}
+        control = {"agent": CONTROL, "runs": comparison.control.pairs}
         rows.append({**control, **_estimate("iqm", comparison.control.iqm)})
     return rows
 
 
 def _figures_row(one: Figures) -> dict[str, Any]:
     return {
-        "agent": one.agent,
-        "runs": one.runs,
-        "tasks": one.tasks,
+        **{name: getattr(one, name) for name in ("agent", "runs", "tasks")},
         "runs_worse_than_eevdf": one.worse,
         **_estimate("iqm", one.iqm),
         "improvement": math.exp(one.iqm.value),
@@ -333,10 +330,7 @@ def _figures_row(one: Figures) -> dict[str, Any]:
         **{f"share_above_{ratio:g}x": share for ratio, share in zip(RATIOS, one.profile, strict=True)},
         **_estimate("gap_to_bound", one.gap_to_bound),
         **_estimate("gap_to_best", one.gap_to_best),
-        "evaluations": one.evaluations,
-        "virtual_s": one.virtual_s,
-        "tokens": one.tokens,
-        "usd": one.usd,
+        **{name: getattr(one, name) for name in SPENT},
     }
 
 

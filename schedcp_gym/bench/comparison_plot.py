@@ -1,19 +1,19 @@
-"""A comparison of agents as a picture: scores with intervals, performance profiles, learning curves."""
+"""Draw a comparison of agents: scores with intervals, performance profiles and learning curves."""
 
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.bench.comparison import Comparison, curves, profiles
-from schedcp_gym.bench.plot import SHARPNESS, WIDTH, Embedded
+from schedcp_gym.bench.comparison import CONTROL, Comparison, curves, profiles
+from schedcp_gym.bench.plot import WIDTH, save_chart
 
 if TYPE_CHECKING:
     import altair as alt
 
 HEIGHT = 240
-#: Agents that get colours which are easily told apart; more get light ones between them, too.
+#: Up to this number of agents, a palette of clearly different colours is used.
 FEW = 10
-#: Pixels of an agent's row.
+#: Height of an agent's row in pixels.
 ROW = 24
 AXES = {
     "evaluations": "evaluations",
@@ -24,7 +24,7 @@ AXES = {
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """Draws it: a page (``.html``), whole in itself, or an image (``.png``, ``.svg``, ``.pdf``)."""
+    """Draw a comparison as a page that needs no network (``.html``), or as an image (``.png``, ``.svg``, ``.pdf``)."""
     import altair as alt
 
     panels: list[Any] = [_intervals(comparison), _profile(comparison)]
@@ -32,10 +32,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     drawn = {title: [row for row in rows if row["by"] == by] for by, title in AXES.items()}
     panels += [_curve(comparison, mine, title) for title, mine in drawn.items() if mine]
     chart = alt.vconcat(*panels).resolve_scale(color="shared")
-    if path.suffix == ".html":
-        chart.save(str(path), inline=True, json_kwds={"cls": Embedded})
-    else:
-        chart.save(str(path), scale_factor=SHARPNESS)
+    save_chart(chart, path)
 
 
 def _intervals(comparison: Comparison) -> "alt.LayerChart":
@@ -45,24 +42,20 @@ def _intervals(comparison: Comparison) -> "alt.LayerChart":
     rows = [_interval_row(one.agent, one.iqm, one.runs) for one in comparison.figures]
     order = comparison.agents
     if comparison.control:
-        rows.append(_interval_row("EEVDF against EEVDF", comparison.control.iqm, comparison.control.pairs))
-        order = [*order, "EEVDF against EEVDF"]
+        rows.append(_interval_row(CONTROL, comparison.control.iqm, comparison.control.pairs))
+        order = [*order, CONTROL]
     base = alt.Chart(pd.DataFrame(rows)).encode(y=alt.Y("agent:N", sort=order, title=None))
-    x = alt.X(
-        "ratio:Q",
-        title="interquartile mean of improvement over EEVDF",
-        scale=_log_scale(),
-    )
-    told = ["agent", "runs", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("ratio", "low", "high"))]
+    x = alt.X("ratio:Q", title="interquartile mean of improvement over EEVDF", scale=_log_scale())
+    hover = ["agent", "runs", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("ratio", "low", "high"))]
     bars = base.mark_rule(strokeWidth=3).encode(x="low:Q", x2="high:Q")
-    points = base.mark_point(filled=True, size=80).encode(x=x, tooltip=told)
+    points = base.mark_point(filled=True, size=80).encode(x=x, tooltip=hover)
     line = alt.Chart(pd.DataFrame({"x": [1.0]})).mark_rule(color="black", strokeDash=[4, 3]).encode(x="x:Q")
     chart: alt.LayerChart = alt.layer(bars, points, line).properties(width=WIDTH, height=ROW * len(rows))  # type: ignore[assignment]
     return chart
 
 
 def _log_scale() -> "alt.Scale":
-    """A ratio of 2 is as much as one of 1/2."""
+    """Return a scale on which a ratio of 2 is as far from 1 as a ratio of 1/2."""
     import altair as alt
 
     return alt.Scale(type="log", zero=False, nice=False)

@@ -1,4 +1,4 @@
-"""How long trials took on this host: what is known of it orders the next suite, longest first."""
+"""Remember how long trials took on this host, to run the longest trials of the next suite first."""
 
 import json
 import logging
@@ -14,24 +14,24 @@ FILE = "durations.json"
 
 
 def key_of(trial: Trial) -> str:
-    """What a duration is kept under: policies and seeds differ little."""
+    """Return the key of a trial's duration. Policies and seeds share a key, because they differ little."""
     return f"{trial.workload.name}/{trial.scale}/{trial.machine.clock}"
 
 
 def read() -> dict[str, float]:
-    """Host seconds by key; empty where nothing is known."""
+    """Return the known durations in host seconds, by key."""
     try:
         known = json.loads((cache_root() / FILE).read_text())
         return {str(name): float(spent) for name, spent in known.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        log.warning("%s can't be used (%s): the order of trials is a guess", cache_root() / FILE, error)
+        log.warning("cannot use %s (%s): trials run in an arbitrary order", cache_root() / FILE, error)
         return {}
 
 
 def add(found: Mapping[str, float]) -> None:
-    """Keeps what trials took; another process's may be lost, which costs nothing but order."""
+    """Store durations. Those of a process that writes at the same time may be lost, which only affects the order."""
     if not found:
         return
     path = cache_root() / FILE
@@ -41,7 +41,7 @@ def add(found: Mapping[str, float]) -> None:
 
 
 def longest_first(trials: list[Trial], known: Mapping[str, float]) -> list[Trial]:
-    """The order in which few CPUs end together: what is not known first, it may be the longest of all."""
+    """Return the trials in an order that keeps all CPUs busy to the end: unknown durations first, then the longest."""
 
     def rank(trial: Trial) -> tuple[float, float]:
         return -known.get(key_of(trial), float("inf")), -trial.max_job_s

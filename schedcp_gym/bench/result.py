@@ -1,4 +1,4 @@
-"""What a policy came to on a workload, and on all of them."""
+"""Results of a policy on a workload, and its totals over several workloads."""
 
 import dataclasses
 import math
@@ -10,17 +10,17 @@ from schedcp_gym.spec import Measurement, Objective, Outcome, Policy, Workload, 
 
 
 @dataclass(frozen=True)
-class Result:
-    """A policy on a workload and seed, against EEVDF.
+class BenchResult:
+    """A policy on a workload and seed, compared with EEVDF.
 
     Attributes:
-        policy: What was measured.
-        workload: On what.
-        objective: What counts as better.
+        policy: The policy that was measured.
+        workload: The workload.
+        objective: The objective by which it is scored.
         seed: The workload's seed.
-        measured: The measurement; the medians where there were several.
-        baseline: EEVDF's, in the same way; None where it was not measured.
-        repeats: How many measurements ``measured`` stands for.
+        measured: The measurement; with several repeats, their medians.
+        baseline: EEVDF's measurement, in the same way; None if it was not measured.
+        repeats: Number of measurements.
     """
 
     policy: Policy
@@ -33,62 +33,62 @@ class Result:
 
     @property
     def metric(self) -> str:
-        """The objective's first metric: the one that is shown."""
+        """Return the objective's first metric."""
         return next(iter(self.objective.weights))
 
     @property
     def value(self) -> float | None:
-        """That metric's value; None unless the outcome is ok."""
+        """Return that metric's value; None unless the outcome is ok."""
         return self.measured.metrics.get(self.metric) if self.measured.ok else None
 
     @property
     def unit(self) -> str:
-        """That metric's unit."""
+        """Return that metric's unit."""
         return self.workload.metrics[self.metric].unit
 
     @property
     def bound(self) -> float | None:
-        """The best value possible; None where it is not known."""
+        """Return the metric's best possible value; None if it is unknown."""
         if self.objective.bound is None or not self.measured.ok:
             return None
         return self.measured.metrics[self.objective.bound]
 
     @property
     def possible(self) -> float | None:
-        """The share of what is possible that was reached; None without a bound."""
+        """Return the share of the best possible value that was reached; None if that is unknown."""
         return share_of_possible(self.workload, self.measured, self.objective)
 
     @property
     def reward(self) -> float | None:
-        """The objective's reward; None where nothing can be scored: EEVDF was not ok, or the host failed."""
+        """Return the objective's reward; None if EEVDF's outcome is not ok, or if the host failed."""
         if self.baseline is None or not self.baseline.ok or self.measured.outcome is Outcome.INFRA_FAULT:
             return None
         return reward(self.workload, self.measured, self.baseline, self.objective)
 
     @property
     def ratio(self) -> float | None:
-        """The objective's improvement ratio over EEVDF: above 1 is better."""
+        """Return the objective's improvement ratio over EEVDF: above 1 is better."""
         return None if self.reward is None else math.exp(self.reward)
 
     @property
     def host_s(self) -> float:
-        """Host seconds it took when it was measured."""
+        """Return the host seconds of the measurement."""
         return self.measured.timings_s.get("total", 0.0)
 
 
 @dataclass(frozen=True)
-class Total:
-    """A policy over a suite.
+class PolicyTotal:
+    """Totals of a policy over a suite.
 
     Attributes:
-        policy: Its name.
-        trials: How many results there are.
-        ok: How many of them are ok.
-        scored: How many have a ratio.
-        ratio: Geometric mean of their improvement ratios over EEVDF, failures included as the worst; None if none.
-        possible: Mean share of what is possible, over those with a known bound; None if none.
-        host_s: Host seconds when they were measured.
-        cached: How many were there already.
+        policy: The policy's name.
+        trials: Number of results.
+        ok: Number of results with outcome ok.
+        scored: Number of results with a ratio.
+        ratio: Geometric mean of the improvement ratios over EEVDF, with failures as the worst; None if there are none.
+        possible: Mean share of the best possible value, where that is known; None if there is none.
+        host_s: Host seconds of all measurements.
+        cached: Number of results that came from the cache.
     """
 
     policy: str
@@ -101,18 +101,18 @@ class Total:
     cached: int
 
 
-def totals(results: Sequence[Result]) -> list[Total]:
-    """The sum of each policy's results, in order of the policies."""
-    by_policy: dict[str, list[Result]] = {}
+def totals(results: Sequence[BenchResult]) -> list[PolicyTotal]:
+    """Return the totals of each policy, in the order of the results."""
+    by_policy: dict[str, list[BenchResult]] = {}
     for result in results:
         by_policy.setdefault(result.policy.name, []).append(result)
     return [_total(name, mine) for name, mine in by_policy.items()]
 
 
-def _total(name: str, results: Sequence[Result]) -> Total:
+def _total(name: str, results: Sequence[BenchResult]) -> PolicyTotal:
     rewards = [result.reward for result in results if result.reward is not None]
     shares = [result.possible for result in results if result.possible is not None]
-    return Total(
+    return PolicyTotal(
         policy=name,
         trials=len(results),
         ok=sum(result.measured.ok for result in results),
@@ -125,10 +125,9 @@ def _total(name: str, results: Sequence[Result]) -> Total:
 
 
 def median_of(measurements: Sequence[Measurement]) -> Measurement:
-    """One measurement for several of the same trial: the median of each figure, the host's time summed.
+    """Return one measurement for several of the same trial: the median of each figure, and the sum of host times.
 
-    A trial that failed once is not ok: the first failure stands for all. Faults of the host count only when there is
-    nothing else.
+    If one failed, the result is that failure. Faults of the host count only if there is nothing else.
 
     Raises:
         ValueError: There are none.

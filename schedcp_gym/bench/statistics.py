@@ -1,7 +1,7 @@
-"""What the scores of several runs on several tasks come to, with how well it is known.
+"""Statistics of the scores of several runs on several tasks, with confidence intervals.
 
-After Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021). Scores are
-one sequence for each task, a figure for each run in it; the number of runs may differ between tasks.
+They follow Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021).
+Scores are one sequence for each task, with a figure for each run; the number of runs may differ between tasks.
 """
 
 import math
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 Scores = Sequence[Sequence[float]]
 Array = NDArray[np.float64]
-#: Share that is cut from each end before the mean: the middle half is left.
+#: Share of the scores that is cut from each end before the mean, which leaves the middle half.
 CUT = 0.25
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its confidence interval; the ends are NaN where a task has fewer than two runs."""
+    """A figure and its confidence interval; the ends are NaN if a task has fewer than two runs."""
 
     value: float
     low: float
@@ -28,28 +28,28 @@ class Estimate:
 
 
 def interquartile_mean(scores: Scores) -> float:
-    """The mean of the middle half of all runs' scores, all tasks together."""
+    """Return the mean of the middle half of all runs' scores, over all tasks together."""
     return float(_interquartile_mean(*_checked(scores)))
 
 
 def optimality_gap(scores: Scores, goal: float) -> float:
-    """How far scores fall short of a goal (the best score, the bound) in the mean; above it is no credit."""
+    """Return the mean shortfall of scores from a goal, like the best score; scores above the goal count as 0."""
     pooled = np.concatenate(_checked(scores))
     return float(np.mean(np.maximum(goal - pooled, 0.0)))
 
 
 def performance_profile(scores: Scores, thresholds: Sequence[float]) -> Array:
-    """The share of runs, all tasks together, that score above each threshold."""
+    """Return the share of runs, over all tasks together, that score above each threshold."""
     pooled = np.concatenate(_checked(scores))
     share: Array = np.mean(pooled[None, :] > np.asarray(thresholds, dtype=float)[:, None], axis=1)
     return share
 
 
 def probability_of_improvement(scores: Scores, others: Scores) -> float:
-    """How likely a run scores above one of another agent on the same task, in the mean over tasks; a tie is half.
+    """Return the probability that a run scores above a run of another agent on the same task; a tie counts as half.
 
     Raises:
-        ValueError: The two have not the same number of tasks.
+        ValueError: The numbers of tasks differ.
     """
     return float(_improvement(_checked(scores), _checked(others)))
 
@@ -62,14 +62,14 @@ def stratified_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """The percentile bootstrap interval of a figure, runs being drawn anew within each task.
+    """Return the stratified bootstrap interval of a figure (percentile method; runs are resampled within each task).
 
     Args:
-        scores: By task.
-        statistic: Takes a sample for each task, and ``axis``; the interquartile mean if not given.
-        confidence: Of the interval, 0 to 1.
-        resamples: How often runs are drawn.
-        seed: Of the drawing: the same scores always give the same interval.
+        scores: Scores by task.
+        statistic: Function of a sample for each task, and ``axis``; by default the interquartile mean.
+        confidence: Confidence of the interval, 0 to 1.
+        resamples: Number of resamples.
+        seed: Seed of the resampling: the same scores always give the same interval.
     """
     from scipy.stats import bootstrap
 
@@ -90,12 +90,12 @@ def stratified_interval(
 
 
 def share_above_zero(*samples: Array, axis: int = -1) -> Any:
-    """How likely a run scores above 0, which is EEVDF, in the mean over tasks; a tie is half."""
+    """Return the mean probability over tasks that a run scores above 0, which is EEVDF; a tie counts as half."""
     return np.mean([np.mean((task > 0) + 0.5 * (task == 0), axis=axis) for task in samples], axis=0)
 
 
 def pooled_mean(*samples: Array, axis: int = -1) -> Any:
-    """The mean of all runs, all tasks together."""
+    """Return the mean of all runs, over all tasks together."""
     return np.mean(np.concatenate(samples, axis=axis), axis=axis)
 
 
@@ -108,7 +108,7 @@ def _interquartile_mean(*samples: Array, axis: int = -1) -> Any:
 def _improvement(samples: Sequence[Array], others: Sequence[Array]) -> float:
     from scipy.stats import mannwhitneyu
 
-    # U counts the pairs in which the first is above; half of those that are equal.
+    # U is the number of pairs in which the first is above, plus half the number of equal pairs.
     shares = [
         mannwhitneyu(mine, theirs, method="asymptotic").statistic / (len(mine) * len(theirs))
         for mine, theirs in zip(samples, others, strict=True)
@@ -121,5 +121,5 @@ def _checked(scores: Scores) -> tuple[Array, ...]:
     if not samples or any(task.size == 0 for task in samples):
         raise ValueError("each task needs a score")
     if any(not np.isfinite(task).all() for task in samples):
-        raise ValueError("a score is not a finite number: give a failure the lowest score, don't leave it out")
+        raise ValueError("a score is not a finite number: a failure must have the lowest score")
     return samples

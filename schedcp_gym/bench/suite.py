@@ -1,4 +1,4 @@
-"""A suite: policies × workloads × seeds, measured in parallel on the virtual clock, one at a time on the real one."""
+"""Suites: policies × workloads × seeds, measured in parallel on the virtual clock, one at a time on the real one."""
 
 import random
 import threading
@@ -6,27 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schedcp_gym.bench import durations
-from schedcp_gym.bench.result import Result, median_of
+from schedcp_gym.bench.result import BenchResult, median_of
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.spec import EEVDF, BadInput, Clock, MachineSpec, Measurement, Policy, Scale, Trial, Workload
 
-Done = Callable[[Result], None]
-#: Seed of the order in which trials of one repeat follow each other on the real clock.
+Done = Callable[[BenchResult], None]
+#: Seed of the random order of trials in each repeat on the real clock.
 ORDER_SEED = 0
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What is to be measured.
+    """Trials to measure.
 
     Attributes:
-        policies: Each with a name of its own. EEVDF is measured in any case: it is what the others are held against.
-        workloads: On what.
-        machine: Where.
-        scale: How long the workloads run.
+        policies: Policies with different names. EEVDF is always measured too, for comparison.
+        workloads: The workloads.
+        machine: The machine.
+        scale: Length of the workloads.
         seeds: The workloads' seeds.
-        objective: Name of an objective that each workload declares; None: their own.
-        repeats: Measurements of each trial; more than one only on the real clock, where they differ.
+        objective: Name of an objective that each workload declares; None: each workload's main one.
+        repeats: Measurements of each trial; on the virtual clock 1, because repeats are equal.
     """
 
     policies: tuple[Policy, ...]
@@ -38,22 +38,22 @@ class Suite:
     repeats: int = 1
 
     def __post_init__(self) -> None:
-        """Checks it.
+        """Check the suite.
 
         Raises:
-            BadInput: It can't be measured, or not told apart.
+            BadInput: Two policies have one name, or the repeats or the objective are not possible.
         """
         names = [policy.name for policy in self.policies]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
-            raise BadInput(f"two policies are called {twice!r}: rename one's file")
+            raise BadInput(f"two policies have the name {twice!r}: rename one of the files")
         if self.repeats > 1 and self.machine.clock is Clock.VIRTUAL:
-            raise BadInput("on the virtual clock every repeat gives the same: leave --repeats, or add --clock real")
+            raise BadInput("on the virtual clock every repeat gives the same: omit --repeats, or add --clock real")
         for workload in self.workloads:
             catalogue.find_objective(workload, self.objective)
 
     def trials(self) -> list[Trial]:
-        """All trials, those of EEVDF included, each once."""
+        """Return all trials, including those of EEVDF, each once."""
         policies = [Policy(EEVDF), *(policy for policy in self.policies if not policy.is_eevdf)]
         return [
             Trial(policy, workload, self.machine, self.scale, seed)
@@ -64,14 +64,20 @@ class Suite:
 
 
 class Bench:
-    """Measures a suite. What is there can be asked for at any time, also after an interruption."""
+    """Measures a suite. Results are available at any time, also after an interruption.
+
+    Example:
+        >>> suite = Suite((catalogue.load_policy("fifo"),), (catalogue.load_workload("schbench"),))
+        >>> results = Bench(suite, Lab()).run()  # doctest: +SKIP
+        >>> [result.ratio for result in results]  # doctest: +SKIP
+    """
 
     def __init__(self, suite: Suite, lab: Lab) -> None:
-        """Prepares; nothing is measured yet.
+        """Prepare the measurements; :meth:`run` starts them.
 
         Raises:
-            BadInput: The lab would measure several trials at once on the real clock, where they disturb each other (on
-                Ray each gets cores of its own).
+            BadInput: The lab would measure several trials at once on the real clock, where they disturb each other (not
+                on Ray, where each trial gets its own cores).
         """
         if suite.machine.clock is Clock.REAL and lab.workers != 1 and not lab.executor.has_separate_cores:
             raise BadInput("trials on the real clock disturb each other: one at a time (--workers 1)")
@@ -82,14 +88,14 @@ class Bench:
 
     @property
     def total(self) -> int:
-        """Measurements that the suite takes."""
+        """Return the number of measurements in the suite."""
         return len(self.suite.trials()) * self.suite.repeats
 
-    def run(self, done: Done | None = None) -> list[Result]:
-        """Measures what is missing, the longest first; on the real clock in rounds, each in an order of its own.
+    def run(self, done: Done | None = None) -> list[BenchResult]:
+        """Measure the suite, the longest trials first; on the real clock in rounds, each in another random order.
 
         Args:
-            done: Told of each single measurement as it comes, one at a time, without its baseline.
+            done: Called with each measurement, without its baseline; never by two threads at once.
 
         Raises:
             SchedcpError: Image, QEMU or compiler is missing.
@@ -102,8 +108,8 @@ class Bench:
             self._round(trials, done)
         return self.results()
 
-    def results(self) -> list[Result]:
-        """The results of the suite's policies so far, by workload, policy and seed."""
+    def results(self) -> list[BenchResult]:
+        """Return the results of the suite's policies so far, in order of workload, policy and seed."""
         wanted = {policy.name for policy in self.suite.policies}
         found = []
         for trial in self.suite.trials():
@@ -112,8 +118,8 @@ class Bench:
                 found.append(self._result(trial, measurements))
         return found
 
-    def rounds(self) -> list[list[Result]]:
-        """The results of each repeat that is whole, held against EEVDF in that repeat."""
+    def rounds(self) -> list[list[BenchResult]]:
+        """Return the results of each complete repeat, compared with EEVDF in that repeat."""
         wanted = {policy.name for policy in self.suite.policies}
         trials = [trial for trial in self.suite.trials() if trial.policy.name in wanted]
         whole = min((len(self._found.get(trial.digest, ())) for trial in self.suite.trials()), default=0)
@@ -136,13 +142,13 @@ class Bench:
         finally:
             durations.add(spent)
 
-    def _result(self, trial: Trial, measurements: list[Measurement], at: int | None = None) -> Result:
-        """A trial's result, against EEVDF's repeat ``at``, else against the median of those there are."""
+    def _result(self, trial: Trial, measurements: list[Measurement], at: int | None = None) -> BenchResult:
+        """Return a trial's result, compared with EEVDF's repeat ``at``, or with the median of its repeats so far."""
         eevdf = Trial(Policy(EEVDF), trial.workload, trial.machine, trial.scale, trial.seed)
         baseline = self._found.get(eevdf.digest, [])
         if at is not None:
             baseline = baseline[at : at + 1]
-        return Result(
+        return BenchResult(
             policy=trial.policy,
             workload=trial.workload,
             objective=catalogue.find_objective(trial.workload, self.suite.objective),

@@ -1,4 +1,4 @@
-"""The command ``schedcp-gym``: the image, single trials, verification, and what there is."""
+"""The command ``schedcp-gym``. Each module here adds one command, or a group of commands, to :data:`options.app`."""
 
 import sys
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from schedcp_gym import __version__
-from schedcp_gym.cli import (
+from schedcp_gym.cli import (  # noqa: F401  each import adds commands
     analyze,
     bench,
     compare,
@@ -28,42 +28,14 @@ from schedcp_gym.cli import (
     verify_suite,
     watch,
 )
+from schedcp_gym.cli.options import app
 from schedcp_gym.spec import SchedcpError
 
-app = typer.Typer(
-    help="Beat the Linux scheduler on a real kernel, exactly repeatably.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-for module in (
-    image,
-    evaluate,
-    bench,
-    compare,
-    compare_clocks,
-    costs,
-    leaderboard,
-    analyze,
-    verify,
-    deploy,
-    verify_suite,
-    repository,
-    repository_measure,
-    report,
-    mcp,
-    watch,
-    store,
-    table,
-    train,
-    listing,
-):
-    module.register(app)
+__all__ = ["app", "main"]
 INTERRUPTED = 130
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
         raise typer.Exit
@@ -72,14 +44,14 @@ def _tell_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Runs the command; an error a user can mend is one or two lines, not a trace."""
+    """Run the command. An error that the user can fix is printed in one or two lines, without a traceback."""
     from schedcp_gym import ui
 
     ui.log_to_stderr()

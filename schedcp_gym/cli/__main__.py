@@ -1,4 +1,4 @@
-"""``python -m schedcp_gym.cli`` is ``schedcp-gym``."""
+"""Run ``python -m schedcp_gym.cli``, which is the same as ``schedcp-gym``."""
 
 from schedcp_gym.cli import main
 

@@ -1,105 +1,78 @@
-"""``schedcp-gym bench``: policies on the whole suite of workloads."""
+"""The command ``schedcp-gym bench``: measure policies on all workloads."""
 
 import contextlib
 import fnmatch
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import (
-    NOT_OK,
-    ClockOption,
-    CpusOption,
-    JsonOption,
-    MachineOption,
-    OtherKernelOption,
-    RayOption,
-    ScaleOption,
-    pairs,
-)
+from schedcp_gym.cli import options
 from schedcp_gym.spec import BadInput, Clock, Policy, Scale, Workload
 
 if TYPE_CHECKING:
-    from schedcp_gym.bench import Bench, Result, Suite
+    from schedcp_gym.bench import Bench, BenchResult, Suite
     from schedcp_gym.bench.suite import Done
     from schedcp_gym.lab import Lab
 
-EPILOG = (
-    "Examples: [bold]schedcp-gym bench eevdf[/bold] · "
-    "[bold]schedcp-gym bench vtime ljf -w 'schbench*' --seed 1[/bold] · "
-    "[bold]schedcp-gym bench eevdf fifo --plot suite.html[/bold] · "
-    "[bold]schedcp-gym bench ./mine.bpf.c --set slice_us=500 --csv mine.csv[/bold] · "
-    "[bold]schedcp-gym bench eevdf fifo -w schbench --clock real --repeats 5[/bold] · "
-    "[bold]schedcp-gym bench eevdf fifo --ray 10.0.0.1:6379[/bold]"
-)
 WorkloadsOption = Annotated[
     list[str] | None,
-    typer.Option("--workload", "-w", metavar="NAME", help="This workload, or those that match ('schbench*'); repeat."),
-]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, max=64, help="Trials at once; the host's CPUs if not given, 1 on the real clock.")
+    typer.Option("--workload", "-w", metavar="NAME", help="Only this workload, or a pattern like 'schbench*'; repeat."),
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog=EPILOG)(bench)
-
-
+@options.command(
+    "schedcp-gym bench eevdf",
+    "schedcp-gym bench vtime ljf -w 'schbench*' --seed 1",
+    "schedcp-gym bench eevdf fifo --plot suite.html",
+    "schedcp-gym bench ./mine.bpf.c --set slice_us=500 --csv mine.csv",
+    "schedcp-gym bench eevdf fifo -w schbench --clock real --repeats 5",
+    "schedcp-gym bench eevdf fifo --ray 10.0.0.1:6379",
+)
 def bench(
     policies: Annotated[
-        list[str], typer.Argument(metavar="POLICY", help="Policies' names, eevdf, or paths of .bpf.c files.")
+        list[str], typer.Argument(metavar="POLICY", help="Policies: names, eevdf, or paths of .bpf.c files.")
     ],
     workloads: WorkloadsOption = None,
-    scale: ScaleOption = Scale.SMOKE,
-    seeds: Annotated[
-        list[int] | None, typer.Option("--seed", min=0, max=2**31 - 1, help="The workloads' seed (0); repeat.")
-    ] = None,
+    scale: options.ScaleOption = Scale.SMOKE,
+    seeds: options.SeedsOption = None,
     tunables: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="[POLICY.]K=V", help="Set a tunable; repeat. Of several policies, name which."),
+        typer.Option(
+            "--set", metavar="[POLICY.]K=V", help="Set a tunable; repeat. With several policies, name the policy."
+        ),
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Score by this objective (fair, throughput): the workloads that declare it."),
+        typer.Option(metavar="NAME", help="Score by this objective (fair, throughput), on workloads that declare it."),
     ] = None,
-    machine: MachineOption = "virtual",
-    clock: ClockOption = None,
+    machine: options.MachineOption = "virtual",
+    clock: options.ClockOption = None,
     repeats: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=100, help="Real clock: measurements of each trial, interleaved; medians are shown (3)."
-        ),
+        typer.Option(min=1, max=100, help="Real clock: measure each trial so often (3), interleaved; prints medians."),
     ] = None,
-    cpus: CpusOption = None,
-    kernel: OtherKernelOption = None,
-    workers: WorkersOption = None,
-    ray: RayOption = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure even what is known.")] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results, a row for each trial.")] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw them: a page (.html) or an image (.png, .svg, .pdf).")
-    ] = None,
-    as_json: JsonOption = False,
+    cpus: options.CpusOption = None,
+    kernel: options.OtherKernelOption = None,
+    workers: options.WorkersOption = None,
+    ray: options.RayOption = None,
+    no_cache: options.NoCacheOption = False,
+    csv: options.CsvOption = None,
+    plot: options.PlotOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Measure policies on the whole suite of workloads, against EEVDF. Exits with 0 if all outcomes are ok.
+    """Measure policies on all workloads, compared with EEVDF. The exit status is 0 if all outcomes are ok.
 
-    Trials run in parallel and each is kept: after Ctrl-C the same command goes on where it was.
+    Trials run in parallel and each result is stored: after Ctrl-C, the same command continues.
     """
     from schedcp_gym.bench import Bench, Suite
-    from schedcp_gym.bench.plot import check_file, check_path, write_plot
+    from schedcp_gym.bench.plot import check_plot, write_plot
     from schedcp_gym.lab import catalogue
 
-    if csv:
-        check_file(csv)
-    if plot:
-        check_path(plot)
+    options.check_outputs(csv)
+    check_plot(plot)
     spec = catalogue.load_machine(machine, cpus=cpus, clock=clock, kernel=kernel)
-    real = spec.clock is Clock.REAL
     suite = Suite(
         policies=load_policies(policies, tunables or []),
         workloads=find_workloads(workloads or [], objective),
@@ -107,7 +80,7 @@ def bench(
         scale=scale,
         seeds=tuple(dict.fromkeys(seeds or [0])),
         objective=objective,
-        repeats=repeats or (3 if real else 1),
+        repeats=repeats or (3 if spec.clock is Clock.REAL else 1),
     )
     results = run(Bench(suite, make_lab(suite, workers, cache=not no_cache, ray=ray)))
     if csv:
@@ -115,20 +88,25 @@ def bench(
 
         frame_of(suite, results).to_csv(csv, index=False)
     if as_json:
-        print(json.dumps(as_plain(suite, results), indent=1))
+        from schedcp_gym.printing import print_json
+
+        print_json(as_plain(suite, results))
     else:
-        show(suite, results)
+        from schedcp_gym.cli.bench_table import print_suite
+        from schedcp_gym.printing import console_of
+
+        print_suite(console_of(), suite, results)
     if plot:
         write_plot(results, plot)
     if not results or not all(result.measured.ok for result in results):
-        raise typer.Exit(NOT_OK)
+        raise typer.Exit(options.NOT_OK)
 
 
 def load_policies(names: Sequence[str], settings: Sequence[str]) -> tuple[Policy, ...]:
-    """Policies by name or path, each once, with the tunables that are for it.
+    """Return policies by name or path, each once, with the tunables that are set for it.
 
     Raises:
-        BadInput: No such policy or tunable, or it is not clear whose a tunable is.
+        BadInput: A policy or tunable does not exist, or a setting does not say which policy it is for.
     """
     from schedcp_gym.lab import catalogue
 
@@ -136,21 +114,23 @@ def load_policies(names: Sequence[str], settings: Sequence[str]) -> tuple[Policy
     called = {name: catalogue.load_policy(name).name for name in names}
     own: dict[str, dict[str, object]] = {name: {} for name in names}
     own_source = [name for name in names if called[name] != "eevdf"] or names
-    for key, value in pairs(list(settings)).items():
+    for key, value in options.pairs(list(settings)).items():
         policy, dot, tunable = key.partition(".")
-        whose = [name for name in names if dot and called[name] == policy] or ([] if dot else own_source)
-        if len(whose) != 1:
+        owners = [name for name in names if dot and called[name] == policy] or ([] if dot else own_source)
+        if len(owners) != 1:
             known = " or ".join(f"{called[name]}.{tunable if dot else key}" for name in own_source)
-            raise BadInput(f"--set {key}={value}: whose tunable is it? write --set {known}=…")
-        own[whose[0]][tunable if dot else key] = value
+            raise BadInput(f"--set {key}={value} does not say which policy it is for: write --set {known}=…")
+        own[owners[0]][tunable if dot else key] = value
     return tuple(catalogue.load_policy(name, own[name]) for name in names)
 
 
 def find_workloads(wanted: Sequence[str], objective: str | None) -> tuple[Workload, ...]:
-    """Workloads by name or pattern, all if none are given; of a pattern's, those that declare the objective.
+    """Return workloads by name or pattern; all of them if none is named.
+
+    With an objective, a pattern finds only the workloads that declare it.
 
     Raises:
-        BadInput: No such workload, or none that declares the objective.
+        BadInput: There is no such workload, or none declares the objective.
     """
     from schedcp_gym.lab import catalogue
 
@@ -170,76 +150,52 @@ def find_workloads(wanted: Sequence[str], objective: str | None) -> tuple[Worklo
 
 
 def make_lab(suite: "Suite", workers: int | None, *, cache: bool = True, ray: str | None = None) -> "Lab":
-    """The lab for a suite, its image and snapshot there: building them is not part of a trial's time."""
-    from schedcp_gym import ui
-    from schedcp_gym.lab import Lab
-    from schedcp_gym.lab.cluster import Ray
-    from schedcp_gym.lab.cluster.executor import RayExecutor
-
+    """Return the lab that measures a suite, with image and snapshot built. On the real clock it has one worker."""
     workers = workers or (1 if suite.machine.clock is Clock.REAL else None)
-    with ui.build_progress() as build:
-        executor = RayExecutor(Ray(address=ray)) if ray else None
-        lab = Lab(workers=workers, cache=cache, executor=executor, report=build)
-        machine = lab.machine(suite.machine)
-        if suite.machine.clock is Clock.VIRTUAL:
-            machine.ensure_snapshot()
-    return lab
+    return options.open_lab(suite.machine, workers=workers, cache=cache, ray=ray)
 
 
-def run(bench: "Bench") -> "list[Result]":
-    """Measures a suite with a bar and a line for each result; when interrupted, says how much is there."""
-    total = bench.total
+def run(bench: "Bench") -> "list[BenchResult]":
+    """Measure a suite with a progress bar and a line for each result. After Ctrl-C, print how many are done."""
     seen = 0
+    with progress("measuring", bench.total) as show:
 
-    with progress("measuring", total) as told:
-
-        def done(result: "Result") -> None:
+        def done(result: "BenchResult") -> None:
             nonlocal seen
             seen += 1
-            told(result)
+            show(result)
 
         try:
             return bench.run(done)
         except KeyboardInterrupt:
-            lost = "" if bench.suite.machine.clock is Clock.VIRTUAL else " (the real clock's are not kept)"
-            print(f"{seen} of {total} measured{lost}; the same command goes on", file=sys.stderr)
+            lost = "" if bench.suite.machine.clock is Clock.VIRTUAL else " (the real clock's results are not stored)"
+            print(f"{seen} of {bench.total} measured{lost}; run the same command to continue", file=sys.stderr)
             raise
 
 
 @contextlib.contextmanager
 def progress(what: str, total: int) -> "Iterator[Done]":
-    """A bar on standard error, results above it as they come; lines where no terminal is."""
+    """Show a progress bar on standard error, and each result in a line above it.
+
+    Yields:
+        A function to call with each result.
+    """
     from schedcp_gym import ui
     from schedcp_gym.cli.bench_table import line_of
 
     with ui.counting_bar() as bar:
         task = bar.add_task(what, total=total)
 
-        def done(result: "Result") -> None:
+        def done(result: "BenchResult") -> None:
             bar.console.print(line_of(result), soft_wrap=True)
             bar.advance(task)
 
         yield done
 
 
-def show(suite: "Suite", results: "Sequence[Result]") -> None:
-    """Prints the table, why what failed has failed, and the sums."""
-    from rich.console import Console
-
-    from schedcp_gym.cli import bench_table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = bench_table.PLAIN_WIDTH
-    bench_table.print_suite(console, suite, results)
-
-
-def as_plain(suite: "Suite", results: "Sequence[Result]") -> dict[str, object]:
-    """All of it as JSON has it: ``results`` with the frame's columns, and each policy's sums."""
-    import dataclasses
-
+def as_plain(suite: "Suite", results: "Sequence[BenchResult]") -> dict[str, object]:
+    """Return the JSON output: ``results``, with the columns of the CSV file, and a summary of each policy."""
     from schedcp_gym.bench import totals
     from schedcp_gym.bench.frame import records_of
 
-    sums = [dataclasses.asdict(total) for total in totals(results)]
-    return {"results": records_of(suite, results), "policies": sums}
+    return {"results": records_of(suite, results), "policies": [vars(total) for total in totals(results)]}

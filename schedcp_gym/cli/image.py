@@ -1,30 +1,24 @@
-"""``schedcp-gym image``: the image that machines boot."""
+"""The commands ``schedcp-gym image``: build and inspect the image that machines boot."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import JsonOption, KernelOption
+from schedcp_gym.cli import options
 from schedcp_gym.spec import SchedcpError
 
 if TYPE_CHECKING:
     from schedcp_gym.machine.image import Image
 
-image_app = typer.Typer(help="The image that machines boot.", no_args_is_help=True)
+group = options.group_of("image", "Build and inspect the image that machines boot.")
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.add_typer(image_app, name="image")
-
-
-@image_app.command("build", epilog="Example: [bold]schedcp-gym image build[/bold]")
-def image_build(
-    kernel: KernelOption = "debian",
-    rebuild: Annotated[bool, typer.Option(help="Build it again even if it is there.")] = False,
+@options.command("schedcp-gym image build", "schedcp-gym image build --rebuild", group=group)
+def build(
+    kernel: options.KernelOption = "debian",
+    rebuild: Annotated[bool, typer.Option(help="Build it again even if it exists.")] = False,
 ) -> None:
-    """Build the image, unless it is there: one or two minutes, 1 GB."""
+    """Build the image if it is missing. This takes one or two minutes and 1 GB."""
     from schedcp_gym import ui
     from schedcp_gym.lab.catalogue import image_inputs
     from schedcp_gym.machine.image import ensure_image
@@ -42,41 +36,38 @@ def _built_image(kernel: str) -> "Image":
     try:
         image = find_image(image_inputs(kernel))
     except Damaged as reason:
-        raise SchedcpError(f"the image is damaged ({reason}): `schedcp-gym image build` makes it anew") from None
+        raise SchedcpError(f"the image is damaged ({reason}): `schedcp-gym image build` builds it again") from None
     if image is None:
         raise SchedcpError("the image is not built: `schedcp-gym image build`")
     return image
 
 
-@image_app.command("gc")
-def image_gc(kernel: KernelOption = "debian") -> None:
-    """Delete all cached images but this kernel's current one, and all snapshots."""
+@options.command("schedcp-gym image gc", group=group)
+def gc(kernel: options.KernelOption = "debian") -> None:
+    """Delete all cached images except this kernel's current one, and all snapshots."""
     from schedcp_gym.machine.image.store import remove_others
 
     print(f"freed {remove_others(_built_image(kernel)) / 2**20:.0f} MiB")
 
 
-@image_app.command("info")
-def image_info(kernel: KernelOption = "debian", as_json: JsonOption = False) -> None:
-    """Print the image's versions and digests."""
+@options.command("schedcp-gym image info", "schedcp-gym image info --json", group=group)
+def info(kernel: options.KernelOption = "debian", as_json: options.JsonOption = False) -> None:
+    """Print the versions and digests of the image."""
     image = _built_image(kernel)
     if as_json:
-        print(json.dumps({"folder": str(image.folder), "bytes": image.size_bytes, **image.info}, indent=1))
+        from schedcp_gym.printing import print_json
+
+        print_json({"folder": image.folder, "bytes": image.size_bytes, **image.info})
         return
-    _print_pairs(
-        {
-            "digest": image.digest,
-            "folder": image.folder,
-            "size": f"{image.size_bytes / 2**20:.0f} MiB",
-            "kernel": image.kernel,
-            "gcc": image.info["gcc"],
-            **{name: f"sha256 {entry['sha256']}" for name, entry in sorted(image.info["files"].items())},
-            **{f"package {name}": version for name, version in sorted(image.info["packages"].items())},
-        }
-    )
-
-
-def _print_pairs(pairs: dict[str, object]) -> None:
-    width = max(map(len, pairs))
-    for name, value in pairs.items():
+    facts = {
+        "digest": image.digest,
+        "folder": image.folder,
+        "size": f"{image.size_bytes / 2**20:.0f} MiB",
+        "kernel": image.kernel,
+        "gcc": image.info["gcc"],
+        **{name: f"sha256 {entry['sha256']}" for name, entry in sorted(image.info["files"].items())},
+        **{f"package {name}": version for name, version in sorted(image.info["packages"].items())},
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
         print(f"{name:<{width}}  {value}")

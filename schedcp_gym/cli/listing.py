@@ -1,26 +1,23 @@
-"""``schedcp-gym list``: policies, workloads, environments, agents, and what the verifier looks at."""
+"""The command ``schedcp-gym list``: list policies, workloads, environments, agents, profiles, rules and cases."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
-from schedcp_gym.cli.options import JsonOption
+from schedcp_gym.cli import options
 
-#: Too long for a table.
+#: Fields that are too long for the table; JSON has them.
 JSON_ONLY = ("metrics",)
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command("list", epilog="Example: [bold]schedcp-gym list policies[/bold]")(list_things)
-
-
+@options.command("schedcp-gym list policies", "schedcp-gym list workloads --json", "schedcp-gym list envs", name="list")
 def list_things(
     kind: Annotated[str, typer.Argument(metavar="policies|workloads|envs|agents|profiles|rules|cases")],
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """List policies, workloads, environments, agents, profiles, or the verifier's rules and cases; --json says more."""
+    """List policies, workloads, environments, agents, profiles, rules or cases. --json prints more details."""
+    from schedcp_gym.printing import console_of, print_json, table_of
+
     listings = {
         "policies": _policies,
         "workloads": _workloads,
@@ -36,9 +33,10 @@ def list_things(
         raise unknown("kind of thing", kind, listings)
     rows = listings[kind]()
     if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        _print_rows(rows)
+        print_json(rows)
+        return
+    columns = [name for name in rows[0] if name not in JSON_ONLY] if rows else ["there are none"]
+    console_of().print(table_of(columns, ([_cell(row[name]) for name in columns] for row in rows)))
 
 
 def _policies() -> list[dict[str, Any]]:
@@ -67,19 +65,16 @@ def _policies() -> list[dict[str, Any]]:
 def _workloads() -> list[dict[str, Any]]:
     from schedcp_gym.lab import catalogue
 
-    rows = []
-    for name in catalogue.workload_names():
-        workload = catalogue.load_workload(name)
-        rows.append(
-            {
-                "workload": name,
-                "what": workload.title,
-                "objective": ", ".join(workload.objective.weights),
-                "on request": sorted(workload.objectives),
-                "metrics": sorted(workload.metrics),
-            }
-        )
-    return rows
+    return [
+        {
+            "workload": workload.name,
+            "what": workload.title,
+            "objective": ", ".join(workload.objective.weights),
+            "on request": sorted(workload.objectives),
+            "metrics": sorted(workload.metrics),
+        }
+        for workload in map(catalogue.load_workload, catalogue.workload_names())
+    ]
 
 
 def _envs() -> list[dict[str, Any]]:
@@ -123,24 +118,12 @@ def _cases() -> list[dict[str, Any]]:
     return rows
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    columns = [name for name in rows[0] if name not in JSON_ONLY] if rows else ["there are none"]
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
-    Console().print(table)
-
-
 def _cell(value: object) -> str:
+    from schedcp_gym.printing import safe
+
     if isinstance(value, list):
-        return "\n".join(_tunable_text(item) if isinstance(item, dict) else str(item) for item in value)
-    return str(value)
+        return safe("\n".join(_tunable_text(item) if isinstance(item, dict) else str(item) for item in value))
+    return safe(value)
 
 
 def _tunable_text(tunable: dict[str, Any]) -> str:

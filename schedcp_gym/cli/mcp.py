@@ -1,4 +1,4 @@
-"""``schedcp-gym mcp``: the control plane as an MCP server."""
+"""The command ``schedcp-gym mcp``: serve the control plane by the Model Context Protocol (MCP)."""
 
 import os
 import sys
@@ -7,67 +7,55 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import (
-    CpusOption,
-    MachineOption,
-    OtherKernelOption,
-    ScaleOption,
-    SeedOption,
-)
+from schedcp_gym.cli import options
 from schedcp_gym.spec import BadInput, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.control.server import ControlPlane
     from schedcp_gym.control.server.audit import AuditLog
 
-EPILOG = (
-    "Examples: [bold]claude mcp add schedcp -- schedcp-gym mcp --workload schbench[/bold] adds it to Claude Code; "
-    'other clients take [bold]{"command": "schedcp-gym", "args": ["mcp"]}[/bold] among their servers · '
-    "[bold]SCHEDCP_MCP_TOKEN=… schedcp-gym mcp --http 127.0.0.1:8765[/bold], then "
-    '[bold]claude mcp add --transport http schedcp http://127.0.0.1:8765/mcp --header "Authorization: Bearer …"'
-    "[/bold] · [bold]schedcp-gym mcp --workload longtail --scale standard --seed 7 --audit calls.jsonl[/bold]"
+
+@options.command(
+    "claude mcp add schedcp -- schedcp-gym mcp --workload schbench # adds it to Claude Code",
+    '{"command": "schedcp-gym", "args": ["mcp"]} # for the list of servers of other clients',
+    "SCHEDCP_MCP_TOKEN=… schedcp-gym mcp --http 127.0.0.1:8765 # a server, for the next command",
+    "claude mcp add --transport http schedcp http://127.0.0.1:8765/mcp --header 'Authorization: Bearer …'",
+    "schedcp-gym mcp --workload longtail --scale standard --seed 7 --audit calls.jsonl",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog=EPILOG)(mcp)
-
-
 def mcp(
     http: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
             help="Serve streamable HTTP at http://HOST:PORT/mcp instead of standard input and output. Requests need "
-            "the bearer token of $SCHEDCP_MCP_TOKEN; if that is not set, one is made and printed to standard error.",
+            "the bearer token in $SCHEDCP_MCP_TOKEN; if that is not set, a new token is printed on standard error.",
         ),
     ] = None,
     workloads: Annotated[
         list[str] | None,
-        typer.Option("--workload", metavar="NAME", help="Only this workload; repeat. All if none is given."),
+        typer.Option("--workload", metavar="NAME", help="Offer only this workload; repeat (default: all)."),
     ] = None,
-    scale: ScaleOption = Scale.SMOKE,
-    seed: SeedOption = 0,
-    machine: MachineOption = "virtual",
-    cpus: CpusOption = None,
-    kernel: OtherKernelOption = None,
+    scale: options.ScaleOption = Scale.SMOKE,
+    seed: options.SeedOption = 0,
+    machine: options.MachineOption = "virtual",
+    cpus: options.CpusOption = None,
+    kernel: options.OtherKernelOption = None,
     repository: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The policy repository's; in the cache if not given.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the policy repository (default: in the cache).")
     ] = None,
     audit: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where each call is written (JSON lines). If not given, audit.jsonl in $SCHEDCP_STATE, else in "
+            help="Write each call to this file (JSON lines). Default: audit.jsonl in $SCHEDCP_STATE, or in "
             "~/.local/state/schedcp_gym.",
         ),
     ] = None,
 ) -> None:
-    """Serve the control plane to an agent by the Model Context Protocol: observe workloads, find and try policies.
+    """Serve the control plane to an agent by MCP: observe workloads, find policies and try them.
 
-    Machine, scale and seed are the server's; no tool takes them. Nothing needs root, and this host's scheduler is never
-    touched: policies run in virtual machines.
+    Machine, scale and seed are set here; no tool can change them. It needs no root access and never changes this host's
+    scheduler: policies run in virtual machines.
     """
     import anyio
 
@@ -101,17 +89,19 @@ async def _serve(plane: "ControlPlane", log: "AuditLog", http: str | None) -> No
     server = build_server(plane, log)
     if http is None:
         if sys.stdin.isatty():
-            print("speaking MCP on standard input and output; a client starts this (--help says how)", file=sys.stderr)
+            message = "waiting for MCP on standard input: an MCP client should start this command (see --help)"
+            print(message, file=sys.stderr)
         await serving.serve_stdio(server, plane.close)
         return
     token, is_new = serving.http_token()
     where = serving.bind(http)
     host, port = where.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}{serving.PATH}"
-    said = f"token: {token}" if is_new else f"token: that of ${serving.TOKEN_VARIABLE}"
-    print(f"serving {url}\n{said}", file=sys.stderr, flush=True)
+    shown = f"token: {token}" if is_new else f"token: the one in ${serving.TOKEN_VARIABLE}"
+    print(f"serving {url}\n{shown}", file=sys.stderr, flush=True)
     if not serving.is_loopback(host):
-        print("warning: plain HTTP: whoever is on the way reads the token; put TLS before it", file=sys.stderr)
+        message = "warning: others on the network can read the token in plain HTTP: use a proxy with TLS"
+        print(message, file=sys.stderr)
     await serving.serve_http(server, where, token)
 
 
@@ -122,5 +112,5 @@ def _default_audit() -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"{folder} can't be made ({error.strerror}): name a file with --audit") from None
+        raise BadInput(f"{folder} cannot be created ({error.strerror}): name a file with --audit") from None
     return folder / "audit.jsonl"

@@ -1,4 +1,4 @@
-"""``schedcp-gym repository``: what is known of policies, found again in plain words."""
+"""The commands ``schedcp-gym repository``: search, show and add policies, and measure them."""
 
 import json
 import sys
@@ -7,27 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schedcp_gym.cli.options import JsonOption, SetOption, pairs
-from schedcp_gym.spec import BadInput, Outcome
+from schedcp_gym.cli import options
+from schedcp_gym.spec import BadInput
 
 if TYPE_CHECKING:
     from schedcp_gym.control.repository import Kind, Parent, Repository
 
-repository_app = typer.Typer(help="Policies, what was measured of them, and what was learnt.", no_args_is_help=True)
+group = options.group_of("repository", "Find policies, their measurements and the lessons learnt from them.")
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", metavar="FOLDER", help="The repository's folder; in the cache if not given.")
+    Path | None, typer.Option("--store", metavar="FOLDER", help="Folder of the repository (default: in the cache).")
 ]
 ClassOption = Annotated[
     str | None, typer.Option("--class", metavar="CLASS", help="For workloads of this class: batch, latency …")
 ]
-KindOption = Annotated[str, typer.Option(metavar="policy|antipattern|primitive|all", help="What kind of records.")]
-#: Files of JSON lines larger than this are not read.
+KindOption = Annotated[str, typer.Option(metavar="policy|antipattern|primitive|all", help="Kind of records.")]
+#: Limit for a file of JSON lines.
 IMPORT_BYTES = 1 << 30
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.add_typer(repository_app, name="repository")
 
 
 def _open(store: Path | None) -> "Repository":
@@ -47,58 +42,56 @@ def _kinds(word: str) -> "list[Kind]":
     return [Kind(word)]
 
 
-@repository_app.command(
-    "search",
-    epilog='Examples: [bold]schedcp-gym repository search "keep one long job from finishing last"[/bold] · '
-    '[bold]schedcp-gym repository search "wake-up latency" --class latency --outcome ok[/bold] · '
-    '[bold]schedcp-gym repository search "predict bursts" --kind primitive[/bold]',
+@options.command(
+    'schedcp-gym repository search "keep one long job from finishing last"',
+    'schedcp-gym repository search "wake-up latency" --class latency --outcome ok',
+    'schedcp-gym repository search "predict bursts" --kind primitive',
+    group=group,
 )
 def search(
-    text: Annotated[str, typer.Argument(help="What is wanted, in plain words.")],
+    text: Annotated[str, typer.Argument(help="What you look for, in plain words.")],
     workload_class: ClassOption = None,
-    machine: Annotated[str | None, typer.Option(metavar="LABEL", help="Measured there: virtual-2cpu-1024mib …")] = None,
-    outcome: Annotated[
-        str | None, typer.Option(metavar="|".join(Outcome), help="With a result that ended so.", show_default=False)
+    machine: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Measured on this machine: virtual-2cpu-1024mib …")
     ] = None,
+    outcome: options.OutcomeOption = None,
     kind: KindOption = "policy",
-    limit: Annotated[int, typer.Option(help="Most answers.")] = 5,
+    limit: Annotated[int, typer.Option(help="The most answers to print.")] = 5,
     store: StoreOption = None,
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Find policies, antipatterns or primitives by what they are for."""
+    """Find policies, antipatterns or primitives by their purpose."""
     from schedcp_gym.cli.repository_table import print_hits
     from schedcp_gym.control.repository import PolicyRecord
+    from schedcp_gym.printing import print_json
 
     repository = _open(store)
     hits = repository.search(
         text, workload_class=workload_class, machine=machine, outcome=outcome, kinds=_kinds(kind), limit=limit
     )
     if as_json:
-        print(json.dumps([{**_summary(hit.record), "score": round(hit.score, 4)} for hit in hits], indent=1))
+        print_json([{**_summary(hit.record), "score": round(hit.score, 4)} for hit in hits])
         return
-    best = {
-        hit.record.id: next(iter(repository.standings(hit.record.id)), None)
-        for hit in hits
-        if isinstance(hit.record, PolicyRecord)
-    }
-    print_hits(hits, best)
+    policies = [hit.record.id for hit in hits if isinstance(hit.record, PolicyRecord)]
+    print_hits(hits, {each: next(iter(repository.standings(each)), None) for each in policies})
 
 
-@repository_app.command(
-    "show",
-    epilog="Examples: [bold]schedcp-gym repository show ljf[/bold] · "
-    "[bold]schedcp-gym repository show wake-graph[/bold] (a primitive) · "
-    "[bold]schedcp-gym repository show ljf --source[/bold]",
+@options.command(
+    "schedcp-gym repository show ljf",
+    "schedcp-gym repository show wake-graph # a primitive",
+    "schedcp-gym repository show ljf --source",
+    group=group,
 )
 def show(
     name: Annotated[str, typer.Argument(help="A policy's name or id, or a primitive's name.")],
-    source: Annotated[bool, typer.Option("--source", help="Print the source and nothing else.")] = False,
+    source: Annotated[bool, typer.Option("--source", help="Print only the source.")] = False,
     store: StoreOption = None,
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Show a policy with its lineage, standing and lessons, or a primitive with what it needs."""
+    """Show a policy with its origin, results and lessons, or a primitive with its requirements."""
     from schedcp_gym.cli.repository_table import print_policy, print_primitive
     from schedcp_gym.control.repository import unit
+    from schedcp_gym.printing import print_json
     from schedcp_gym.ui import harmless
 
     repository = _open(store)
@@ -108,75 +101,81 @@ def show(
         text = unit(primitive) if primitive else record.source if record else ""
         print(harmless(text) if sys.stdout.isatty() else text)
     elif as_json:
-        print(json.dumps(_details(repository, name), indent=1))
+        print_json({"id": primitive.id, **_body(primitive)} if primitive else _details(repository, name))
     elif primitive:
         print_primitive(primitive)
     else:
         print_policy(repository, repository.get(name))
 
 
-@repository_app.command(
-    "list",
-    epilog="Examples: [bold]schedcp-gym repository list --class batch[/bold] · "
-    "[bold]schedcp-gym repository list --kind primitive[/bold]",
+@options.command(
+    "schedcp-gym repository list --class batch",
+    "schedcp-gym repository list --kind primitive",
+    name="list",
+    group=group,
 )
 def list_records(
     kind: KindOption = "policy",
     workload_class: ClassOption = None,
-    status: Annotated[str | None, typer.Option(metavar="library|candidate|promoted|superseded")] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="library|candidate|promoted|superseded", help="Only policies of this status.")
+    ] = None,
     store: StoreOption = None,
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """List policies, antipatterns or primitives."""
     from schedcp_gym.cli.repository_table import print_records
     from schedcp_gym.control.repository import Kind, Status
-    from schedcp_gym.lab.catalogue import unknown
+    from schedcp_gym.printing import print_json
 
-    if status is not None and status not in list(Status):
-        raise unknown("status", status, list(Status))
+    chosen = None if status is None else options.word_of(Status)(status)
     kinds = _kinds(kind)
     if kinds != [Kind.POLICY] and (status or workload_class):
-        raise BadInput("--status and --class are of policies: leave out --kind")
+        raise BadInput("--status and --class select policies: use them without --kind")
     repository = _open(store)
     records: list[Any] = []
     if Kind.POLICY in kinds:
-        records += repository.policies(status=Status(status) if status else None, workload_class=workload_class)
+        records += repository.policies(status=chosen, workload_class=workload_class)
     if Kind.ANTIPATTERN in kinds:
         records += repository.antipatterns()
     if Kind.PRIMITIVE in kinds:
         records += repository.primitives()
     if as_json:
-        print(json.dumps([_summary(record) for record in records], indent=1))
+        print_json([_summary(record) for record in records])
     else:
         print_records(records)
 
 
-@repository_app.command(
-    "add",
-    epilog="Examples: [bold]schedcp-gym repository add mine.bpf.c --from ljf --how patched[/bold] · "
-    "[bold]schedcp-gym repository add ljf --name ljf-ember --set favour=ember[/bold]",
+@options.command(
+    "schedcp-gym repository add mine.bpf.c --from ljf --how patched",
+    "schedcp-gym repository add ljf --name ljf-ember --set favour=ember",
+    group=group,
 )
 def add(
-    policy: Annotated[str, typer.Argument(help="A .bpf.c file, or a policy to keep with other values.")],
-    name: Annotated[str | None, typer.Option(help="Its name here; the file's if not given.")] = None,
-    tunables: SetOption = None,
+    policy: Annotated[str, typer.Argument(help="A .bpf.c file, or a policy of the repository for other values.")],
+    name: Annotated[str | None, typer.Option(help="Its name in the repository (default: the file's name).")] = None,
+    tunables: options.SetOption = None,
     parents: Annotated[
-        list[str] | None, typer.Option("--from", metavar="NAME", help="What it was made from; repeat.")
+        list[str] | None, typer.Option("--from", metavar="NAME", help="A policy that it was made from; repeat.")
     ] = None,
-    how: Annotated[str, typer.Option(metavar="patched|composed|configured", help="How.")] = "patched",
+    how: Annotated[
+        str, typer.Option(metavar="patched|composed|configured", help="How it was made from these policies.")
+    ] = "patched",
     workloads: Annotated[
-        list[str] | None, typer.Option("--workload", metavar="NAME", help="Meant for it; repeat.")
+        list[str] | None, typer.Option("--workload", metavar="NAME", help="It is meant for this workload; repeat.")
     ] = None,
-    classes: Annotated[list[str] | None, typer.Option("--class", metavar="CLASS", help="Meant for it; repeat.")] = None,
-    author: Annotated[str, typer.Option(help="Who wrote it.")] = "",
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", metavar="CLASS", help="It is meant for this class; repeat.")
+    ] = None,
+    author: Annotated[str, typer.Option(help="Its author.")] = "",
     store: StoreOption = None,
 ) -> None:
-    """Keep a policy: a file of one's own, or one that is there with other values. Its card is its header comment."""
+    """Add a policy: a file, or one of the repository's policies with other values. Its header comment describes it."""
     from schedcp_gym.control.repository import PolicyRecord, configured
     from schedcp_gym.lab import catalogue
 
     repository = _open(store)
-    values = pairs(tunables or [])
+    values = options.pairs(tunables)
     if policy.endswith(".bpf.c"):
         loaded = catalogue.load_policy(policy, values)
         record = PolicyRecord(
@@ -192,7 +191,7 @@ def add(
     else:
         if not values or name is None:
             raise BadInput(
-                "a policy of the repository is kept anew with other values and a name: --set K=V --name NAME"
+                "to add a policy of the repository again, give it other values and another name: --set K=V --name NAME"
             )
         record = configured(repository.get(policy), _name(name), values)
     kept = repository.add(record)
@@ -208,51 +207,39 @@ def _name(name: str) -> str:
     try:
         return TypeAdapter(Name).validate_python(name)
     except ValidationError:
-        raise BadInput(f"a name has letters, digits and any of _.@+-, 80 at most, not {name[:100]!r}") from None
+        raise BadInput(f"a name has at most 80 letters, digits and _.@+-, so it cannot be {name[:100]!r}") from None
 
 
 def _parents(names: list[str], how: str) -> "tuple[Parent, ...]":
     from schedcp_gym.control.repository import How, Parent
-    from schedcp_gym.lab.catalogue import unknown
 
-    if how not in list(How):
-        raise unknown("way", how, list(How))
-    return tuple(Parent(_name(name), How(how)) for name in names)
+    way = options.word_of(How)(how)
+    return tuple(Parent(_name(name), way) for name in names)
 
 
-@repository_app.command(
-    "import", epilog="Example: [bold]schedcp-gym repository import results.jsonl[/bold] (- is standard input)"
+@options.command(
+    "schedcp-gym repository import results.jsonl",
+    "schedcp-gym repository import - # standard input",
+    name="import",
+    group=group,
 )
 def import_records(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; -: standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of JSON lines; - is standard input.")],
     store: StoreOption = None,
 ) -> None:
-    """Take in policies, results and antipatterns: all lines of a file, or none if one is wrong."""
+    """Add policies, results and antipatterns from a file: all its lines, or none if one is wrong."""
     from schedcp_gym.control.repository import import_lines
 
-    done = import_lines(_open(store), _read(file).splitlines(), file)
+    text = sys.stdin.read() if file == "-" else options.read_text(Path(file), IMPORT_BYTES)
+    done = import_lines(_open(store), text.splitlines(), file)
     print(f"{done.policies} policies, {done.results} results, {done.antipatterns} antipatterns are new")
     for old, new in done.renamed.items():
-        print(f"{old} is kept as {new}: another policy has the name")
+        print(f"{old} is added as {new}: another policy has that name")
 
 
-def _read(file: str) -> str:
-    if file == "-":
-        return sys.stdin.read()
-    path = Path(file)
-    try:
-        if path.stat().st_size > IMPORT_BYTES:
-            raise BadInput(f"{file} is larger than {IMPORT_BYTES >> 20} MiB")
-        return path.read_text()
-    except UnicodeDecodeError:
-        raise BadInput(f"{file}: not a text file") from None
-    except OSError as error:
-        raise BadInput(f"{file} can't be read: {error.strerror}") from None
-
-
-@repository_app.command("export", epilog="Example: [bold]schedcp-gym repository export everything.jsonl[/bold]")
+@options.command("schedcp-gym repository export everything.jsonl", name="export", group=group)
 def export_records(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - for standard output.")] = "-",
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write; - is standard output.")] = "-",
     store: StoreOption = None,
 ) -> None:
     """Write all policies, results and antipatterns as JSON lines."""
@@ -266,33 +253,29 @@ def export_records(
     try:
         Path(file).write_text(text)
     except OSError as error:
-        raise BadInput(f"{file} can't be written: {error.strerror}") from None
+        raise BadInput(f"{file} cannot be written: {error.strerror}") from None
     print(f"{len(lines)} records in {file}")
 
 
-def _summary(record: Any) -> dict[str, Any]:
-    """A record without its long parts."""
+def _body(record: Any) -> dict[str, Any]:
     from schedcp_gym.control.repository.entry import body_of
 
-    whole: dict[str, Any] = json.loads(body_of(record))
-    return {"id": record.id, **{key: value for key, value in whole.items() if key not in ("source", "code")}}
+    body: dict[str, Any] = json.loads(body_of(record))
+    return body
+
+
+def _summary(record: Any) -> dict[str, Any]:
+    """Return a record without its source or code."""
+    return {"id": record.id, **{key: value for key, value in _body(record).items() if key not in ("source", "code")}}
 
 
 def _details(repository: "Repository", name: str) -> dict[str, Any]:
-    from pydantic import TypeAdapter
-
-    from schedcp_gym.control.repository import Standing
-    from schedcp_gym.control.repository.entry import body_of
-
-    for primitive in repository.primitives():
-        if primitive.name == name:
-            return {"id": primitive.id, **json.loads(body_of(primitive))}
     record = repository.get(name)
     return {
         "id": record.id,
-        **json.loads(body_of(record)),
+        **_body(record),
         "source_sha256": record.source_sha256,
         "descendants": [each.name for each in repository.descendants(record.id)],
-        "standings": TypeAdapter(list[Standing]).dump_python(repository.standings(record.id), mode="json"),
+        "standings": repository.standings(record.id),
         "antipatterns": [_summary(each) for each in repository.antipatterns(record.name)],
     }

@@ -1,64 +1,50 @@
-"""``schedcp-gym repository measure``: what the repository's policies come to, measured and kept there."""
+"""The command ``schedcp-gym repository measure``: measure the repository's policies and store the results there."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.bench import WorkersOption, WorkloadsOption
-from schedcp_gym.cli.options import (
-    CpusOption,
-    MachineOption,
-    ScaleOption,
-)
-from schedcp_gym.cli.repository import StoreOption, repository_app
+from schedcp_gym.cli import bench, options
+from schedcp_gym.cli.repository import StoreOption, group
 from schedcp_gym.spec import BadInput, Policy, Scale
 
 if TYPE_CHECKING:
-    from schedcp_gym.bench import Result, Suite
+    from schedcp_gym.bench import BenchResult, Suite
     from schedcp_gym.control.repository import PolicyRecord, Repository, ResultRecord
 
-EPILOG = (
-    "Examples: [bold]schedcp-gym repository measure[/bold] (the whole library) · "
-    "[bold]schedcp-gym repository measure ljf vtime -w longtail --seed 1 --seed 2[/bold] · "
-    "[bold]schedcp-gym repository measure --out results/repository/smoke.jsonl[/bold]"
+
+@options.command(
+    "schedcp-gym repository measure # the whole library",
+    "schedcp-gym repository measure ljf vtime -w longtail --seed 1 --seed 2",
+    "schedcp-gym repository measure --out results/repository/smoke.jsonl",
+    group=group,
 )
-
-
-def register(_app: typer.Typer) -> None:
-    """Adds the command to those of the repository."""
-    repository_app.command("measure", epilog=EPILOG)(measure)
-
-
 def measure(
     policies: Annotated[
-        list[str] | None, typer.Argument(metavar="[POLICY]...", help="Policies of the repository; the library if none.")
+        list[str] | None,
+        typer.Argument(metavar="[POLICY]...", help="Policies of the repository (default: the library)."),
     ] = None,
-    workloads: WorkloadsOption = None,
-    scale: ScaleOption = Scale.SMOKE,
-    seeds: Annotated[
-        list[int] | None, typer.Option("--seed", min=0, max=2**31 - 1, help="The workloads' seed (0); repeat.")
-    ] = None,
-    machine: MachineOption = "virtual",
-    cpus: CpusOption = None,
+    workloads: bench.WorkloadsOption = None,
+    scale: options.ScaleOption = Scale.SMOKE,
+    seeds: options.SeedsOption = None,
+    machine: options.MachineOption = "virtual",
+    cpus: options.CpusOption = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write these results, too: lines that `import` takes.")
+        Path | None, typer.Option(metavar="FILE", help="Also write these results, as lines for `repository import`.")
     ] = None,
-    workers: WorkersOption = None,
+    workers: options.WorkersOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Measure policies with their values, against EEVDF, and keep the results: standings and promotions follow.
+    """Measure policies with their values, compared with EEVDF, and store the results, which can promote policies.
 
-    Trials run in parallel and each is kept: after Ctrl-C the same command goes on where it was.
+    Trials run in parallel and each result is stored: after Ctrl-C, the same command continues.
     """
     from schedcp_gym.bench import Bench, Suite
-    from schedcp_gym.bench.plot import check_file
-    from schedcp_gym.cli import bench
     from schedcp_gym.control.repository import open_library
     from schedcp_gym.lab import catalogue
 
-    if out:
-        check_file(out)
+    options.check_outputs(out)
     repository = open_library(store)
     records = _records(repository, policies or [])
     suite = Suite(
@@ -69,13 +55,12 @@ def measure(
         seeds=tuple(dict.fromkeys(seeds or [0])),
     )
     results = bench.run(Bench(suite, bench.make_lab(suite, workers)))
-    ids = {each.name: each.id for each in records}
-    kept = repository.record(*_kept(suite, results, ids))
+    kept = repository.record(*_kept(suite, results, {each.name: each.id for each in records}))
     if out:
         from schedcp_gym.control.repository.entry import body_of
 
         out.write_text("".join(f"{body_of(each)}\n" for each in kept))
-    print(f"{len(kept)} results are kept{f', and written to {out}' if out else ''}")
+    print(f"{len(kept)} results are stored{f', and written to {out}' if out else ''}")
 
 
 def _records(repository: "Repository", names: list[str]) -> "list[PolicyRecord]":
@@ -85,11 +70,12 @@ def _records(repository: "Repository", names: list[str]) -> "list[PolicyRecord]"
         return list({each.id: each for each in map(repository.get, names)}.values())
     found = repository.policies(status=Status.LIBRARY)
     if not found:
-        raise BadInput("the repository holds no library: name the policies")
+        raise BadInput("the repository has no library: name the policies")
     return found
 
 
-def _kept(suite: "Suite", results: "list[Result]", ids: dict[str, str]) -> "list[ResultRecord]":
+def _kept(suite: "Suite", results: "list[BenchResult]", ids: dict[str, str]) -> "list[ResultRecord]":
+    """Return the results as records, without those that the host failed to measure."""
     from schedcp_gym.control.repository import result_of
     from schedcp_gym.spec import Outcome, Trial
 

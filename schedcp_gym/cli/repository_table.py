@@ -1,14 +1,11 @@
-"""What ``schedcp-gym repository`` prints for a person."""
+"""Print the records of ``schedcp-gym repository``."""
 
 import math
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from schedcp_gym.cli.bench_table import PLAIN_WIDTH, value_text
 from schedcp_gym.control.repository import (
     Antipattern,
     Figure,
@@ -20,6 +17,7 @@ from schedcp_gym.control.repository import (
 )
 from schedcp_gym.control.repository.card import read_card
 from schedcp_gym.control.repository.entry import facets_of
+from schedcp_gym.printing import assignments_text, console_of, safe, table_of, value_text
 from schedcp_gym.ui import harmless
 
 STANDINGS = 12
@@ -27,40 +25,26 @@ METRICS = 4
 _Record = PolicyRecord | Antipattern | Primitive
 
 
-def _console(console: Console | None) -> Console:
-    console = console or Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
-
-
 def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in headings:
-        right = heading in ("score", "seeds", "results")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=right)
-    return table
-
-
-def _safe(text: object) -> str:
-    return escape(harmless(str(text)))
+    numbers = ("score", "seeds", "results")
+    return table_of(headings, right=numbers, whole=numbers)
 
 
 def print_hits(hits: Sequence[Hit], best: Mapping[str, Standing | None], console: Console | None = None) -> None:
-    """Prints what a search found.
+    """Print what a search found.
 
     Args:
-        hits: Best first.
-        best: By a policy's id, the best it came to.
-        console: Where; standard output if not given.
+        hits: The best first.
+        best: The best result of each policy, by its id.
+        console: Print there; by default to standard output.
     """
-    console = _console(console)
+    console = console_of(console=console)
     if not hits:
-        console.print("nothing fits; fewer filters may help")
+        console.print("nothing found; fewer filters may help")
         return
     table = _table("score", "name", "what", *(["best measured"] if best else []))
     for hit in hits:
-        cells = [f"{hit.score:.2f}", _safe(hit.record.name), _safe(_what(hit.record))]
+        cells = [f"{hit.score:.2f}", safe(hit.record.name), safe(_description(hit.record))]
         if best:
             measured = isinstance(hit.record, PolicyRecord)
             cells.append(_best_text(best.get(hit.record.id)) if measured else "")
@@ -69,19 +53,17 @@ def print_hits(hits: Sequence[Hit], best: Mapping[str, Standing | None], console
 
 
 def print_records(records: Sequence[_Record], console: Console | None = None) -> None:
-    """Prints a list of records."""
-    console = _console(console)
+    """Print a list of records."""
+    console = console_of(console=console)
     if not records:
         console.print("there are none")
         return
     table = _table("name", "status", "for", "what")
     for record in records:
-        table.add_row(_safe(record.name), _status(record), _safe(", ".join(_classes(record))), _safe(_what(record)))
+        status = record.status.value if isinstance(record, PolicyRecord) else record.kind
+        classes = ", ".join(_classes(record))
+        table.add_row(safe(record.name), status, safe(classes), safe(_description(record)))
     console.print(table)
-
-
-def _status(record: _Record) -> str:
-    return record.status.value if isinstance(record, PolicyRecord) else record.kind
 
 
 def _classes(record: _Record) -> list[str]:
@@ -90,12 +72,12 @@ def _classes(record: _Record) -> list[str]:
     return sorted({one for facet in facets_of(record) if (one := facet.split("|")[0]) != "*"})
 
 
-def _what(record: _Record) -> str:
+def _description(record: _Record) -> str:
     if isinstance(record, Antipattern):
         return record.failed_because
     if isinstance(record, Primitive):
         return record.title
-    values = ", ".join(f"{name}={value}" for name, value in record.values.items())
+    values = assignments_text(record.values.items())
     return read_card(record.card).title + (f" [{values}]" if values else "")
 
 
@@ -103,38 +85,35 @@ def _best_text(standing: Standing | None) -> str:
     if standing is None:
         return "[dim]not measured[/]"
     if standing.reward is None:
-        return f"{_safe(standing.workload)}: {standing.failures} of {standing.results} failed"
-    return f"{_safe(standing.workload)}: {_ratio_text(standing.reward)}"
+        return f"{safe(standing.workload)}: {standing.failures} of {standing.results} failed"
+    return f"{safe(standing.workload)}: {_reward_text(standing.reward)}"
 
 
-def _ratio_text(reward: Figure) -> str:
-    """A reward as the improvement ratio over EEVDF."""
-    ratio = math.exp(reward.mean)
+def _reward_text(reward: Figure) -> str:
+    """Return a reward as an improvement ratio over EEVDF with its interval."""
     style = "green" if reward.mean > 0 else "red"
     ends = ""
     if reward.low is not None and reward.high is not None:
         ends = f" ({math.exp(reward.low):.2f} to {math.exp(reward.high):.2f})"
-    return f"[{style}]{ratio:.2f}x[/]{ends}"
+    return f"[{style}]{math.exp(reward.mean):.2f}x[/]{ends}"
 
 
 def print_policy(repository: Repository, record: PolicyRecord, console: Console | None = None) -> None:
-    """Prints all that is known of a policy, but for its source."""
-    console = _console(console)
-    console.print(
-        f"[bold]{_safe(record.name)}[/] · {record.id} · {record.status} · {_safe(record.author or 'unknown')}"
-    )
-    console.print(f"\n{_safe(record.card)}\n", soft_wrap=True)
+    """Print everything about a policy except its source."""
+    console = console_of(console=console)
+    console.print(f"[bold]{safe(record.name)}[/] · {record.id} · {record.status} · {safe(record.author or 'unknown')}")
+    console.print(f"\n{safe(record.card)}\n", soft_wrap=True)
     for parent in record.parents:
-        console.print(f"{parent.how} from {_safe(parent.name)}" + (f": {_safe(parent.note)}" if parent.note else ""))
+        console.print(f"{parent.how} from {safe(parent.name)}" + (f": {safe(parent.note)}" if parent.note else ""))
     if children := repository.descendants(record.id):
-        console.print(f"made from it: {_safe(', '.join(child.name for child in children))}")
+        console.print(f"made from it: {safe(', '.join(child.name for child in children))}")
     meant = [*_classes(record), *record.workloads]
-    console.print(f"meant for: {_safe(', '.join(meant) or 'anything')}")
+    console.print(f"meant for: {safe(', '.join(meant) or 'anything')}")
     if record.values:
-        console.print("values: " + _safe(", ".join(f"{name}={value}" for name, value in record.values.items())))
+        console.print(f"values: {safe(assignments_text(record.values.items()))}")
     _print_standings(console, repository.standings(record.id))
     for lesson in repository.antipatterns(record.name):
-        console.print(f"[yellow]failed because[/] {_safe(lesson.failed_because)}", soft_wrap=True)
+        console.print(f"[yellow]failed because[/] {safe(lesson.failed_because)}", soft_wrap=True)
 
 
 def _print_standings(console: Console, found: Sequence[Standing]) -> None:
@@ -147,24 +126,24 @@ def _print_standings(console: Console, found: Sequence[Standing]) -> None:
         failed = f" [red]({standing.failures} failed)[/]" if standing.failures else ""
         workload = f"{standing.workload}, {standing.scale}" + (f", {standing.objective}" if standing.objective else "")
         table.add_row(
-            ("[bold]" if standing.proven else "") + _safe(workload) + ("[/]" if standing.proven else ""),
-            _safe(", ".join(f"{name}={value}" for name, value in standing.values) or "-"),
-            _safe(standing.machine),
+            f"[bold]{safe(workload)}[/]" if standing.proven else safe(workload),
+            safe(assignments_text(standing.values) or "-"),
+            safe(standing.machine),
             str(standing.reward.seeds if standing.reward else 0),
             f"{standing.results}{failed}",
-            _ratio_text(standing.reward) if standing.reward else "-",
-            _safe("\n".join(metrics[:METRICS])),
+            _reward_text(standing.reward) if standing.reward else "-",
+            safe("\n".join(metrics[:METRICS])),
         )
     console.print(table)
     if len(found) > STANDINGS:
-        console.print(f"and {len(found) - STANDINGS} more (--json has them all)")
+        console.print(f"and {len(found) - STANDINGS} more (--json prints all)")
 
 
 def print_primitive(primitive: Primitive, console: Console | None = None) -> None:
-    """Prints a primitive with what it needs."""
-    console = _console(console)
+    """Print a primitive with its requirements and its code."""
+    console = console_of(console=console)
     console.print(
-        f"[bold]{_safe(primitive.name)}[/]: {_safe(primitive.title)}\n\n{_safe(primitive.card)}\n", soft_wrap=True
+        f"[bold]{safe(primitive.name)}[/]: {safe(primitive.title)}\n\n{safe(primitive.card)}\n", soft_wrap=True
     )
     needs = {
         "headers": ", ".join(f"<{header}>" for header in primitive.headers),
@@ -173,12 +152,9 @@ def print_primitive(primitive: Primitive, console: Console | None = None) -> Non
     }
     for name, value in needs.items():
         if value:
-            console.print(f"{name}: {_safe(value)}")
-    for title, text in (
-        ("use", primitive.usage),
-        ("tunables", "\n".join(primitive.tunables)),
-        ("code", primitive.code),
-    ):
+            console.print(f"{name}: {safe(value)}")
+    parts = {"use": primitive.usage, "tunables": "\n".join(primitive.tunables), "code": primitive.code}
+    for title, text in parts.items():
         if text:
             console.print(f"\n[bold]{title}[/]")
             console.print(harmless(text.rstrip()), markup=False, soft_wrap=True)

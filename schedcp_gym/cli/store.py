@@ -1,37 +1,34 @@
-"""``schedcp-gym store``: what was measured, looked at, checked, exported and tidied."""
+"""The commands ``schedcp-gym store``: list, show, check, export and delete stored measurements."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schedcp_gym.cli.options import NOT_OK, JsonOption
+from schedcp_gym.cli import options
 from schedcp_gym.spec import BadInput, Clock, Outcome, Scale
 
 if TYPE_CHECKING:
     from schedcp_gym.lab.check import Checked
     from schedcp_gym.lab.store import Filter, Stored, TrialStore
 
-store_app = typer.Typer(
-    help="Every trial that was measured: on the virtual clock none is run twice.", no_args_is_help=True
-)
+group = options.group_of("store", "Measurements of all trials: on the virtual clock no trial is measured twice.")
 PolicyOption = Annotated[
-    str | None, typer.Option("--policy", "-p", metavar="NAME", help="Of this policy, or those that match ('l*').")
+    str | None, typer.Option("--policy", "-p", metavar="NAME", help="Only this policy, or a pattern ('l*').")
 ]
 WorkloadOption = Annotated[
-    str | None, typer.Option("--workload", "-w", metavar="NAME", help="On this workload, or those that match.")
+    str | None, typer.Option("--workload", "-w", metavar="NAME", help="Only this workload, or a pattern.")
 ]
-ScaleOption = Annotated[str | None, typer.Option("--scale", metavar="|".join(Scale), help="Of this scale.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="With this seed of the workload.")]
-ClockOption = Annotated[str | None, typer.Option("--clock", metavar="|".join(Clock), help="Of this clock.")]
-OutcomeOption = Annotated[str | None, typer.Option("--outcome", metavar="|".join(Outcome), help="That ended so.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.add_typer(store_app, name="store")
+ScaleFilter = Annotated[
+    Scale | None,
+    typer.Option("--scale", parser=options.word_of(Scale), metavar="|".join(Scale), help="Only this scale."),
+]
+SeedFilter = Annotated[int | None, typer.Option("--seed", help="Only this seed of the workload.")]
+ClockFilter = Annotated[
+    Clock | None,
+    typer.Option("--clock", parser=options.word_of(Clock), metavar="|".join(Clock), help="Only this clock."),
+]
 
 
 def _open() -> "TrialStore":
@@ -43,66 +40,65 @@ def _open() -> "TrialStore":
 def _filter(
     policy: str | None,
     workload: str | None,
-    scale: str | None = None,
-    seed: int | None = None,
-    clock: str | None = None,
-    outcome: str | None = None,
+    scale: Scale | None,
+    seed: int | None,
+    clock: Clock | None = None,
+    outcome: Outcome | None = None,
 ) -> "Filter":
-    from schedcp_gym.lab.catalogue import unknown
     from schedcp_gym.lab.store import Filter
 
-    for kind, word, known in (("scale", scale, Scale), ("clock", clock, Clock), ("outcome", outcome, Outcome)):
-        if word is not None and word not in list(known):
-            raise unknown(kind, word, list(known))
-    return Filter(policy, workload, scale, seed, clock, outcome)
+    return Filter(policy, workload, scale and scale.value, seed, clock and clock.value, outcome and outcome.value)
 
 
-@store_app.command(
-    "ls",
-    epilog="Examples: [bold]schedcp-gym store ls[/bold] · "
-    "[bold]schedcp-gym store ls -w 'schbench*' --outcome ejected[/bold] · "
-    "[bold]schedcp-gym store ls -p ljf --limit 100 --json[/bold]",
+@options.command(
+    "schedcp-gym store ls",
+    "schedcp-gym store ls -w 'schbench*' --outcome ejected",
+    "schedcp-gym store ls -p ljf --limit 100 --json",
+    name="ls",
+    group=group,
 )
 def list_trials(
     policy: PolicyOption = None,
     workload: WorkloadOption = None,
-    scale: ScaleOption = None,
-    seed: SeedOption = None,
-    clock: ClockOption = None,
-    outcome: OutcomeOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 30,
-    as_json: JsonOption = False,
+    scale: ScaleFilter = None,
+    seed: SeedFilter = None,
+    clock: ClockFilter = None,
+    outcome: options.OutcomeOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most rows to print.")] = 30,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """List what was measured, the newest first."""
+    """List stored measurements, the newest first."""
     from schedcp_gym.cli.store_table import print_entries
+    from schedcp_gym.printing import print_json
 
     store, which = _open(), _filter(policy, workload, scale, seed, clock, outcome)
     entries = store.find(which, limit)
     if as_json:
-        print(json.dumps([_summary(entry) for entry in entries], indent=1))
-        return
-    print_entries(entries, store.count(which), store.size_bytes())
+        print_json([_summary(entry) for entry in entries])
+    else:
+        print_entries(entries, store.count(which), store.size_bytes())
 
 
 def _summary(entry: "Stored") -> dict[str, Any]:
     measured = entry.measurement
-    made = {"trial": measured.trial, "key": entry.key, "made_unix_s": entry.made}
-    return {**made, **vars(entry.config), "outcome": measured.outcome.value, "metrics": measured.metrics}
+    head = {"trial": measured.trial, "key": entry.key, "made_unix_s": entry.made}
+    return {**head, **vars(entry.config), "outcome": measured.outcome, "metrics": measured.metrics}
 
 
-@store_app.command(
-    "show",
-    epilog="Examples: [bold]schedcp-gym store show 3f2a[/bold] (a digest's beginning, as ls prints it) · "
-    "[bold]schedcp-gym store show 3f2a --source[/bold]",
+@options.command(
+    "schedcp-gym store show 3f2a # the first digits of a digest that ls prints",
+    "schedcp-gym store show 3f2a --source",
+    group=group,
 )
 def show(
-    digest: Annotated[str, typer.Argument(help="The trial's digest, or as much of it as is unique.")],
-    source: Annotated[bool, typer.Option("--source", help="Print the policy's source and nothing else.")] = False,
-    as_json: JsonOption = False,
+    digest: Annotated[str, typer.Argument(help="The trial's digest, or its first digits.")],
+    source: Annotated[bool, typer.Option("--source", help="Print only the policy's source.")] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Show one trial whole: what was run, what it gave, and what it follows from."""
+    """Show everything about one trial: its settings, results and digests."""
     from schedcp_gym.cli.store_table import print_entry
     from schedcp_gym.lab.store.stored import plain
+    from schedcp_gym.printing import print_json
     from schedcp_gym.ui import harmless
 
     store = _open()
@@ -110,48 +106,49 @@ def show(
     if source:
         text = store.source(entry.config.source)
         if text is None:
-            raise BadInput("the policy's source is not kept any more")
+            raise BadInput("the store no longer has the policy's source")
         print(harmless(text) if sys.stdout.isatty() else text, end="")
     elif as_json:
-        print(json.dumps({**_summary(entry), "measurement": plain(entry.measurement)}, indent=1))
+        print_json({**_summary(entry), "measurement": plain(entry.measurement)})
     else:
         print_entry(entry)
 
 
 def _only(store: "TrialStore", digest: str) -> "Stored":
-    """The measurement of a digest; on several images, or of the real clock, the newest of the trial."""
+    """Return the measurement of a trial; the newest, if it was measured on several images or on the real clock."""
     from schedcp_gym.lab.store import Filter
 
     if not digest or not all(letter in "0123456789abcdef" for letter in digest.lower()):
-        raise BadInput(f"{digest!r} is no digest: `schedcp-gym store ls` prints them")
+        raise BadInput(f"{digest!r} is not a digest: `schedcp-gym store ls` prints them")
     found = store.find(Filter(digest=digest), limit=200)
     trials = sorted({entry.measurement.trial for entry in found})
     if not found:
-        raise BadInput(f"no trial begins with {digest}: `schedcp-gym store ls` prints what there is")
+        raise BadInput(f"no trial begins with {digest}: `schedcp-gym store ls` prints all")
     if len(trials) > 1:
         shown = ", ".join(trial[:12] for trial in trials[:5])
         raise BadInput(f"{len(trials)} trials begin with {digest}: {shown}{' …' if len(trials) > 5 else ''}")
     return found[0]
 
 
-@store_app.command(
-    "gc",
-    epilog="Examples: [bold]schedcp-gym store gc --dry-run[/bold] · "
-    "[bold]schedcp-gym store gc --older-than 30[/bold] · [bold]schedcp-gym store gc --any-image --max-mib 200[/bold]",
+@options.command(
+    "schedcp-gym store gc --dry-run",
+    "schedcp-gym store gc --older-than 30",
+    "schedcp-gym store gc --any-image --max-mib 200",
+    group=group,
 )
 def gc(
     any_image: Annotated[
-        bool, typer.Option("--any-image", help="Keep also what was measured on images that are not there any more.")
+        bool, typer.Option("--any-image", help="Keep measurements on images that do not exist any more.")
     ] = False,
     older_than: Annotated[
-        float | None, typer.Option(metavar="DAYS", min=0, help="Delete what was measured before that.")
+        float | None, typer.Option(metavar="DAYS", min=0, help="Delete measurements that are older than this.")
     ] = None,
     max_mib: Annotated[
-        int | None, typer.Option(min=0, help="Delete the oldest until the store is no larger (MiB).")
+        int | None, typer.Option(min=0, help="Delete the oldest measurements until the store has this size (MiB).")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be deleted.")] = False,
 ) -> None:
-    """Delete measurements that nobody can use, and files of older versions; give back the space."""
+    """Delete measurements that cannot be used any more, and files of older versions."""
     from schedcp_gym.machine.image.store import digests_there
 
     store = _open()
@@ -162,56 +159,54 @@ def gc(
         max_bytes=None if max_mib is None else max_mib << 20,
     )
     keys = [key for some in found.values() for key in some]
-    word = "would go" if dry_run else "deleted"
-    reasons = {"image": "of images that are gone", "age": "too old", "size": "to make room"}
+    verb = "would be deleted" if dry_run else "deleted"
+    reasons = {"image": "of images that do not exist", "age": "too old", "size": "to make room"}
     parts = [f"{len(some)} {reasons[reason]}" for reason, some in found.items() if some]
     if not dry_run:
         store.compact(keys)
-    print(f"{len(keys)} of {count} measurements {word}" + (f": {', '.join(parts)}" if parts else ""))
+    print(f"{len(keys)} of {count} measurements {verb}" + (f": {', '.join(parts)}" if parts else ""))
     if not dry_run:
         print(f"{size / 2**20:.1f} MiB before, {store.size_bytes() / 2**20:.1f} MiB now")
 
 
-@store_app.command(
-    "export",
-    epilog="Examples: [bold]schedcp-gym store export all.parquet[/bold] · "
-    "[bold]schedcp-gym store export schbench.csv -w 'schbench*'[/bold]",
+@options.command(
+    "schedcp-gym store export all.parquet", "schedcp-gym store export schbench.csv -w 'schbench*'", group=group
 )
 def export(
     file: Annotated[Path, typer.Argument(help="A .parquet or .csv file.")],
     policy: PolicyOption = None,
     workload: WorkloadOption = None,
-    scale: ScaleOption = None,
-    seed: SeedOption = None,
-    clock: ClockOption = None,
-    outcome: OutcomeOption = None,
+    scale: ScaleFilter = None,
+    seed: SeedFilter = None,
+    clock: ClockFilter = None,
+    outcome: options.OutcomeOption = None,
 ) -> None:
-    """Write one flat table, a row for each measurement: config.* what was tried, result.* what it gave."""
+    """Write a table with a row for each measurement: config.* are the settings, result.* the results."""
     from schedcp_gym.lab.export import write
 
     rows = write(_open(), file, _filter(policy, workload, scale, seed, clock, outcome))
     print(f"{rows} rows: {file}")
 
 
-@store_app.command(
-    "check",
-    epilog="Examples: [bold]schedcp-gym store check[/bold] · [bold]schedcp-gym store check -w longtail --all[/bold] · "
-    "[bold]schedcp-gym store check --sample 50 --draw 7[/bold]",
+@options.command(
+    "schedcp-gym store check",
+    "schedcp-gym store check -w longtail --all",
+    "schedcp-gym store check --sample 50 --draw 7",
+    group=group,
 )
 def check(
     policy: PolicyOption = None,
     workload: WorkloadOption = None,
-    scale: ScaleOption = None,
-    seed: SeedOption = None,
-    sample: Annotated[int, typer.Option(min=1, help="How many, drawn by chance.")] = 10,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    scale: ScaleFilter = None,
+    seed: SeedFilter = None,
+    sample: Annotated[int, typer.Option(min=1, help="Number of trials, drawn at random.")] = 10,
+    everything: options.AllOption = False,
     draw: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Trials at once; the host's CPUs.")] = None,
-    as_json: JsonOption = False,
+    workers: options.WorkersOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Run trials of the virtual clock again and compare every figure. Exits with 0 if all are equal."""
+    """Run trials of the virtual clock again and compare every figure. The exit status is 0 if all are equal."""
     from schedcp_gym import ui
-    from schedcp_gym.cli.store_table import print_checked
     from schedcp_gym.lab import Lab
     from schedcp_gym.lab.check import check as check_entries
     from schedcp_gym.lab.check import choose
@@ -226,14 +221,19 @@ def check(
     with ui.counting_bar() as bar:
         task = bar.add_task("checking", total=len(entries))
         checked = check_entries(store, entries, lab, lambda _: bar.advance(task))
+    print_checks(checked, as_json=as_json)
+    if any(one.differences for one in checked) or all(one.hindrance for one in checked):
+        raise typer.Exit(options.NOT_OK)
+
+
+def print_checks(checked: "list[Checked]", *, as_json: bool) -> None:
+    """Print the differences between measurements and new ones, also for ``schedcp-gym table check``."""
+    from schedcp_gym.cli.store_table import print_checked
+    from schedcp_gym.printing import print_json
+
     if as_json:
-        print(json.dumps([_checked(one) for one in checked], indent=1))
+        print_json(
+            [{**_summary(one.entry), "differences": one.differences, "hindrance": one.hindrance} for one in checked]
+        )
     else:
         print_checked(checked)
-    if any(one.differences for one in checked) or all(one.hindrance for one in checked):
-        raise typer.Exit(NOT_OK)
-
-
-def _checked(one: "Checked") -> dict[str, Any]:
-    differences = [vars(difference) for difference in one.differences]
-    return {**_summary(one.entry), "differences": differences, "hindrance": one.hindrance}

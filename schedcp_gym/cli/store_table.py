@@ -1,42 +1,18 @@
-"""What ``schedcp-gym store`` prints for a person."""
+"""Print the measurements of ``schedcp-gym store``."""
 
 import json
 import time
-from collections.abc import Sequence
-
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Mapping, Sequence
 
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.check import Checked
 from schedcp_gym.lab.store import Config, Stored
+from schedcp_gym.printing import assignments_text, console_of, safe, table_of
 from schedcp_gym.spec import BadInput, Workload
-from schedcp_gym.ui import harmless
 
-#: Columns of a table where there is no terminal to ask.
-PLAIN_WIDTH = 140
-#: Letters of a digest that tell trials apart.
+WIDTH = 140
+#: Printed digits of a digest.
 SHORT = 12
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
-
-
-def _table(*headings: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    return table
-
-
-def _safe(text: object) -> str:
-    return escape(harmless(str(text)))
 
 
 def _workload(name: str) -> Workload | None:
@@ -47,30 +23,28 @@ def _workload(name: str) -> Workload | None:
 
 
 def _policy(config: Config) -> str:
-    values = " ".join(f"{name}={value}" for name, value in config.tunables.items())
-    return f"{config.policy} {values}".strip()
+    return f"{config.policy} {assignments_text(config.tunables.items(), ' ')}".strip()
 
 
 def print_entries(entries: Sequence[Stored], count: int, size_bytes: int) -> None:
-    """Prints a table of measurements, and how many there are."""
-    console = _console()
+    """Print a table of measurements, and how many there are."""
+    console = console_of(WIDTH)
     if not entries:
-        console.print("nothing like that was measured")
+        console.print("no such measurement is stored")
         return
-    table = _table(
-        "trial", "measured", "policy", "workload", "seed", "outcome", "result", "host s", right=("seed", "host s")
-    )
+    headings = ("trial", "measured", "policy", "workload", "seed", "outcome", "result", "host s")
+    table = table_of(headings, right=("seed", "host s"))
     for entry in entries:
         config, measured = entry.config, entry.measurement
         clock = "" if config.clock == "virtual" else f" ({config.clock} clock)"
         table.add_row(
             measured.trial[:SHORT],
             _moment(entry.made),
-            _safe(_policy(config)),
-            _safe(f"{config.workload} {config.scale}{clock}"),
+            safe(_policy(config)),
+            safe(f"{config.workload} {config.scale}{clock}"),
             str(config.seed),
             measured.outcome.value,
-            _safe(_objective(entry)),
+            safe(_objective(entry)),
             f"{measured.timings_s.get('total', 0):.1f}",
         )
     console.print(table)
@@ -82,7 +56,7 @@ def _moment(made: float) -> str:
 
 
 def _objective(entry: Stored) -> str:
-    """The first metric of the workload's objective, or why there is none."""
+    """Return the first metric of the workload's objective, or the reason why there is none."""
     workload, measured = _workload(entry.config.workload), entry.measurement
     if not measured.ok:
         return measured.message.split("\n")[0][:60]
@@ -91,8 +65,8 @@ def _objective(entry: Stored) -> str:
 
 
 def print_entry(entry: Stored) -> None:
-    """Prints one measurement whole."""
-    console = _console()
+    """Print everything about one measurement."""
+    console = console_of(WIDTH)
     config, measured = entry.config, entry.measurement
     workload = _workload(config.workload)
     facts = {
@@ -106,43 +80,43 @@ def print_entry(entry: Stored) -> None:
         "guest s": measured.job_s,
         "utilisation": measured.utilisation,
         "pages scanned": measured.pages_scanned or None,
-        "host s": _pairs(measured.timings_s),
-        "events": _pairs(measured.events),
-        "cpu s by name": _pairs(measured.cpu_s_by_name),
+        "host s": _numbers(measured.timings_s),
+        "events": _numbers(measured.events),
+        "cpu s by name": _numbers(measured.cpu_s_by_name),
         **{f"digest {name}": value for name, value in measured.digests.items() if name != "trial"},
     }
     for name, value in facts.items():
         if value not in (None, ""):
-            console.print(f"{name:<16} {_safe(value)}", soft_wrap=True)
+            console.print(f"{name:<16} {safe(value)}", soft_wrap=True)
     if measured.metrics:
-        table = _table("metric", "value", "unit", "better", right=("value",))
+        table = table_of(("metric", "value", "unit", "better"), right=["value"])
         for name, value in measured.metrics.items():
             metric = workload.metrics.get(name) if workload else None
             better = "" if metric is None else "less" if metric.direction == "minimize" else "more"
-            table.add_row(_safe(name), f"{value!r}", metric.unit if metric else "", better)
+            table.add_row(safe(name), f"{value!r}", metric.unit if metric else "", better)
         console.print(table)
     if measured.log:
-        console.print(_safe(measured.log.strip()), soft_wrap=True)
+        console.print(safe(measured.log.strip()), soft_wrap=True)
 
 
-def _pairs(values: dict[str, float] | dict[str, int]) -> str:
+def _numbers(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def print_checked(checked: Sequence[Checked]) -> None:
-    """Prints what of stored measurements differs today, figure by figure, and the sums."""
-    console = _console()
+    """Print each figure that differs between a stored measurement and a new one, and how many are equal."""
+    console = console_of(WIDTH)
     differing = [one for one in checked if one.differences]
     if differing:
-        table = _table("trial", "policy", "workload", "figure", "stored", "now", right=("stored", "now"))
+        table = table_of(("trial", "policy", "workload", "figure", "stored", "now"), right=("stored", "now"))
         for one in differing:
-            head = (one.entry.measurement.trial[:SHORT], _safe(_policy(one.entry.config)), one.entry.config.workload)
+            head = (one.entry.measurement.trial[:SHORT], safe(_policy(one.entry.config)), one.entry.config.workload)
             for number, difference in enumerate(one.differences):
-                values = (_safe(json.dumps(value)) for value in (difference.stored, difference.now))
-                table.add_row(*(head if not number else ("", "", "")), _safe(difference.figure), *values)
+                values = (safe(json.dumps(value)) for value in (difference.stored, difference.now))
+                table.add_row(*(head if not number else ("", "", "")), safe(difference.figure), *values)
         console.print(table)
     hindered = [one.hindrance for one in checked if one.hindrance]
     equal = len(checked) - len(differing) - len(hindered)
     console.print(f"{equal} equal, {len(differing)} different, {len(hindered)} not run again")
     for reason in dict.fromkeys(hindered):
-        console.print(f"  {hindered.count(reason)}: {_safe(reason)}", soft_wrap=True)
+        console.print(f"  {hindered.count(reason)}: {safe(reason)}", soft_wrap=True)

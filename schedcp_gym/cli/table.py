@@ -1,75 +1,55 @@
-"""``schedcp-gym table``: recorded measurements that the Table environments answer from."""
+"""The commands ``schedcp-gym table``: record, show and check the tables of the Table environments."""
 
-import dataclasses
-import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.bench import WorkersOption
-from schedcp_gym.cli.options import (
-    NOT_OK,
-    CpusOption,
-    JsonOption,
-    MachineOption,
-    OtherKernelOption,
-    RayOption,
-    ScaleOption,
-)
-from schedcp_gym.spec import BadInput, MachineSpec, Measurement, Scale
+from schedcp_gym.cli import options
+from schedcp_gym.cli.store import print_checks
+from schedcp_gym.spec import BadInput, Measurement, Scale
 
 if TYPE_CHECKING:
-    from schedcp_gym.envs.tables import Table
+    from schedcp_gym.envs.tables import Fidelity, Table
     from schedcp_gym.envs.tables.record import Recorder
-    from schedcp_gym.lab import Lab
-    from schedcp_gym.lab.check import Checked
 
-#: Measurements between two lines of progress where no terminal is.
+#: Measurements between two lines of progress if standard error is not a terminal.
 LINE_EVERY = 50
-
-table_app = typer.Typer(
-    help="Tables of real measurements, which the environments SchedCP/<Workload>-Table-v0 answer from.",
-    no_args_is_help=True,
-)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.add_typer(table_app, name="table")
+group = options.group_of("table", "Tables of real measurements, for the environments SchedCP/<Workload>-Table-v0.")
+TablesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[WORKLOAD]...", help="Tables of these workloads (default: all).")
+]
 
 
-@table_app.command(
-    "record",
-    epilog="Examples: [bold]schedcp-gym table record schbench longtail[/bold] · "
-    "[bold]schedcp-gym table record redis --points 800 --seed 0 --seed 1[/bold] · "
-    "[bold]SCHEDCP_TABLES=mine schedcp-gym table record longtail --scale standard --cpus 4[/bold] (into the folder "
-    "mine, where environments look, too, while that is set)",
+@options.command(
+    "schedcp-gym table record schbench longtail",
+    "schedcp-gym table record redis --points 800 --seed 0 --seed 1",
+    "SCHEDCP_TABLES=mine schedcp-gym table record longtail --scale standard --cpus 4 # writes into the folder mine, "
+    "where environments also look while the variable is set",
+    group=group,
 )
 def record(
-    workloads: Annotated[list[str], typer.Argument(metavar="WORKLOAD", help="Workloads, one table each.")],
-    points: Annotated[int, typer.Option(min=1, help="Configurations for each seed.")] = 400,
-    seeds: Annotated[
-        list[int] | None, typer.Option("--seed", min=0, max=2**31 - 1, help="The workloads' seed (0); repeat.")
-    ] = None,
+    workloads: Annotated[list[str], typer.Argument(metavar="WORKLOAD", help="Workloads; each gets a table.")],
+    points: Annotated[int, typer.Option(min=1, help="Configurations to measure for each seed.")] = 400,
+    seeds: options.SeedsOption = None,
     actions: Annotated[
-        int, typer.Option(min=0, help="Random actions for each seed that the table is held against reality by.")
+        int, typer.Option(min=0, help="Random actions for each seed, to compare the table with real measurements.")
     ] = 64,
-    scale: ScaleOption = Scale.SMOKE,
-    machine: MachineOption = "virtual",
-    cpus: CpusOption = None,
-    kernel: OtherKernelOption = None,
-    workers: WorkersOption = None,
-    ray: RayOption = None,
+    scale: options.ScaleOption = Scale.SMOKE,
+    machine: options.MachineOption = "virtual",
+    cpus: options.CpusOption = None,
+    kernel: options.OtherKernelOption = None,
+    workers: options.WorkersOption = None,
+    ray: options.RayOption = None,
 ) -> None:
-    """Measure a workload's table, and how near its answers are to the real environment's.
+    """Measure a workload's table, and how close its answers are to the real environment's.
 
-    Each trial is kept: after Ctrl-C the same command goes on where it was, and with more --points it adds to what is
-    there.
+    Each result is stored: after Ctrl-C, the same command continues. With more --points it extends the table.
     """
-    from schedcp_gym.cli.table_table import print_table
     from schedcp_gym.envs.tables import write_table
     from schedcp_gym.envs.tables.record import Recorder, Recording
     from schedcp_gym.lab import catalogue
@@ -78,31 +58,17 @@ def record(
     found = [catalogue.load_workload(name) for name in dict.fromkeys(workloads)]
     spec = catalogue.load_machine(machine, cpus=cpus, kernel=kernel)
     chosen = tuple(dict.fromkeys(seeds or [0]))
-    lab = _lab(spec, workers, ray)
+    lab = options.open_lab(spec, workers=workers, ray=ray)
     for workload in found:
         recorder = Recorder(Recording(workload, spec, scale, chosen, points, actions), lab)
         table = _record(recorder)
         path = table_path(workload.name)
         write_table(path, table)
-        print_table(table, path)
-
-
-def _lab(machine: MachineSpec, workers: int | None, ray: str | None, **more: bool) -> "Lab":
-    """A lab whose image and snapshot are there."""
-    from schedcp_gym import ui
-    from schedcp_gym.lab import Lab
-    from schedcp_gym.lab.cluster import Ray
-    from schedcp_gym.lab.cluster.executor import RayExecutor
-
-    with ui.build_progress() as build:
-        executor = RayExecutor(Ray(address=ray)) if ray else None
-        lab = Lab(workers=workers, executor=executor, report=build, **more)
-        lab.machine(machine).ensure_snapshot()
-    return lab
+        _print(table, path)
 
 
 def _record(recorder: "Recorder") -> "Table":
-    """Records with a bar; when interrupted, says how much is there."""
+    """Record a table with a progress bar. After Ctrl-C, print how many measurements are done."""
     from rich.progress import TimeRemainingColumn
 
     from schedcp_gym import ui
@@ -117,7 +83,7 @@ def _record(recorder: "Recorder") -> "Table":
             total = count
             bar.update(task, total=count)
 
-        def done(_: Measurement) -> None:  # from the threads that measure
+        def done(_: Measurement) -> None:  # called from several threads
             nonlocal seen
             with lock:
                 seen += 1
@@ -128,41 +94,36 @@ def _record(recorder: "Recorder") -> "Table":
         try:
             return recorder.record(begin, done)
         except KeyboardInterrupt:
-            print(f"{name}: {seen} of {total} measured; the same command goes on", file=sys.stderr)
+            print(f"{name}: {seen} of {total} measured; run the same command to continue", file=sys.stderr)
             raise
 
 
-@table_app.command(
-    "show",
-    epilog="Examples: [bold]schedcp-gym table show[/bold] · [bold]schedcp-gym table show longtail --json[/bold]",
-)
-def show(
-    workloads: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORKLOAD]...", help="Whose tables; all if not given.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what tables there are, how near they are to reality, and what has changed since they were recorded."""
-    from schedcp_gym.cli.table_table import print_table
+@options.command("schedcp-gym table show", "schedcp-gym table show longtail --json", group=group)
+def show(workloads: TablesArgument = None, as_json: options.JsonOption = False) -> None:
+    """Show tables, their accuracy, and changes since they were recorded."""
     from schedcp_gym.envs.tables import about_as_json
     from schedcp_gym.envs.tables.stale import another_image, changes
     from schedcp_gym.paths import table_path
+    from schedcp_gym.printing import print_json
 
     tables = _tables(workloads)
     changed = [changes(table.about) + another_image(table.about) for table in tables]
     if as_json:
-        counts = [{"measurements": len(table.rows)} for table in tables]
-        told = zip(tables, counts, changed, strict=True)
-        print(json.dumps([about_as_json(table.about) | n | {"changed": what} for table, n, what in told], indent=1))
+        print_json(
+            [
+                {**about_as_json(table.about), "measurements": len(table.rows), "changed": parts}
+                for table, parts in zip(tables, changed, strict=True)
+            ]
+        )
         return
     if not tables:
         print("there are none; `schedcp-gym table record WORKLOAD` makes one")
-    for table, what in zip(tables, changed, strict=True):
-        print_table(table, table_path(table.about.workload), what)
+    for table, parts in zip(tables, changed, strict=True):
+        _print(table, table_path(table.about.workload), parts)
 
 
 def _tables(workloads: Sequence[str] | None) -> "list[Table]":
-    """Tables of workloads that exist; all there are if none is named."""
+    """Return the tables of some workloads, or all tables."""
     from schedcp_gym.envs.tables import read_table
     from schedcp_gym.lab import catalogue
     from schedcp_gym.paths import table_files
@@ -172,24 +133,56 @@ def _tables(workloads: Sequence[str] | None) -> "list[Table]":
     return [read_table(name) for name in dict.fromkeys(workloads or table_files())]
 
 
-@table_app.command(
-    "check",
-    epilog="Examples: [bold]schedcp-gym table check[/bold] · "
-    "[bold]schedcp-gym table check longtail --sample 50[/bold] · [bold]schedcp-gym table check longtail --all[/bold]",
+def _print(table: "Table", path: Path, changed: Sequence[str] = ()) -> None:
+    """Print the contents of a table, its accuracy, and changes since it was recorded."""
+    about = table.about
+    outcomes = Counter(row.measurement.outcome.value for row in table.rows)
+    policies = len({row.config.policy for row in table.rows})
+    where = f"{about.scale} scale, {about.machine.describe()}"
+    seeds = f"workload seed{'s' if len(about.seeds) > 1 else ''} {', '.join(map(str, about.seeds))}"
+    lines = [
+        f"{about.workload}: {len(table.rows)} measurements of {policies} policies, {where}, {seeds}",
+        "outcomes: " + ", ".join(f"{count} {name}" for name, count in outcomes.most_common()),
+        _fidelity_text(about.fidelity),
+        f"file: {path} ({path.stat().st_size / 1024:.0f} KiB)",
+    ]
+    if changed:
+        again = f"`schedcp-gym table record {about.workload}` records it again"
+        lines.append(f"changed since it was recorded: {', '.join(changed)}; {again}")
+    print("\n  ".join(lines))
+
+
+def _fidelity_text(found: "Fidelity | None") -> str:
+    if found is None:
+        return "fidelity: not measured (recorded with --actions 0)"
+
+    def text(value: float | None, form: str) -> str:
+        return "undefined" if value is None else format(value, form)
+
+    return (
+        f"fidelity, at {found.actions} random actions that are not in the table: "
+        f"rank correlation of rewards {text(found.rank_correlation, '.2f')}; error of the improvement ratio "
+        f"{text(found.median_error, '.1%')} (median), {text(found.p90_error, '.1%')} (90th percentile); "
+        f"same outcome {found.equal_outcomes:.0%}"
+    )
+
+
+@options.command(
+    "schedcp-gym table check",
+    "schedcp-gym table check longtail --sample 50",
+    "schedcp-gym table check longtail --all",
+    group=group,
 )
 def check(
-    workloads: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORKLOAD]...", help="Whose tables; all if not given.")
-    ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="How many of each table, drawn by chance.")] = 5,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    workloads: TablesArgument = None,
+    sample: Annotated[int, typer.Option(min=1, help="Measurements of each table, drawn at random.")] = 5,
+    everything: options.AllOption = False,
     draw: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    workers: WorkersOption = None,
-    as_json: JsonOption = False,
+    workers: options.WorkersOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Measure a sample of tables again and compare every figure. Exits with 0 if all are equal."""
+    """Measure a sample of tables again and compare every figure. The exit status is 0 if all are equal."""
     from schedcp_gym import ui
-    from schedcp_gym.cli.store_table import print_checked
     from schedcp_gym.envs.tables.check import Catalogue, draw_rows
     from schedcp_gym.lab.check import check as check_entries
 
@@ -197,18 +190,10 @@ def check(
     if not tables:
         raise BadInput("there is no table to check; `schedcp-gym table record WORKLOAD` makes one")
     rows = [row for table in tables for row in draw_rows(table, None if everything else sample, draw)]
-    lab = _lab(tables[0].about.machine, workers, None, cache=False, keep=False)
+    lab = options.open_lab(tables[0].about.machine, workers=workers, cache=False, keep=False)
     with ui.counting_bar() as bar:
         task = bar.add_task("checking", total=len(rows))
         checked = check_entries(Catalogue(), rows, lab, lambda _: bar.advance(task))
-    if as_json:
-        print(json.dumps([_checked(one) for one in checked], indent=1))
-    else:
-        print_checked(checked)
+    print_checks(checked, as_json=as_json)
     if any(one.differences or one.hindrance for one in checked):
-        raise typer.Exit(NOT_OK)
-
-
-def _checked(one: "Checked") -> dict[str, Any]:
-    config, differences = vars(one.entry.config), [dataclasses.asdict(difference) for difference in one.differences]
-    return {**config, "trial": one.entry.measurement.trial, "differences": differences, "hindrance": one.hindrance}
+        raise typer.Exit(options.NOT_OK)

@@ -1,39 +1,31 @@
-"""``schedcp-gym train``: reinforcement learning on an environment, outside of a run."""
+"""The command ``schedcp-gym train``: train with reinforcement learning on an environment, without a run."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from schedcp_gym import ui
-from schedcp_gym.cli.options import JsonOption, pairs
+from schedcp_gym.cli import options
 
 if TYPE_CHECKING:
     from schedcp_gym.baselines.rllib.curve import Episode, Gain, Part
     from schedcp_gym.baselines.rllib.training import Training
 
-EPILOG = (
-    "Examples: [bold]schedcp-gym train ppo SchedCP/Longtail-TuneFlat-v0 --steps 96 --out runs/ppo[/bold] · "
-    "[bold]schedcp-gym train sac SchedCP/Schbench-TuneFlat-v0 --env max_steps=6 --set lanes=2 --out runs/sac[/bold] · "
-    "[bold]schedcp-gym train ppo CartPole-v1 --set gamma=0.99 --steps 20000 --seeds 5 --out runs/pole --resume[/bold]"
-)
-
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """What a training with one seed gave; nothing of uniform actions where they were not asked for.
+class TrainingResult:
+    """Results of a training with one seed; ``uniform`` and ``gain`` are None without uniform actions.
 
     Attributes:
-        seed: The training's.
-        episodes: How many have ended.
-        curve: Their rewards, by tenths.
+        seed: Seed of the training.
+        episodes: Number of finished episodes.
+        curve: Their rewards, in ten parts.
         uniform: Rewards of uniform actions.
-        gain: The last tenth against these.
+        gain: Rewards of the last tenth of the episodes minus those of uniform actions.
     """
 
     seed: int
@@ -43,19 +35,19 @@ class Result:
     gain: "Gain | None"
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog=EPILOG)(train)
-
-
+@options.command(
+    "schedcp-gym train ppo SchedCP/Longtail-TuneFlat-v0 --steps 96 --out runs/ppo",
+    "schedcp-gym train sac SchedCP/Schbench-TuneFlat-v0 --env max_steps=6 --set lanes=2 --out runs/sac",
+    "schedcp-gym train ppo CartPole-v1 --set gamma=0.99 --steps 20000 --seeds 5 --out runs/pole --resume",
+)
 def train(
     method: Annotated[str, typer.Argument(help="ppo or sac; configs/train/ has their settings.")],
-    env_id: Annotated[str, typer.Argument(metavar="ENV_ID", help="A Gymnasium id, like those of `list envs`.")],
+    env_id: Annotated[str, typer.Argument(metavar="ENV_ID", help="A Gymnasium id; see `list envs`.")],
     out: Annotated[Path, typer.Option(help="Folder for the episodes and checkpoints.")],
-    steps: Annotated[int, typer.Option(min=1, help="Environment steps in all.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="All randomness comes from it.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, help="Total number of environment steps.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, max=options.MOST_SEED, help="Seed of all random numbers.")] = 1,
     seeds: Annotated[
-        int, typer.Option(min=1, max=1000, help="Trainings, with this many seeds from --seed on; each in a folder.")
+        int, typer.Option(min=1, max=1000, help="Train with so many seeds, from --seed on, each in its own folder.")
     ] = 1,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="A setting of the method; repeat.")
@@ -66,62 +58,64 @@ def train(
     checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 5_000,
     random_episodes: Annotated[
         int | None,
-        typer.Option(min=0, help="Episodes of uniform actions to compare with; by default as many as the last tenth."),
+        typer.Option(min=0, help="Episodes of uniform actions to compare with (default: as many as the last tenth)."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what the folder holds.")] = False,
-    as_json: JsonOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training in the folder.")] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Train PPO or SAC (RLlib) on an environment, and compare with uniform actions.
 
-    Needs PyTorch and RLlib, the extra `rl`. Prints the learning curve, and how much more the last tenth of episodes
-    earns than uniform actions do (95 % intervals: bootstrap over episodes, Student's t over several seeds).
+    It needs PyTorch and RLlib, the extra `rl`. It prints the learning curve, and how much more reward the last tenth of
+    the episodes earns than uniform actions (95 % intervals: bootstrap over episodes, Student's t over several seeds).
 
-    The folder gets config.yaml, episodes.csv (reward of each episode) and checkpoints/. After Ctrl-C or kill -9 the
-    same command with --resume goes on from the last checkpoint, and gives what it would have given undisturbed.
+    The folder gets config.yaml, episodes.csv (the reward of each episode) and checkpoints/. After Ctrl-C or kill -9,
+    the same command with --resume continues from the last checkpoint, with the results of an undisturbed training.
 
-    Steps on real environments are measured one at a time, outside of any budget: `python -m schedcp_gym.run +agent=ppo`
-    measures several at once, and records each.
+    On real environments one step is measured at a time, without a budget. `python -m schedcp_gym.run +agent=ppo`
+    measures several at once and records each.
     """
     from schedcp_gym.baselines.rllib.training import Training, method_names
     from schedcp_gym.lab.catalogue import unknown
+    from schedcp_gym.printing import print_json
 
     if method not in method_names():
         raise unknown("method", method, method_names())
-    options, changed = _values(env or [], "--env"), _values(settings or [], "--set")
+    given, changed = _values(env, "--env"), _values(settings, "--set")
     results = []
     for number in range(seed, seed + seeds):
-        training = Training(method, env_id, options, changed, steps, number, checkpoint_steps)
+        training = Training(method, env_id, given, changed, steps, number, checkpoint_steps)
         results.append(_train(training, out / f"seed-{number}" if seeds > 1 else out, random_episodes, resume=resume))
         if not as_json:
             _print(f"{method} on {env_id}, seed {number}", results[-1])
     overall = _overall(results)
     if as_json:
-        print(json.dumps({"seeds": [_plain(result) for result in results], "gain": _plain(overall)}, indent=1))
+        print_json({"seeds": results, "gain": overall})
         return
     if overall and seeds > 1:
-        print(f"last tenth less uniform actions, mean of {seeds} seeds: {_gain_words(overall)}")
+        print(f"last tenth minus uniform actions, mean of {seeds} seeds: {_gain_text(overall)}")
     print(f"episodes and checkpoints: {out}")
 
 
-def _train(training: "Training", folder: Path, random_episodes: int | None, *, resume: bool) -> Result:
+def _train(training: "Training", folder: Path, random_episodes: int | None, *, resume: bool) -> TrainingResult:
     from schedcp_gym.baselines.rllib.curve import curve_of, gain_of, last_tenth, part_of
 
     title = f"{training.method} on {training.env_id}, seed {training.seed}"
     with ui.counting_bar() as bar:
         task = bar.add_task(title, total=training.steps)
 
-        def told(done: int, ended: Sequence["Episode"]) -> None:
+        def show(done: int, ended: Sequence["Episode"]) -> None:
             latest = f", reward {ended[-1].reward:.3g}" if ended else ""
             bar.update(task, completed=min(done, training.steps), description=title + latest)
 
         try:
-            episodes = training.train(folder, resume=resume, told=told)
+            episodes = training.train(folder, resume=resume, told=show)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted; --resume goes on from the last checkpoint in {folder}") from None
+            message = f"interrupted; --resume continues from the last checkpoint in {folder}"
+            raise KeyboardInterrupt(message) from None
         learnt = last_tenth(episodes)
         count = len(learnt) if random_episodes is None else random_episodes
         rewards = list(bar.track(training.uniform_rewards(count), total=count, description="uniform actions"))
-    return Result(
+    return TrainingResult(
         training.seed,
         len(episodes),
         curve_of(episodes),
@@ -130,7 +124,7 @@ def _train(training: "Training", folder: Path, random_episodes: int | None, *, r
     )
 
 
-def _overall(results: Sequence[Result]) -> "Gain | None":
+def _overall(results: Sequence[TrainingResult]) -> "Gain | None":
     from schedcp_gym.baselines.rllib.curve import mean_gain
 
     gains = [result.gain for result in results if result.gain]
@@ -139,39 +133,29 @@ def _overall(results: Sequence[Result]) -> "Gain | None":
     return mean_gain(gains)
 
 
-def _values(words: list[str], option: str) -> dict[str, Any]:
-    """Values as YAML reads them: numbers, lists, true, null."""
-    return {name: yaml.safe_load(str(text)) for name, text in pairs(words, option).items()}
+def _values(words: list[str] | None, option: str) -> dict[str, Any]:
+    """Return the values of a repeated option, read as YAML: numbers, lists, true, null."""
+    import yaml
+
+    return {name: yaml.safe_load(str(text)) for name, text in options.pairs(words, option).items()}
 
 
-def _plain(value: Any) -> Any:
-    """As JSON has words for it: what is infinite is null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _gain_words(gain: "Gain") -> str:
+def _gain_text(gain: "Gain") -> str:
     interval = f" (95 % interval {gain.low:+.3g} to {gain.high:+.3g})" if math.isfinite(gain.low) else ""
     return f"{gain.reward:+.4g}{interval}"
 
 
-def _print(title: str, result: Result) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def _print(title: str, result: TrainingResult) -> None:
+    from schedcp_gym.printing import console_of, table_of
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("steps", "episodes", "mean reward", "95 % interval"):
-        table.add_column(column, justify="right")
+    headings = ("steps", "episodes", "mean reward", "95 % interval")
+    table = table_of(headings, title=title, right=headings)
     rows = [(f"{part.steps_total:,}", part) for part in result.curve]
     rows += [("uniform actions", result.uniform)] if result.uniform else []
     for name, part in rows:
         width = f"± {part.half_width:.3g}" if math.isfinite(part.half_width) else ""
         table.add_row(name, f"{part.episodes:,}", f"{part.reward:.4g}", width)
-    console = Console(highlight=False)
+    console = console_of()
     console.print(table if result.curve else f"{title}: no episode has ended; give more --steps")
     if result.gain:
-        console.print(f"last tenth less uniform actions: {_gain_words(result.gain)}\n", soft_wrap=True)
+        console.print(f"last tenth minus uniform actions: {_gain_text(result.gain)}\n", soft_wrap=True)

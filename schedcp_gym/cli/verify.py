@@ -1,104 +1,75 @@
-"""``schedcp-gym verify``: a policy through the execution verifier."""
+"""The command ``schedcp-gym verify``: check a policy with the execution verifier."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schedcp_gym.cli.options import (
-    NOT_OK,
-    CpusOption,
-    JsonOption,
-    MachineOption,
-    OtherKernelOption,
-    SetOption,
-    pairs,
-)
-from schedcp_gym.control.verifier.report import Report, Severity, Stage, StageReport
+from schedcp_gym.cli import options
+from schedcp_gym.control.verifier.report import Severity, Stage, StageReport
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-EPILOG = (
-    "Examples: [bold]schedcp-gym verify bpf/vtime.bpf.c[/bold] · "
-    "[bold]schedcp-gym verify ./mine.bpf.c --set slice_us=500 --json[/bold] · "
-    "[bold]schedcp-gym verify ./mine.bpf.c --stage source --stage kernel[/bold]"
+
+@options.command(
+    "schedcp-gym verify bpf/vtime.bpf.c",
+    "schedcp-gym verify ./mine.bpf.c --set slice_us=500 --json",
+    "schedcp-gym verify ./mine.bpf.c --stage source --stage kernel",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog=EPILOG)(verify)
-
-
 def verify(
     policy: Annotated[str, typer.Argument(help="A policy's name, or the path of a .bpf.c file.")],
-    tunables: SetOption = None,
+    tunables: options.SetOption = None,
     stages: Annotated[
         list[Stage] | None,
-        typer.Option("--stage", help="Run these stages only; repeat. The source is checked in any case."),
+        typer.Option("--stage", help="Run only these stages; repeat. The source is always checked."),
     ] = None,
-    machine: MachineOption = "virtual",
-    cpus: CpusOption = None,
-    kernel: OtherKernelOption = None,
-    evidence: Annotated[bool, typer.Option(help="Show all figures, and the whole log of a stage that fails.")] = False,
-    as_json: JsonOption = False,
+    machine: options.MachineOption = "virtual",
+    cpus: options.CpusOption = None,
+    kernel: options.OtherKernelOption = None,
+    evidence: Annotated[bool, typer.Option(help="Print all figures, and the whole log of a failed stage.")] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Verify a policy: source, kernel, behaviour, performance. Exits with 0 if it passes, and prints its token."""
+    """Verify a policy: source, kernel, behaviour, performance. If it passes, print its token and exit with status 0."""
     from rich.console import Console
 
     from schedcp_gym import ui
     from schedcp_gym.control.verifier.verifier import Verifier
-    from schedcp_gym.lab import Lab, catalogue
+    from schedcp_gym.lab import catalogue
+    from schedcp_gym.printing import print_json
 
     console = Console(highlight=False, soft_wrap=True)
-    chosen = catalogue.load_policy(policy, pairs(tunables or []))
+    chosen = catalogue.load_policy(policy, options.pairs(tunables))
     spec = catalogue.load_machine(machine, cpus=cpus, kernel=kernel)
-    with ui.build_progress() as build:
-        lab = Lab(report=build)
-        lab.machine(spec).ensure_snapshot()
-    with ui.stages(shown=not as_json) as said:
+    lab = options.open_lab(spec)
+    with ui.stages(shown=not as_json) as pause:
         report = Verifier(lab, spec).verify(
             chosen,
             stages=stages or tuple(Stage),
-            on_stage=None if as_json else lambda stage: said(lambda: print_stage(console, stage, everything=evidence)),
+            on_stage=None if as_json else lambda stage: pause(lambda: print_stage(console, stage, everything=evidence)),
         )
     if as_json:
-        print(to_json(report))
+        print_json({"passed": report.passed, "caught_at": report.caught_at, **vars(report)})
     elif report.token:
         console.print(f"token: {report.token}", markup=False)
     if not report.passed:
-        raise typer.Exit(NOT_OK)
-
-
-def to_json(report: Report) -> str:
-    """A report as JSON, with ``passed`` and ``caught_at``."""
-    from pydantic import TypeAdapter
-
-    verdict = {"passed": report.passed, "caught_at": report.caught_at}
-    return json.dumps({**verdict, **TypeAdapter(Report).dump_python(report, mode="json")}, indent=1)
+        raise typer.Exit(options.NOT_OK)
 
 
 def print_stage(console: "Console", stage: StageReport, *, everything: bool = False) -> None:
-    """A line for a stage, and below it what a reader needs to mend a failure.
+    """Print the result of a stage in one line, and below it the details of a failure.
 
     Args:
-        console: Where.
-        stage: What a stage said.
-        everything: Also the figures that are well, and the whole log of a failure.
+        console: Print there.
+        stage: The stage's report.
+        everything: Also print the figures within their limits, and the whole log of a failure.
     """
     from schedcp_gym.ui import harmless
 
     def say(line: str) -> None:
         console.print(harmless(line), markup=False)
 
-    verdict = (
-        "[green]passed[/]"
-        if stage.passed
-        else "[yellow]fault of the host[/]"
-        if stage.infra_fault
-        else "[red]FAILED[/]"
-    )
+    failed = "[yellow]fault of the host[/]" if stage.infra_fault else "[red]FAILED[/]"
+    verdict = "[green]passed[/]" if stage.passed else failed
     console.print(f"{stage.stage.value:<12}{verdict}  {stage.timings_s.get('total', 0.0):5.1f} s  ", end="")
     say(stage.summary)
     for finding in stage.findings:

@@ -1,8 +1,8 @@
-"""The leaderboard: entries that anyone can check by running their trials again and comparing for equality."""
+"""Make and check entries of the leaderboard. Anyone can check an entry by running its trials again."""
 
-from schedcp_gym.leaderboard.check import Report, check_entry
-from schedcp_gym.leaderboard.entry import read_manifest
-from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.leaderboard.check import EntryCheck, check_entry
+from schedcp_gym.leaderboard.flaw import Flaw, FlawKind
+from schedcp_gym.leaderboard.manifest import read_manifest
 from schedcp_gym.leaderboard.submit import submit
 
-__all__ = ["Kind", "Refusal", "Report", "check_entry", "read_manifest", "submit"]
+__all__ = ["EntryCheck", "Flaw", "FlawKind", "check_entry", "read_manifest", "submit"]

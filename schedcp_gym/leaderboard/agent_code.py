@@ -1,4 +1,4 @@
-"""The code of an entry's agent: a commit and a digest where it is in this repository, else the files themselves."""
+"""Identify the code of an entry's agent: by commit and digest if this repository has it, or by the files."""
 
 import hashlib
 import importlib.util
@@ -14,33 +14,33 @@ from schedcp_gym.paths import PACKAGE as LIBRARY
 from schedcp_gym.spec import SchedcpError
 from schedcp_gym.spec.digest import digest
 
-#: An entry's folder for code that is not in the repository, and where the repository has its agents.
+#: An entry's folder for code that is not in the repository, and the repository's folder of agents.
 AGENT = "agent"
 AGENTS = "baselines"
 ROOT = LIBRARY.parent
-#: What an agent's code is made of.
+#: Suffixes of the files of an agent's code.
 CODE = (".py", ".md", ".yaml", ".json", ".c", ".h")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def read_code(target: str) -> dict[str, bytes]:
-    """Return an agent's code by path in an entry: its file, or all of its package with the prompts.
+    """Return the files of an agent's code by their path in an entry: its module, or its package with the prompts.
 
     Args:
         target: The agent's class.
 
     Raises:
-        SchedcpError: The class is nowhere.
+        SchedcpError: The class does not exist.
     """
     module = target.rpartition(".")[0]
-    if target.startswith(PACKAGE):  # all of the agent's package, wherever in it the class is
+    if target.startswith(PACKAGE):  # the agent's whole package, which may have the class in a subpackage
         module = f"{PACKAGE}{family_of(target)}"
     try:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         found = None
     if found is None or found.origin is None:
-        raise SchedcpError(f"the agent's code is not there: {target}")
+        raise SchedcpError(f"the agent's code is missing: {target}")
     origin = Path(found.origin)
     if origin.name != "__init__.py":
         return {f"{AGENT}/{origin.name}": origin.read_bytes()}
@@ -55,7 +55,7 @@ def code_digest(files: Mapping[str, bytes]) -> str:
 
 
 def commit_of(target: str, sha256: str, root: Path = ROOT) -> str | None:
-    """Return the commit that made an agent's code what it is; None if the repository does not have just this code.
+    """Return the last commit that changed an agent's code; None if the repository has other code there.
 
     Args:
         target: The agent's class.
@@ -65,13 +65,13 @@ def commit_of(target: str, sha256: str, root: Path = ROOT) -> str | None:
     if not target.startswith(PACKAGE):
         return None
     family = f"{AGENTS}/{family_of(target)}"
-    said = _git(root, "log", "-1", "--format=%H", "HEAD", "--", family, f"{family}.py")
-    commit = said.decode().strip() if said else ""
+    output = _git(root, "log", "-1", "--format=%H", "HEAD", "--", family, f"{family}.py")
+    commit = output.decode().strip() if output else ""
     return commit if committed_digest(target, commit, root) == sha256 else None
 
 
 def committed_digest(target: str, commit: str, root: Path = ROOT) -> str | None:
-    """Return the digest of an agent's code at a commit; None if the repository has no such code there."""
+    """Return the digest of an agent's code at a commit; None if the commit does not have it."""
     if not target.startswith(PACKAGE) or not is_commit(commit):
         return None
     family = f"{AGENTS}/{family_of(target)}"
@@ -88,12 +88,12 @@ def committed_digest(target: str, commit: str, root: Path = ROOT) -> str | None:
 
 
 def is_commit(text: str) -> bool:
-    """Return whether a text can be a commit's name."""
+    """Return whether a text has the form of a commit's name."""
     return _COMMIT.fullmatch(text) is not None
 
 
 def has_history(root: Path = ROOT) -> bool:
-    """Return whether the repository's whole history is here, so that a commit that is not in it is nowhere."""
+    """Return whether the whole history is available. Then a commit that cannot be found does not exist."""
     return _git(root, "rev-parse", "--is-shallow-repository") == b"false\n" and (root / ".git").exists()
 
 

@@ -1,25 +1,25 @@
-"""The command line that repeats an entry's runs, out of their configuration alone."""
+"""Return the command line that repeats an entry's runs."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from schedcp_gym.baselines import agent_names
-from schedcp_gym.run.claim import flat
 from schedcp_gym.run.folder import RunFolder
+from schedcp_gym.run.lock import flat
 
-#: Settings of a model that change what it answers; how it is reached is everyone's own.
+#: Settings of a model that change its answers. Other settings, like its address, are left to the user.
 ASKED = ("model", "temperature", "max_tokens", "seed", "json_schema")
-#: Settings that a suite says itself.
+#: Settings that a suite contains.
 OF_SUITE = ("scale", "objective", "episode_steps", "heldout")
 
 
 def command(runs: Sequence[RunFolder], *, asks_model: bool) -> str:
-    """The command line.
+    """Return the command line.
 
     Args:
-        runs: An entry's.
-        asks_model: Whether its agent asks a language model.
+        runs: The runs of an entry.
+        asks_model: Whether its agent uses a language model.
     """
     first = runs[0]
     several = ["-m"] if len(runs) > 1 or first.suite else []
@@ -29,7 +29,7 @@ def command(runs: Sequence[RunFolder], *, asks_model: bool) -> str:
     if asks_model:
         model = {name: first.config["llm"][name] for name in ASKED}
         if model["seed"] == first.settings.seed:
-            del model["seed"]  # it follows the run's, of which there may be several
+            del model["seed"]  # by default it is the run's seed
         words += [f"llm.{name}={word(value)}" for name, value in model.items()]
     return shlex.join(["python", "-m", "schedcp_gym.run", *several, *words])
 
@@ -37,11 +37,11 @@ def command(runs: Sequence[RunFolder], *, asks_model: bool) -> str:
 def _agent(run: RunFolder) -> Iterator[str]:
     own = run.agent in agent_names()
     yield f"+agent={run.agent if own else family_of(run.target)}"
-    if not own:  # an experiment's name for it
+    if not own:  # an experiment gave the agent another name
         yield f"run.agent={run.agent}"
     for key, value in flat(run.config["agent"]).items():
         if not key.endswith("_target_") and value is not None:
-            plus = "++" if ".llm." in key else ""  # a role's own model: null in the agent's config
+            plus = "++" if ".llm." in key else ""  # the model of a role is null in the agent's config
             yield f"{plus}agent.{key}={word(value)}"
 
 
@@ -64,17 +64,17 @@ def _settings(run: RunFolder) -> Iterator[str]:
             yield f"{key}={word(value)}"
 
 
-#: Where agents live.
+#: The package of the agents.
 PACKAGE = "schedcp_gym.baselines."
 
 
 def family_of(target: str) -> str:
-    """What an agent is a kind of: the file or package that its class is in."""
+    """Return an agent's family: the module or package of its class."""
     return target.removeprefix(PACKAGE).split(".")[0]
 
 
 def word(value: Any) -> str:
-    """A value as Hydra's command line takes it."""
+    """Return a value as Hydra's command line accepts it."""
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{word(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):

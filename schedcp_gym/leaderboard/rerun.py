@@ -1,4 +1,4 @@
-"""Running an entry's trials again."""
+"""Run trials of an entry again."""
 
 import itertools
 import random
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.check import compare
-from schedcp_gym.leaderboard.refusal import Kind, Refusal
+from schedcp_gym.leaderboard.flaw import Flaw, FlawKind
 from schedcp_gym.run.folder import RunFolder
 from schedcp_gym.run.lines import is_trial, measurement_of
 from schedcp_gym.spec import Measurement, Outcome, Trial
 
-#: Digests that must be as here for a trial to give the same.
+#: Digests that must be equal to this host's for a trial to give the same result.
 NEEDED = ("image", "qemu", "machine", "kernel", "workload", "runner", "clang")
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Which trials are run again.
+class RerunSample:
+    """The trials to run again.
 
     Attributes:
-        count: So many, drawn by chance; None: all.
+        count: Number of trials, drawn at random; None: all.
         draw: Seed of the draw.
     """
 
@@ -30,13 +30,13 @@ class Sample:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is run."""
+        """Return whether no trial is run."""
         return self.count == 0
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A trial of an entry, and what it is claimed to have given; ``record``: the line that says so."""
+    """A trial of an entry with its claimed measurement; ``record`` is the line that has it."""
 
     record: str
     trial: Trial
@@ -44,7 +44,7 @@ class Claimed:
 
 
 def trials_of(runs: Sequence[RunFolder]) -> list[Claimed]:
-    """Each different claim of an entry once: lines that say the same of the same trial are one."""
+    """Return the claims of an entry, each once, even if several lines have the same trial and measurement."""
     found: dict[str, Claimed] = {}
     for run in runs:
         for name, entry in run.trials:
@@ -57,11 +57,11 @@ def trials_of(runs: Sequence[RunFolder]) -> list[Claimed]:
 
 
 def rerun(
-    claims: Sequence[Claimed], sample: Sample, lab: Lab, done: Callable[[int, int], None] | None = None
-) -> tuple[list[Refusal], int]:
-    """Runs trials again and compares every figure; returns what differs, and how many were equal.
+    claims: Sequence[Claimed], sample: RerunSample, lab: Lab, done: Callable[[int, int], None] | None = None
+) -> tuple[list[Flaw], int]:
+    """Run trials again and compare every figure. Return the differences, and the number of equal trials.
 
-    Nothing is run if one was measured with another image, QEMU, compiler or workload: what it gave can't be had here.
+    Nothing is run if a trial was measured with another image, QEMU, compiler or workload than this host has.
 
     Raises:
         SchedcpError: Image, QEMU or compiler is missing.
@@ -74,35 +74,37 @@ def rerun(
         chosen = random.Random(sample.draw).sample(chosen, sample.count)
     counted = itertools.count(1)
 
-    def told(_at: int, _measured: Measurement) -> None:
+    def count(_at: int, _measured: Measurement) -> None:
         if done:
             done(next(counted), len(chosen))
 
-    measured = lab.measure([claim.trial for claim in chosen], told)
+    measured = lab.measure([claim.trial for claim in chosen], count)
     compared = [_compared(claim, now) for claim, now in zip(chosen, measured, strict=True)]
-    refusals = [one for one in compared if one]
-    return refusals, len(chosen) - len(refusals)
+    flaws = [one for one in compared if one]
+    return flaws, len(chosen) - len(flaws)
 
 
-def _foreign(claim: Claimed, lab: Lab) -> Refusal | None:
-    told, here = claim.measurement.digests, lab.parts(claim.trial)
-    other = [name for name in NEEDED if name in told and told[name] != here.get(name)]
+def _foreign(claim: Claimed, lab: Lab) -> Flaw | None:
+    then, here = claim.measurement.digests, lab.parts(claim.trial)
+    other = [name for name in NEEDED if name in then and then[name] != here.get(name)]
     if not other:
         return None
-    words = ", ".join(f"{name} {_short(told[name])}, here it is {_short(here.get(name, 'none'))}" for name in other)
-    return Refusal(Kind.IMAGE, claim.record, f"measured with {words}: it can't be run again here")
+    words = ", ".join(f"{name} {_short(then[name])}, here it is {_short(here.get(name, 'none'))}" for name in other)
+    return Flaw(FlawKind.IMAGE, claim.record, f"measured with {words}: it cannot be run again here")
 
 
 def _short(text: str) -> str:
     return text[:12] if len(text) == 64 else text
 
 
-def _compared(claim: Claimed, now: Measurement) -> Refusal | None:
+def _compared(claim: Claimed, now: Measurement) -> Flaw | None:
     if now.outcome is Outcome.INFRA_FAULT:
-        return Refusal(Kind.HOST, claim.record, f"the host failed when it was run again: {now.message}")
+        return Flaw(FlawKind.HOST, claim.record, f"the host failed when it ran again: {now.message}")
     differences = compare(claim.measurement, now)
     if not differences:
         return None
     first = differences[0]
     more = f" ({len(differences)} figures differ)" if len(differences) > 1 else ""
-    return Refusal(Kind.RERUN, claim.record, f"{first.figure} is {first.stored}, run again it is {first.now}{more}")
+    return Flaw(
+        FlawKind.RERUN, claim.record, f"{first.figure} is {first.stored}, but {first.now} when it runs again{more}"
+    )

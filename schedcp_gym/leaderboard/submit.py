@@ -1,4 +1,4 @@
-"""From runs' folders to an entry, and back."""
+"""Make entries from runs' folders, and write their runs as folders again."""
 
 import re
 import shutil
@@ -12,8 +12,8 @@ import yaml
 import schedcp_gym
 from schedcp_gym.leaderboard.agent_code import code_digest, commit_of, read_code
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import policies_of, seal
 from schedcp_gym.leaderboard.intake import look_over
+from schedcp_gym.leaderboard.manifest import policies_of, seal
 from schedcp_gym.run.costs import read_costs
 from schedcp_gym.run.folder import (
     CONFIG,
@@ -26,27 +26,27 @@ from schedcp_gym.run.folder import (
     TRANSCRIPTS,
     UNREADABLE,
     RunFolder,
-    find_runs,
     open_entry,
+    runs_in,
 )
 from schedcp_gym.run.packed import write_packed
 from schedcp_gym.run.scores import label_of
 from schedcp_gym.spec import BadInput
 
-#: Reasons that are told when an entry is refused at once.
-TOLD = 5
+#: Number of reasons that are printed when an entry is refused.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What goes with the runs.
+    """Options of a submission.
 
     Attributes:
-        by: Who submits.
-        note: What readers should know.
-        transcripts: Whether what models were asked and answered may be published.
-        without_suite: The entry stands for its tasks only, not for a suite.
-        replace: An entry of the same name may be replaced.
+        by: Name of the submitter.
+        note: A note for readers.
+        transcripts: Whether the prompts and answers of language models may be published.
+        without_suite: Whether the entry belongs to no suite, but only to its tasks.
+        replace: Whether an entry of the same name may be replaced.
     """
 
     by: str = ""
@@ -57,23 +57,23 @@ class Submission:
 
 
 def submit(paths: Sequence[Path], into: Path, given: Submission, *, agent: str | None = None) -> list[Path]:
-    """Makes an entry for each agent (with its model) that has runs in some folders.
+    """Make an entry for each agent (with its model) that has runs in some folders.
 
     Args:
-        paths: Runs' folders, or ones that hold some.
+        paths: Folders of runs, or folders that contain runs.
         into: The folder of entries.
-        given: What goes with them.
+        given: Options of the submission.
         agent: Only this agent's runs.
 
     Returns:
         The entries' folders.
 
     Raises:
-        BadInput: There are no runs, or what would be an entry is not whole; the text says why.
+        BadInput: There are no runs, or they do not make a correct entry; the message has the reasons.
         SchedcpError: A run's file is damaged.
     """
     groups: dict[str, list[RunFolder]] = {}
-    for run in {run.path.resolve(): run for path in paths for run in find_runs(path)}.values():
+    for run in runs_in(paths):
         costs = read_costs(run)
         label = label_of(costs)
         if agent in (None, label, costs.agent):
@@ -86,13 +86,13 @@ def submit(paths: Sequence[Path], into: Path, given: Submission, *, agent: str |
 def _submit(label: str, runs: Sequence[RunFolder], into: Path, given: Submission) -> Path:
     entry = into / entry_name(label, [run.config for run in runs], given)
     if entry.exists() and not given.replace:
-        raise BadInput(f"{entry} is there already: give --replace")
+        raise BadInput(f"{entry} exists already: use --replace")
     part = into / f".{entry.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
     except OSError as error:
-        raise BadInput(f"entries can't go into {into}: {error.strerror}") from None
+        raise BadInput(f"cannot write entries into {into}: {error.strerror}") from None
     added: list[Path] = []
     try:
         _pack(runs, part, given)
@@ -110,7 +110,7 @@ def _submit(label: str, runs: Sequence[RunFolder], into: Path, given: Submission
 
 
 def _pack(runs: Sequence[RunFolder], part: Path, given: Submission) -> None:
-    """Write the runs, and what models were asked and answered, each into one file."""
+    """Write all runs into one file, and all transcripts into another."""
     packed: dict[str, dict[str, bytes]] = {}
     transcripts: dict[str, dict[str, bytes]] = {}
     for run in runs:
@@ -127,7 +127,7 @@ def _pack(runs: Sequence[RunFolder], part: Path, given: Submission) -> None:
 
 
 def _add_policies(runs: Sequence[RunFolder], folder: Path, added: list[Path]) -> None:
-    """Add the sources of the runs' policies that are not there yet; ``added``: those that were not."""
+    """Add the missing sources of the runs' policies, and append their paths to ``added``."""
     folder.mkdir(exist_ok=True)
     for run in runs:
         for sha256 in policies_of([run]):
@@ -138,7 +138,7 @@ def _add_policies(runs: Sequence[RunFolder], folder: Path, added: list[Path]) ->
 
 
 def _add_agent(target: str, part: Path) -> None:
-    """Copy the agent's code, unless it is in this repository: then its commit is told."""
+    """Copy the agent's code, unless this repository has it: then the manifest names its commit."""
     code = read_code(target)
     if commit_of(target, code_digest(code)):
         return
@@ -148,26 +148,26 @@ def _add_agent(target: str, part: Path) -> None:
 
 
 def unpack(entry: Path, into: Path) -> list[Path]:
-    """Write the runs of an entry as folders again, as they were when they were submitted.
+    """Write the runs of an entry as folders again, identical to the submitted ones.
 
     Args:
-        entry: Its folder.
-        into: Where the runs go: a folder each.
+        entry: The entry's folder.
+        into: Folder for the runs' folders.
 
     Returns:
         The runs' folders.
 
     Raises:
-        BadInput: A run's folder is there already.
-        OSError: There is no file of runs.
+        BadInput: A run's folder exists already.
+        OSError: The file of runs is missing.
         ValueError: It is damaged.
-        KeyError: A policy is not there.
+        KeyError: A policy's source is missing.
     """
     folders = []
     for run in open_entry(entry):
         folder = into / run.name
         if folder.exists():
-            raise BadInput(f"{folder} is there already")
+            raise BadInput(f"{folder} exists already")
         for name, content in run.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
@@ -181,19 +181,19 @@ def unpack(entry: Path, into: Path) -> list[Path]:
 def _seal(part: Path, label: str, given: Submission) -> None:
     submitted = {"by": given.by, "note": given.note, "version": schedcp_gym.__version__}
     try:
-        refusals = [str(one) for one in look_over(part)]
-        if not refusals:
+        flaws = [str(one) for one in look_over(part)]
+        if not flaws:
             seal(part, submitted)
-            refusals = [str(one) for one in audit(part)[0]]
+            flaws = [str(one) for one in audit(part)[0]]
     except UNREADABLE as error:
-        refusals = [str(error)]
-    if refusals:
-        more = [f"and {len(refusals) - TOLD} more"] if len(refusals) > TOLD else []
-        raise BadInput("\n  ".join([f"{label} is no entry yet:", *refusals[:TOLD], *more]))
+        flaws = [str(error)]
+    if flaws:
+        more = [f"and {len(flaws) - SHOWN} more"] if len(flaws) > SHOWN else []
+        raise BadInput("\n  ".join([f"{label} is not a correct entry:", *flaws[:SHOWN], *more]))
 
 
 def entry_name(label: str, configs: Sequence[dict[str, Any]], given: Submission) -> str:
-    """An entry's folder: agent, model, and suite or workloads."""
+    """Return the name of an entry's folder: agent, model, and suite or workloads."""
     first = configs[0]
     suite = None if given.without_suite else first["run"].get("suite")
     workloads = sorted({str(config["workload"]["name"]) for config in configs})

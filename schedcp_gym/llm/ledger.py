@@ -128,7 +128,7 @@ class CallLedger:
         """Opens the ledger, or begins one."""
         self.path = path
         self.reached: list[CallEntry] = []
-        self._open, self._ended = _calls(read_lines(path, mend=True))
+        self._open, self._ended = _calls(read_lines(path, repair=True))
         self._next = max([*self._open, *self._ended], default=0) + 1
 
     @property

@@ -48,7 +48,7 @@ class Transcript:
         self._attempts: dict[str, list[CallEntry]] = {}
         self._entries: list[CallEntry] = []
         self._saved: set[str] = set()
-        for line in read_lines(path, mend=not strict):
+        for line in read_lines(path, repair=not strict):
             self._learn(line)
 
     @property

@@ -12,7 +12,7 @@ from schedcp_gym.run.costs import RunCosts, read_costs
 from schedcp_gym.run.course import INTERRUPTED
 from schedcp_gym.run.folder import UNREADABLE, RunFolder
 from schedcp_gym.run.heldout import Interval, interval
-from schedcp_gym.run.lines import Chosen, Evaluation, HeldOut
+from schedcp_gym.run.lines import Chosen, Evaluation, HeldOutTrial
 from schedcp_gym.run.scores import by_seed, label_of
 from schedcp_gym.run.summary import best_of
 from schedcp_gym.spec import Policy, SchedcpError
@@ -112,7 +112,7 @@ class Found:
         """That repeats the run."""
         return command([self.run], asks_model=bool(self.costs.calls))
 
-    def pairs(self, workload: str | None = None) -> list[tuple[HeldOut, HeldOut]]:
+    def pairs(self, workload: str | None = None) -> list[tuple[HeldOutTrial, HeldOutTrial]]:
         """EEVDF's and the best policy's entry on each held-out seed of a workload; of the run's own by default."""
         found = by_seed(self.run.record, workload or self.run.workload.name)
         return [(entries[0], entries[-1]) for entries in found.values() if len(entries) > 1]

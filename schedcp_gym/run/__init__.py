@@ -1,1 +1,1 @@
-"""``python -m schedcp_gym.run +agent=…``: one agent on one task with one seed, recorded and summed up."""
+"""Run one agent on one task with one seed (``python -m schedcp_gym.run +agent=…``), and read the folders of runs."""

@@ -1,4 +1,4 @@
-"""The command ``python -m schedcp_gym.run``."""
+"""Run the command ``python -m schedcp_gym.run``."""
 
 import gc
 import sys
@@ -8,9 +8,9 @@ if __name__ == "__main__":
         from schedcp_gym.run.app import main
 
         status = main(sys.argv[1:])
-    except KeyboardInterrupt:  # while importing or composing the configuration: nothing is measured yet
+    except KeyboardInterrupt:  # during the imports or the reading of the configuration
         print("interrupted before anything was measured", file=sys.stderr)
         status = 130
-    # The interpreter would look through all objects of the heavy packages for garbage before it ends: seconds.
+    # Without this, the garbage collector takes seconds at the end, because of the many objects of large packages.
     gc.freeze()
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""The Hydra application: from the command line to a run, and from errors to messages and exit statuses."""
+"""Run the Hydra application: start a run from the command line, and print errors in one or two lines."""
 
 import os
 import re
@@ -25,16 +25,16 @@ from schedcp_gym.spec.errors import first_fault
 
 COMMAND = "python -m schedcp_gym.run"
 INTERRUPTED = 130
-#: Hydra's own switches that show something instead of running.
+#: Hydra's options that print something instead of starting a run.
 _SHOWS = ("-h", "--help", "--hydra-help", "--version", "--info", "-i", "--shell-completion", "-sc")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the command; returns its exit status."""
-    # "agent=x" is what one types who does not know that Hydra wants a plus for what has no default.
+    """Run the command and return its exit status."""
+    # Hydra needs "+agent=x", because agent has no default; "agent=x" is accepted too.
     words = [re.sub(r"^agent=", "+agent=", word) for word in arguments]
     words = [re.sub(r"^\++suite=", "suite=", word) for word in words]
-    # Hydra would print its errors itself, at length, and end the process.
+    # By default Hydra prints its errors itself, with many lines, and ends the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         if not any(re.match(r"\++(agent|experiment)=.", word) or word.split("=")[0] in _SHOWS for word in words):
@@ -48,18 +48,19 @@ def main(arguments: Sequence[str]) -> int:
         print(interrupt.args[0] if interrupt.args else "interrupted", file=sys.stderr)
         return INTERRUPTED
     except _Ended as ended:
-        return _told(ended.problem)
+        return _report(ended.problem)
     except (SchedcpError, HydraException, OmegaConfBaseException) as error:
-        return _told(error)
-    except OSError as error:  # Hydra's; a run's own come as _Ended
+        return _report(error)
+    except OSError as error:  # raised by Hydra; a run's own are wrapped in _Ended
         if error.filename is None:
-            return _told(error)
-        return _told(SchedcpError(f"{error.filename} can't be the run's folder: {error.strerror}; use another run.dir"))
-    return _tell_failed()
+            return _report(error)
+        why = f"{error.filename} cannot be used as the run's folder: {error.strerror}; use another run.dir"
+        return _report(SchedcpError(why))
+    return _report_failed()
 
 
 def _check_suite(words: Sequence[str]) -> None:
-    """A suite is many runs: without -m it would be one of them, on a task that nobody has chosen."""
+    """Raise an error if a suite is started without -m, which would run only one arbitrary task of it."""
     suite = next((word for word in words if re.match(r"suite=(?!null$).", word)), None)
     chosen = any(word.startswith("workload=") for word in words)
     if (
@@ -71,31 +72,32 @@ def _check_suite(words: Sequence[str]) -> None:
 
 
 class _Ended(BaseException):
-    """Carries an error out of Hydra, which has words of its own for any Exception."""
+    """Wrapper for an error, because Hydra would print any Exception itself."""
 
     def __init__(self, problem: Exception) -> None:
         super().__init__()
         self.problem = problem
 
 
-#: What went wrong in runs of a sweep, and where.
+#: Folders and errors of the failed runs of a sweep.
 _failed: list[tuple[Path, Exception]] = []
 
 
-def _tell_failed() -> int:
-    """What failed in a sweep, once more at its end, each reason once."""
+def _report_failed() -> int:
+    """Print the failed runs at the end of a sweep, by reason. Return the exit status."""
     by_reason: dict[str, list[tuple[Path, Exception]]] = {}
     for one in _failed:
         by_reason.setdefault(str(one[1]), []).append(one)
     status = 0
     for (folder, error), *others in by_reason.values():
         print(f"failed: {1 + len(others)} runs ({folder.name}{' …' if others else ''}):", file=sys.stderr)
-        status = max(status, _told(error))
+        status = max(status, _report(error))
     return status
 
 
-def _told(error: Exception) -> int:
-    if isinstance(error, OSError) and not isinstance(error, HydraException):  # some of Hydra's are both
+def _report(error: Exception) -> int:
+    """Print an error and return the exit status."""
+    if isinstance(error, OSError) and not isinstance(error, HydraException):  # some of Hydra's errors are OSErrors
         error = SchedcpError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     problem = error if isinstance(error, SchedcpError) else BadInput(_hydra_text(error))
     print(problem, file=sys.stderr)
@@ -109,14 +111,14 @@ def _hydra_main(config: DictConfig) -> None:
     except (SchedcpError, OmegaConfBaseException, OSError) as error:
         if HydraConfig.get().mode is not RunMode.MULTIRUN:
             raise _Ended(error) from error
-        # One agent whose extra is missing must not keep a night's sweep from the others.
+        # A run that fails, for example because an extra is missing, must not end a long sweep.
         _failed.append((Path(HydraConfig.get().runtime.output_dir), error))
-        _told(error)
+        _report(error)
 
 
 def _run(config: DictConfig) -> None:
-    # Imported only now: a wrong name on the command line is told at once.
-    from schedcp_gym.run.claim import claimed
+    # Imported here, so that errors in the command line are printed without delay.
+    from schedcp_gym.run.lock import locked
     from schedcp_gym.run.search import Run
     from schedcp_gym.run.settings import read_settings
 
@@ -125,7 +127,7 @@ def _run(config: DictConfig) -> None:
     name = plain["run"]["agent"]
     agent = _make_agent(config, name)
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with claimed(folder, plain, plans_with_budget=agent.uses_llm):
+    with locked(folder, plain, plans_with_budget=agent.uses_llm):
         run = Run(settings, agent, name, folder)
         try:
             run.carry_out()
@@ -133,20 +135,20 @@ def _run(config: DictConfig) -> None:
             words = [word for word in HydraConfig.get().overrides.task if not word.startswith("run.dir=")]
             again = shlex.join([*COMMAND.split(), *words, f"run.dir={os.path.relpath(folder)}"])
             done = len(run.record.evaluations)
-            raise KeyboardInterrupt(f"interrupted; {done} evaluations are in {folder}; go on with: {again}") from None
+            raise KeyboardInterrupt(f"interrupted; {done} evaluations are in {folder}; resume with: {again}") from None
 
 
 def _make_agent(config: DictConfig, name: str) -> Any:
     from schedcp_gym.baselines.agent import Agent
 
     if not isinstance(config.agent, DictConfig) or "_target_" not in config.agent:
-        raise BadInput(f"configs/agent/{name}.yaml names no class: `_target_: schedcp_gym.baselines.<file>.<Class>`")
+        raise BadInput(f"configs/agent/{name}.yaml must name a class: `_target_: schedcp_gym.baselines.<file>.<Class>`")
     try:
         agent = hydra.utils.instantiate(config.agent)
     except InstantiationException as error:
         cause = error.__cause__ or error
         why = f"agent.{first_fault(cause)}" if isinstance(cause, ValidationError) else str(cause).split("\n")[0]
-        raise BadInput(f"the agent {name} can't be made: {why}") from None
+        raise BadInput(f"the agent {name} cannot be created: {why}") from None
     if not isinstance(agent, Agent):
         raise BadInput(f"{config.agent._target_} is not a subclass of schedcp_gym.baselines.agent.Agent")
     return agent
@@ -159,14 +161,14 @@ def _agents_text() -> str:
 
 
 def _hydra_text(error: Exception) -> str:
-    """Hydra's message in one or two lines, with near names where a name is wrong."""
+    """Return Hydra's message in one or two lines, with similar names if a name is wrong."""
     from schedcp_gym.lab.catalogue import unknown
 
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return str(unknown(group, name, error.options))
     if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} is not set, and has no default: give {error.full_key}=VALUE"
+        return f"{error.full_key} has no value and no default: give {error.full_key}=VALUE"
     text = str(error)
     found = re.match(r"Could not (?:override|append to config) '?([\w.]+)", text)
     if isinstance(error, ConfigCompositionException) and found:

@@ -1,4 +1,4 @@
-"""What runs cost for what they found, out of their folders: to compare agents that had the same model and prices."""
+"""Read the costs of runs from their folders, to compare agents with equal models and prices."""
 
 import dataclasses
 import functools
@@ -11,24 +11,26 @@ from typing import Any
 from schedcp_gym.baselines.toolbox import MEASURE
 from schedcp_gym.llm import CallEntry, Prices
 from schedcp_gym.run.folder import LEDGER, TOOLS, RunFolder
-from schedcp_gym.run.lines import Call, Evaluation
+from schedcp_gym.run.lines import AuditedCall, Evaluation
 from schedcp_gym.run.model import Cost, total_cost
 from schedcp_gym.spec import EEVDF, SchedcpError
 
-#: What an entry's ``source`` says where its tokens were not counted by who charges for them.
+#: Values of a call's ``source`` if the provider did not count its tokens.
 GUESSED = ("estimate", "ceiling")
+#: The tool that verifies an agent's policy.
+SUBMIT = "submit_policy"
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What something cost.
+    """Costs of something.
 
     Attributes:
-        calls: Of the language model, failed attempts included.
-        prompt_tokens: Of all prompts.
-        completion_tokens: Of all answers.
-        usd: Dollars; None where a price is not known.
-        model_host_s: Host seconds in calls and in waits between attempts.
+        calls: Calls of the language model, including failed attempts.
+        prompt_tokens: Tokens of all prompts.
+        completion_tokens: Tokens of all answers.
+        usd: Dollars; None if a price is unknown.
+        model_host_s: Host seconds of calls, and of the waits between attempts.
         guest_s: Guest seconds of measurements and tools.
     """
 
@@ -41,40 +43,38 @@ class Spent:
 
     @property
     def tokens(self) -> float:
-        """Of prompts and answers."""
+        """Return the tokens of prompts and answers."""
         return self.prompt_tokens + self.completion_tokens
 
     def per(self, count: int) -> "Spent | None":
-        """The share of one of so many; None of none."""
+        """Return these costs divided by a count; None if it is 0."""
         if count == 0:
             return None
-        plain: dict[str, Any] = {
-            name: value if value is None else value / count for name, value in dataclasses.asdict(self).items()
-        }
-        return Spent(**plain)
+        shares: dict[str, Any] = {name: None if value is None else value / count for name, value in vars(self).items()}
+        return Spent(**shares)
 
-    def plain(self) -> dict[str, float | None]:
-        """As values that JSON has words for."""
-        return {"tokens": self.tokens, **dataclasses.asdict(self)}
+    def as_plain(self) -> dict[str, float | None]:
+        """Return the costs for JSON."""
+        return {"tokens": self.tokens, **vars(self)}
 
 
 @dataclass(frozen=True)
 class RunCosts:
-    """What a run, or several of one agent, cost and found.
+    """Costs and findings of a run, or of several runs of one agent.
 
     Attributes:
-        name: Of the run's folder, or of the agent.
-        agent: Who searched.
-        workloads: On what.
-        calls: Of language models.
-        prices: All calls at these prices; None: at what was charged for them.
-        runs: How many runs this is the sum of.
-        evaluations: Policies that were measured, repeats included.
-        working: Different policies that ran to the end.
-        better: Of these, those better than EEVDF in the search.
-        verified: Different policies that passed all stages of the execution verifier; None if nothing was submitted.
-        best_rewards: Of each run's best policy.
-        guest_s: Of the search; the test on held-out seeds is not in it.
+        name: Name of the run's folder, or of the agent.
+        agent: The agent.
+        workloads: The workloads.
+        calls: Calls of language models.
+        prices: Prices to use for all calls; None: the prices that were charged.
+        runs: Number of runs.
+        evaluations: Number of measured policies, including repeats.
+        working: Number of different policies that ran to their end.
+        better: Number of different policies that were better than EEVDF in the search.
+        verified: Number of different policies that the verifier accepted; None if none was submitted to it.
+        best_rewards: Reward of each run's best policy.
+        guest_s: Guest seconds of the search, without the test on held-out seeds.
     """
 
     name: str
@@ -92,32 +92,38 @@ class RunCosts:
 
     @functools.cached_property
     def models(self) -> Cost:
-        """What the models took."""
+        """Return the costs of the language models."""
         return total_cost(self.calls)
 
     @property
     def is_stand_in(self) -> bool:
-        """Its models are programs of our own: no language model was called, and its tokens are estimates."""
+        """Return whether programs of this package answered instead of language models; tokens are then estimates."""
         return bool(self.calls) and not self.models.are_language_models
 
     @property
     def guessed_calls(self) -> int:
-        """Calls whose tokens were not counted by who charges for them."""
+        """Return the number of calls whose tokens the provider did not count."""
         return len(self.calls) if self.is_stand_in else sum(call.source in GUESSED for call in self.calls)
 
     @property
     def spent(self) -> Spent:
-        """By the search."""
+        """Return the costs of the search."""
         total = self.models.total
-        return Spent(total.calls, total.prompt_tokens, total.completion_tokens, self._usd(), total.host_s, self.guest_s)
+        usd = [
+            call.usd if self.prices is None else self.prices.usd(call.prompt_tokens, call.completion_tokens)
+            for call in self.calls
+        ]
+        known = [value for value in usd if value is not None]
+        dollars = math.fsum(known) if len(known) == len(usd) else None
+        return Spent(total.calls, total.prompt_tokens, total.completion_tokens, dollars, total.host_s, self.guest_s)
 
     @property
     def improvement(self) -> float | None:
-        """Geometric mean of the best policies' improvement ratios over EEVDF, in the search; None without any."""
+        """Return the geometric mean of the best policies' improvement ratios in the search; None without any."""
         return math.exp(math.fsum(self.best_rewards) / len(self.best_rewards)) if self.best_rewards else None
 
     def shares(self) -> dict[str, Spent | None]:
-        """The cost of one policy, by what is counted as one; None where there is none."""
+        """Return the costs for each working, better, verified and best policy; None if there is none."""
         counts = {
             "working policy": self.working,
             "policy better than EEVDF": self.better,
@@ -126,108 +132,92 @@ class RunCosts:
         }
         return {name: self.spent.per(count) for name, count in counts.items()}
 
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON has words for."""
-        names = ("name", "agent", "runs", "evaluations", "working", "better", "verified")
+    def as_plain(self) -> dict[str, Any]:
+        """Return the costs for JSON."""
+        names = ("name", "agent", "runs", "evaluations", "working", "better", "verified", "workloads")
         shares = {f"per_{name.replace(' ', '_').lower()}": share for name, share in self.shares().items()}
         return {
             **{name: getattr(self, name) for name in names},
-            "workloads": list(self.workloads),
             "best_improvement": self.improvement,
-            "models": list(self.models.models),
+            "models": self.models.models,
             "is_stand_in": self.is_stand_in,
             "guessed_calls": self.guessed_calls,
-            "total": self.spent.plain(),
-            **{name: None if share is None else share.plain() for name, share in shares.items()},
-            "by_role": self.models.plain()["by_role"],
+            "total": self.spent.as_plain(),
+            **{name: share and share.as_plain() for name, share in shares.items()},
+            "by_role": self.models.as_plain()["by_role"],
         }
-
-    def _usd(self) -> float | None:
-        if self.prices is not None:
-            return math.fsum(self.prices.usd(call.prompt_tokens, call.completion_tokens) for call in self.calls)
-        if any(call.usd is None for call in self.calls):
-            return None
-        return math.fsum(call.usd or 0.0 for call in self.calls)
 
 
 def read_costs(run: RunFolder, prices: Prices | None = None) -> RunCosts:
-    """Return what a run cost and found so far.
+    """Return the costs and findings of a run so far.
 
     Args:
         run: The run.
-        prices: Takes all calls at these prices, whatever was charged for them.
+        prices: Prices to use for all calls, instead of those that were charged.
 
     Raises:
         BadInput: It is not a run's folder.
         SchedcpError: A file in it is damaged.
     """
-    config = run.config
     working = [line for line in run.evaluations if line["outcome"] == "ok" and line["policy"] != EEVDF]
+    submitted = any(call["tool"] == SUBMIT for call in run.tools)
     try:
         return RunCosts(
             name=run.path.resolve().name,
             agent=run.agent,
-            workloads=(config["workload"]["name"],),
+            workloads=(run.config["workload"]["name"],),
             calls=tuple(run.calls),
             prices=prices,
             runs=1,
             evaluations=len(run.evaluations),
             working=_policies(working),
             better=_policies(line for line in working if line["reward"] > 0),
-            verified=_verified(run.tools),
+            verified=len(set(map(_identity, passed_policies(run.tools)))) if submitted else None,
             best_rewards=(max(line["reward"] for line in working),) if working else (),
-            guest_s=_guest_s(run),
+            guest_s=math.fsum(used_s(run)),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SchedcpError(f"{run.where}: {TOOLS} or {LEDGER} is damaged: {error}") from None
 
 
 def by_agent(costs: Sequence[RunCosts]) -> list[RunCosts]:
-    """The sums over the runs of each agent with the same models, in the order in which they come first."""
+    """Return the totals of the runs of each agent with the same models, in the order of its first run."""
     groups: dict[tuple[str, tuple[str, ...]], list[RunCosts]] = {}
     for one in costs:
-        groups.setdefault((one.agent, one.models.models), []).append(one)
-    return [_sum(group) for group in groups.values()]
+        groups.setdefault((one.agent, one.models.models), []).append(dataclasses.replace(one, name=one.agent))
+    return [functools.reduce(_add, group) for group in groups.values()]
 
 
-def _sum(costs: Sequence[RunCosts]) -> RunCosts:
-    verified = [one.verified for one in costs if one.verified is not None]
-    return RunCosts(
-        name=costs[0].agent,
-        agent=costs[0].agent,
-        workloads=tuple(dict.fromkeys(name for one in costs for name in one.workloads)),
-        calls=tuple(call for one in costs for call in one.calls),
-        prices=costs[0].prices,
-        runs=len(costs),
-        evaluations=sum(one.evaluations for one in costs),
-        working=sum(one.working for one in costs),
-        better=sum(one.better for one in costs),
+def _add(first: RunCosts, second: RunCosts) -> RunCosts:
+    verified = [one.verified for one in (first, second) if one.verified is not None]
+    names = ("calls", "runs", "evaluations", "working", "better", "best_rewards", "guest_s")
+    return dataclasses.replace(
+        first,
+        workloads=tuple(dict.fromkeys(first.workloads + second.workloads)),
         verified=sum(verified) if verified else None,
-        best_rewards=tuple(reward for one in costs for reward in one.best_rewards),
-        guest_s=math.fsum(one.guest_s for one in costs),
+        **{name: getattr(first, name) + getattr(second, name) for name in names},
     )
 
 
 def _policies(lines: Iterable[Evaluation]) -> int:
-    """Return how many different ones there are: source and tunables."""
+    """Return the number of different policies: source and tunables."""
     return len({(line["source_sha256"], json.dumps(line["tunables"], sort_keys=True)) for line in lines})
 
 
-def _verified(tools: Sequence[Call]) -> int | None:
-    """Return how many policies were given a token."""
-    submitted = [call["data"] for call in tools if call["tool"] == "submit_policy"]
-    passed = {
-        json.dumps([data.get("policy"), data.get("tunables")], sort_keys=True)
-        for data in submitted
-        if data.get("passed") and data.get("token")
-    }
-    return len(passed) if submitted else None
+def passed_policies(tools: Sequence[AuditedCall]) -> list[dict[str, Any]]:
+    """Return the data of the verifications that accepted a policy and gave it a token."""
+    submitted = [call["data"] for call in tools if call["tool"] == SUBMIT]
+    return [data for data in submitted if data.get("passed") and data.get("token")]
 
 
-def _guest_s(run: RunFolder) -> float:
-    """Return guest seconds as the budget counts them: each baseline once, each evaluation, and what tools used."""
+def _identity(data: dict[str, Any]) -> str:
+    return json.dumps([data.get("policy"), data.get("tunables")], sort_keys=True)
+
+
+def used_s(run: RunFolder) -> list[float]:
+    """Return guest seconds as the budget counts them: of each different baseline, each evaluation, and each tool."""
     baselines = {line["measurement"]["trial"]: line["measurement"]["job_s"] or 0.0 for line in run.baselines}
     evaluated = [line["measurement"]["job_s"] or 0.0 for line in run.evaluations]
-    # Of measurements the record has it already.
+    # The record has the measurements of the tool that measures.
     used = [call["data"].get("guest_s") or 0.0 for call in run.tools if call["tool"] != MEASURE]
-    return math.fsum([*baselines.values(), *evaluated, *used])
+    return [*baselines.values(), *evaluated, *used]

@@ -1,4 +1,4 @@
-"""How a search went: improvement by iteration, what ended it, what it cost. Goes into ``summary.json``."""
+"""Sum up a search for ``summary.json``: improvement by iteration, end and costs."""
 
 import json
 import math
@@ -12,20 +12,20 @@ from schedcp_gym.run.folder import SUMMARY
 from schedcp_gym.run.lines import Line
 from schedcp_gym.run.model import Cost
 
-#: Improvement is told after so many iterations, beside the first's and the best's: the paper's third.
+#: The improvement is reported after the first iteration, after this number (as in the paper), and at best.
 SOME = 3
-#: What ended a search that has not ended: the run was interrupted.
+#: The value of ``ended_by`` if the run was interrupted.
 INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """One round of a search.
+    """One iteration of a search.
 
     Attributes:
-        number: From 1.
-        evaluations: Policies that were evaluated up to its end.
-        reward: The best up to its end; None if no policy has run to its end by then.
+        number: Number of the iteration, from 1.
+        evaluations: Number of evaluations up to its end.
+        reward: The best reward up to its end; None if no policy has run to its end by then.
     """
 
     number: int
@@ -35,15 +35,15 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Course:
-    """How a search went.
+    """The course of a search.
 
     Attributes:
-        iterations: In order.
-        evaluations: Policies that were evaluated.
-        ok: How many of them ran to their end.
-        virtual_s: Guest seconds, tools included.
-        ended_by: What ended the search, in words.
-        cost: What the language models took; None if none was asked.
+        iterations: The iterations in order.
+        evaluations: Number of evaluations.
+        ok: Number of evaluations with outcome ok.
+        virtual_s: Guest seconds, including tools.
+        ended_by: Reason why the search ended, in words.
+        cost: Costs of the language models; None if none was used.
     """
 
     iterations: tuple[Iteration, ...]
@@ -54,24 +54,24 @@ class Course:
     cost: Cost | None
 
     def after(self, number: int) -> Iteration | None:
-        """The iteration of a number; None if there were fewer."""
+        """Return the iteration with a number; None if there were fewer."""
         return self.iterations[number - 1] if number <= len(self.iterations) else None
 
     @property
     def best(self) -> Iteration | None:
-        """The first iteration that came to the best."""
+        """Return the first iteration with the best reward."""
         rewards = [each.reward for each in self.iterations if each.reward is not None]
         return next((each for each in self.iterations if rewards and each.reward == max(rewards)), None)
 
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON has words for."""
-        told = {"first": self.after(1), f"after_{SOME}": self.after(SOME), "best": self.best}
+    def as_plain(self) -> dict[str, Any]:
+        """Return the contents of ``summary.json``."""
+        shown = {"first": self.after(1), f"after_{SOME}": self.after(SOME), "best": self.best}
         return {
             "ended_by": self.ended_by,
             "evaluations": self.evaluations,
             "ok": self.ok,
             "virtual_s": self.virtual_s,
-            "improvement": {name: each and times(each.reward) for name, each in told.items()},
+            "improvement": {name: each and times(each.reward) for name, each in shown.items()},
             "iterations": [
                 {
                     "iteration": each.number,
@@ -81,12 +81,12 @@ class Course:
                 }
                 for each in self.iterations
             ],
-            "cost": self.cost and self.cost.plain(),
+            "cost": self.cost and self.cost.as_plain(),
             "cost_per_policy": self.cost and self.per_policy(),
         }
 
     def per_policy(self) -> dict[str, float | None]:
-        """What the models took for each policy that ran to its end; None where none did, or no price is known."""
+        """Return the costs for each policy that ran to its end; None if there is none, or if a price is unknown."""
         if self.cost is None or not self.ok:
             return {"tokens": None, "usd": None, "llm_host_s": None}
         total = self.cost.total
@@ -95,10 +95,10 @@ class Course:
 
 
 def course_of(entries: Sequence[Line], virtual_s: float, ended_by: str, cost: Cost | None) -> Course:
-    """How a search went, out of its record.
+    """Return the course of a search from its record.
 
-    An iteration begins where the agent says so, by a note ``{"iteration": number}``; if it never does, each evaluation
-    is one.
+    An iteration begins at each note ``{"iteration": number}`` of the agent. Without such notes, each evaluation is an
+    iteration.
     """
     noted = any(_begins(entry) for entry in entries)
     iterations: list[Iteration] = []
@@ -118,12 +118,12 @@ def course_of(entries: Sequence[Line], virtual_s: float, ended_by: str, cost: Co
 
 
 def write_course(folder: Path, course: Course, head: dict[str, Any]) -> None:
-    """Writes ``summary.json``: what the run was, and how it went."""
-    write_whole(folder / SUMMARY, json.dumps({**head, **course.plain()}, indent=2) + "\n")
+    """Write ``summary.json``: the run's identity (``head``) and its course."""
+    write_whole(folder / SUMMARY, json.dumps({**head, **course.as_plain()}, indent=2) + "\n")
 
 
 def times(reward: float | None) -> float | None:
-    """A reward as an improvement ratio over EEVDF."""
+    """Return a reward as an improvement ratio over EEVDF."""
     return None if reward is None else math.exp(reward)
 
 

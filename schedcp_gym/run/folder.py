@@ -1,10 +1,10 @@
-"""A run's files, read and typed: from its folder, or from an entry of the leaderboard, which holds several runs."""
+"""Read a run's files with types: from its folder, or from an entry of the leaderboard, which has several runs."""
 
 import functools
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from schedcp_gym.files import parse_lines
 from schedcp_gym.lab import catalogue
 from schedcp_gym.llm.ledger import CallEntry, calls_of
 from schedcp_gym.run.heldout import variant_workloads
-from schedcp_gym.run.lines import Baseline, Call, Evaluation, Line, TrialLine, typed_calls, typed_lines
+from schedcp_gym.run.lines import AuditedCall, Baseline, Evaluation, Line, TrialLine, typed_calls, typed_lines
 from schedcp_gym.run.packed import read_packed
 from schedcp_gym.run.settings import Settings, read_settings
 from schedcp_gym.spec import EEVDF, BadInput, Objective, Policy, SchedcpError, Trial, Workload
@@ -24,13 +24,13 @@ CONFIG, RECORD, SUMMARY, BEST, TOOLS = "config.yaml", "record.jsonl", "summary.j
 LLM = "llm"
 LEDGER, TRANSCRIPT = f"{LLM}/ledger.jsonl", f"{LLM}/transcript.jsonl"
 SOURCES, SOURCE = "sources", ".bpf.c"
-#: Of an entry of the leaderboard: its runs, what models were asked, and beside all entries the policies' sources.
+#: Files of a leaderboard entry: runs and transcripts; and the folder beside all entries with the policies' sources.
 RUNS, TRANSCRIPTS, POLICIES = "runs.parquet", "transcripts.parquet", "policies"
-#: Files of a run that are in an entry; transcripts are in a file of their own, which may be left out.
+#: Files of a run that an entry has. Transcripts are in a separate file, which may be omitted.
 FILES = (CONFIG, RECORD, SUMMARY, BEST, TOOLS, LEDGER)
-#: Bytes of a policy's source that are read.
+#: Limit for a policy's source in bytes.
 LARGEST_SOURCE = 2**24
-#: What a file of a run may raise when it is read.
+#: Errors that reading a damaged file of a run can raise.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -44,26 +44,26 @@ UNREADABLE = (
 )
 
 
-class Sources(Mapping[str, str]):
-    """The sources of policies in a folder, by their SHA-256; line ends are as they are."""
+class PolicySources(Mapping[str, str]):
+    """Sources of the policies in a folder, by their SHA-256. Line ends are not changed."""
 
     def __init__(self, folder: Path) -> None:
-        """Look into a folder when one is asked for."""
+        """Name the folder. A source is read when it is requested."""
         self.folder = folder
 
     def __getitem__(self, sha256: str) -> str:
         """Return a source.
 
         Raises:
-            KeyError: It is not there.
-            SchedcpError: What is there is no plain file, or too large.
+            KeyError: It does not exist.
+            SchedcpError: It is not a regular file, or too large.
         """
         path = self.folder / f"{sha256}{SOURCE}"
         if not sha256.isalnum() or not os.path.lexists(path):
             raise KeyError(sha256)
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
-            raise SchedcpError(f"{self.folder.name}/{path.name} is no plain file")
+            raise SchedcpError(f"{self.folder.name}/{path.name} is not a regular file")
         if found.st_size > LARGEST_SOURCE:
             raise SchedcpError(f"{self.folder.name}/{path.name} has more than {LARGEST_SOURCE} bytes")
         return path.read_bytes().decode()
@@ -73,22 +73,24 @@ class Sources(Mapping[str, str]):
         return iter(sorted(path.name.removesuffix(SOURCE) for path in self.folder.glob(f"*{SOURCE}")))
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of sources."""
         return sum(1 for _one in self)
 
 
 class RunFolder:
-    """A run's files. Each is read when it is first asked for.
+    """Files of a run. Each is read when it is first requested.
 
     Attributes:
-        path: The run's folder; of a run in an entry: where it would be, ``runs/NAME`` in the entry.
-        where: How messages name it.
-        files: The content of each file by its path in the folder.
-        sources: Its policies' sources.
+        path: The run's folder; for a run in an entry ``runs/NAME`` in the entry, which does not exist.
+        where: Name of the run in messages.
+        files: Content of each file by its path in the folder.
+        sources: Sources of its policies.
     """
 
-    def __init__(self, path: Path, files: Mapping[str, bytes], sources: Sources, where: str | None = None) -> None:
-        """Take what :func:`open_run` or :func:`open_entry` has found."""
+    def __init__(
+        self, path: Path, files: Mapping[str, bytes], sources: PolicySources, where: str | None = None
+    ) -> None:
+        """Use :func:`open_run` or :func:`open_entry` instead."""
         self.path = path
         self.where = str(path) if where is None else where
         self.files = files
@@ -96,19 +98,19 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """Return the folder's name."""
         return self.path.name
 
     def file(self, name: str) -> str:
-        """Return how a message names a file."""
+        """Return the name of a file in messages."""
         return f"{self.where}/{name}"
 
     def load(self) -> Self:
-        """Read all files, so that what is damaged is found here.
+        """Read all files, so that damaged ones raise an error here.
 
         Raises:
             SchedcpError: A file is damaged, or a value in it is not allowed.
-            ValueError: A file is not what it should be; also OSError, KeyError, TypeError and AttributeError.
+            ValueError: A file has wrong contents; also OSError, KeyError, TypeError and AttributeError.
         """
         for name in ("settings", "target", "suite", "record", "tools", "calls", "workload", "variants"):
             getattr(self, name)
@@ -116,10 +118,10 @@ class RunFolder:
 
     @functools.cached_property
     def config(self) -> dict[str, Any]:
-        """The whole configuration.
+        """Return the whole configuration.
 
         Raises:
-            BadInput: There is none.
+            BadInput: The folder has none.
             SchedcpError: It is damaged.
         """
         if CONFIG not in self.files:
@@ -134,7 +136,7 @@ class RunFolder:
 
     @functools.cached_property
     def settings(self) -> Settings:
-        """The configuration, checked.
+        """Return the checked configuration.
 
         Raises:
             BadInput: A value is not allowed.
@@ -143,83 +145,83 @@ class RunFolder:
 
     @property
     def agent(self) -> str:
-        """The agent's name."""
+        """Return the agent's name."""
         return str(self.config["run"]["agent"])
 
     @property
     def target(self) -> str:
-        """The agent's class."""
+        """Return the agent's class."""
         return str(self.config["agent"]["_target_"])
 
     @property
     def suite(self) -> str | None:
-        """The suite that the run is of."""
+        """Return the suite that the run belongs to; None if it belongs to none."""
         suite: str | None = self.config["run"].get("suite")
         return suite
 
     @functools.cached_property
     def record(self) -> list[Line]:
-        """All lines of the record."""
+        """Return all lines of the record."""
         return typed_lines(self._lines(RECORD), self.file(RECORD))
 
     @functools.cached_property
     def trials(self) -> list[tuple[str, TrialLine]]:
-        """Lines of measurements, with how a message names each."""
+        """Return the lines of measurements, each with its name in messages."""
         named = [(f"{self.file(RECORD)} line {number}", line) for number, line in enumerate(self.record, 1)]
         return [(name, line) for name, line in named if line["kind"] != "note"]
 
     @property
     def baselines(self) -> list[Baseline]:
-        """EEVDF's lines in the search."""
+        """Return EEVDF's lines in the search."""
         return [line for line in self.record if line["kind"] == "baseline"]
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """Lines of evaluated policies, in order."""
+        """Return the lines of evaluated policies, in order."""
         return [line for line in self.record if line["kind"] == "evaluation"]
 
     @functools.cached_property
-    def tools(self) -> list[Call]:
-        """The audit log of the run's tools."""
+    def tools(self) -> list[AuditedCall]:
+        """Return the audit log of the run's tools."""
         return typed_calls(self._lines(TOOLS), self.file(TOOLS))
 
     @functools.cached_property
     def calls(self) -> list[CallEntry]:
-        """Calls of the language model; those that never ended at the most they can have used."""
+        """Return the calls of the language model. An interrupted call has the most that it can have cost."""
         return calls_of(self._lines(LEDGER))
 
     @functools.cached_property
     def transcript(self) -> list[dict[str, Any]] | None:
-        """What models were asked and answered, as it is; None if that is not there."""
+        """Return the prompts and answers of language models; None without such a file."""
         return self._lines(TRANSCRIPT) if TRANSCRIPT in self.files else None
 
     @functools.cached_property
     def summary(self) -> dict[str, Any] | None:
-        """How the search went; None before it has ended."""
+        """Return the contents of ``summary.json``; None before the search has ended."""
         return self._json(SUMMARY)
 
     @functools.cached_property
     def best(self) -> dict[str, Any] | None:
-        """The best policy, and what the test on held-out seeds gave; None if none ran, or the run has not ended."""
+        """Return the contents of ``best.json``; None if no policy ran to its end, or the run has not ended."""
         return self._json(BEST)
 
     @functools.cached_property
     def workload(self) -> Workload:
-        """What the run is on."""
+        """Return the workload."""
         return catalogue.load_workload(self.settings.workload.name)
 
     @functools.cached_property
     def variants(self) -> dict[str, Workload]:
-        """Held-out variants of the workload, by name."""
+        """Return the held-out variants of the workload, by name."""
         return {one.name: one for one in variant_workloads(self.workload, self.settings.heldout)}
 
     @functools.cached_property
     def objective(self) -> Objective:
-        """What counted as better."""
+        """Return the objective."""
         return catalogue.find_objective(self.workload, self.settings.objective)
 
     def workload_of(self, line: TrialLine) -> Workload:
-        """Return the workload that a line says it was measured on.
+        """Return the workload of a line.
 
         Raises:
             KeyError: The run has no such workload.
@@ -227,10 +229,10 @@ class RunFolder:
         return {self.workload.name: self.workload, **self.variants}[line["workload"]]
 
     def policy_of(self, line: TrialLine) -> Policy:
-        """Return the policy that a line says was measured.
+        """Return the policy of a line.
 
         Raises:
-            KeyError: Its source is not there.
+            KeyError: Its source is missing.
         """
         sha256 = line["source_sha256"]
         if not sha256:
@@ -238,10 +240,10 @@ class RunFolder:
         return Policy(line["policy"], self.sources[sha256], tuple(line["tunables"].items()))
 
     def trial_of(self, line: TrialLine) -> Trial:
-        """Return the trial that a line says was measured.
+        """Return the trial of a line.
 
         Raises:
-            KeyError: Its source or its workload is not there.
+            KeyError: Its source or its workload is missing.
         """
         settings = self.settings
         policy, workload = self.policy_of(line), self.workload_of(line)
@@ -263,7 +265,7 @@ class RunFolder:
 
 
 class _Files(Mapping[str, bytes]):
-    """The files of a folder, read when they are asked for."""
+    """Files of a folder, which are read when they are requested."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -285,8 +287,13 @@ class _Files(Mapping[str, bytes]):
 
 
 def open_run(folder: Path) -> RunFolder:
-    """Return the run in a folder; also while it is under way: what is read once is not read again."""
-    return RunFolder(folder, _Files(folder), Sources(folder / SOURCES))
+    """Return the run in a folder, which may still be running. A file that was read is not read again.
+
+    Example:
+        >>> run = open_run(Path("runs/mine"))
+        >>> [line["reward"] for line in run.evaluations]  # doctest: +SKIP
+    """
+    return RunFolder(folder, _Files(folder), PolicySources(folder / SOURCES))
 
 
 def open_entry(entry: Path, where: Path | None = None) -> list[RunFolder]:
@@ -294,18 +301,18 @@ def open_entry(entry: Path, where: Path | None = None) -> list[RunFolder]:
 
     Args:
         entry: The entry's folder; the policies are in a folder beside it.
-        where: How messages name the entry; by default as it is given here.
+        where: Name of the entry in messages; by default its path.
 
     Raises:
-        OSError: There are no runs in it.
-        ValueError: They are damaged.
+        OSError: It has no file of runs.
+        ValueError: The file is damaged.
     """
-    packed, sources = read_packed(entry / RUNS), Sources(entry.resolve().parent / POLICIES)
+    packed, sources = read_packed(entry / RUNS), PolicySources(entry.resolve().parent / POLICIES)
     transcripts = read_packed(entry / TRANSCRIPTS) if (entry / TRANSCRIPTS).exists() else {}
     if strange := [f"{run}/{name}" for run, files in packed.items() for name in files if name not in FILES]:
-        raise ValueError(f"{RUNS} has what is no file of a run: {strange[0]}")
+        raise ValueError(f"{RUNS} has a file that does not belong to a run: {strange[0]}")
     if strange := [run for run, files in transcripts.items() if run not in packed or set(files) != {TRANSCRIPT}]:
-        raise ValueError(f"{TRANSCRIPTS} has what is no transcript of a run: {strange[0]}")
+        raise ValueError(f"{TRANSCRIPTS} has a file that is not the transcript of a run: {strange[0]}")
     named = entry if where is None else where
     return [
         RunFolder(
@@ -316,10 +323,10 @@ def open_entry(entry: Path, where: Path | None = None) -> list[RunFolder]:
 
 
 def find_runs(path: Path) -> list[RunFolder]:
-    """Return the runs in a folder and in the entries that are in it, or the run that it is itself.
+    """Return the run in a folder, or all runs in its subfolders, including those in entries.
 
     Raises:
-        BadInput: There is none.
+        BadInput: There is no run.
         SchedcpError: An entry is damaged.
     """
     runs = [open_run(found.parent) for found in path.rglob(RECORD) if (found.parent / CONFIG).is_file()]
@@ -329,5 +336,15 @@ def find_runs(path: Path) -> list[RunFolder]:
         except (OSError, ValueError) as error:
             raise SchedcpError(f"{found} is damaged: {error}") from None
     if not runs:
-        raise BadInput(f"there is no run in {path}: give a run's folder, or one that holds some, like runs/")
+        raise BadInput(f"there is no run in {path}: give a run's folder, or a folder that contains runs, like runs/")
     return sorted(runs, key=lambda run: run.path)
+
+
+def runs_in(paths: Iterable[Path]) -> list[RunFolder]:
+    """Return the runs in several folders, each once.
+
+    Raises:
+        BadInput: A folder has no run.
+        SchedcpError: An entry is damaged.
+    """
+    return list({run.path.resolve(): run for path in paths for run in find_runs(path)}.values())

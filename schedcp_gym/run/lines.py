@@ -1,7 +1,7 @@
-"""What a run writes line by line, typed: measurements and notes of the record, calls of the audit log.
+"""Types of the lines that a run writes: measurements and notes of the record, and calls of the tools' audit log.
 
-A line stays the mapping that it is in the file. What is asked of it by name is checked when it is read, and fields that
-are not known here are kept: they may be of a later version.
+A line is a dictionary, as in the file. Its known fields are checked when it is read. Unknown fields, which a later
+version may have written, are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _OPEN = ConfigDict(extra="allow", strict=True)
 
 @with_config(_OPEN)
 class Measured(TypedDict):
-    """What of a measurement is asked by name; the rest is there too, and :func:`measurement_of` reads all of it."""
+    """Fields of a measurement that are used by name. :func:`measurement_of` reads all fields."""
 
     trial: str
     outcome: str
@@ -30,7 +30,7 @@ class Measured(TypedDict):
 
 @with_config(_OPEN)
 class Host(TypedDict):
-    """What depends on the host that measured."""
+    """Fields of a measurement that depend on the host."""
 
     timings_s: dict[str, float]
 
@@ -53,7 +53,7 @@ class _Trial(TypedDict):
 
 @with_config(_OPEN)
 class Baseline(_Trial):
-    """EEVDF's measurement, with which an episode of the search begins."""
+    """EEVDF's measurement at the start of an episode of the search."""
 
     kind: Literal["baseline"]
     episode: int
@@ -62,7 +62,7 @@ class Baseline(_Trial):
 
 @with_config(_OPEN)
 class Evaluation(_Trial):
-    """A policy that the search has measured; ``llm``: what the run's models had taken by then."""
+    """A policy that the search measured; ``llm`` is the usage of language models up to then."""
 
     kind: Literal["evaluation"]
     episode: int
@@ -71,13 +71,13 @@ class Evaluation(_Trial):
 
 
 class Chosen(Evaluation):
-    """An evaluation that is a run's best; ``verified``: by an agent that has its policies verified."""
+    """The evaluation of a run's best policy; ``verified`` is present if the agent uses the verifier."""
 
     verified: NotRequired[bool]
 
 
 @with_config(_OPEN)
-class HeldOut(_Trial):
+class HeldOutTrial(_Trial):
     """A measurement of the test on held-out seeds."""
 
     kind: Literal["heldout"]
@@ -85,7 +85,7 @@ class HeldOut(_Trial):
 
 @with_config(_OPEN)
 class Note(TypedDict):
-    """What an agent has noted; each has fields of its own."""
+    """A note of an agent; further fields depend on the agent."""
 
     kind: Literal["note"]
     chosen: NotRequired[dict[str, Any] | None]
@@ -93,8 +93,8 @@ class Note(TypedDict):
 
 
 @with_config(_OPEN)
-class Call(TypedDict):
-    """A tool's call, in the audit log."""
+class AuditedCall(TypedDict):
+    """A call of a tool in the audit log."""
 
     kind: Literal["call"]
     tool: str
@@ -105,45 +105,45 @@ class Call(TypedDict):
     evaluation: NotRequired[int | None]
 
 
-#: A measurement in a record, and any line of a record.
-TrialLine = Baseline | Evaluation | HeldOut
+#: A measurement in a record; and any line of a record.
+TrialLine = Baseline | Evaluation | HeldOutTrial
 Line = Annotated[TrialLine | Note, Discriminator("kind")]
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
-_CALL: TypeAdapter[Call] = TypeAdapter(Call)
+_CALL: TypeAdapter[AuditedCall] = TypeAdapter(AuditedCall)
 _MEASUREMENT = TypeAdapter(Measurement)
 
 
 def line_of(plain: Mapping[str, Any]) -> Line:
-    """Return a record's line, checked.
+    """Check a line of a record, and return it.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not such a line.
     """
     return _LINE.validate_python(plain)
 
 
 def typed_lines(plain: Sequence[Mapping[str, Any]], where: str) -> list[Line]:
-    """Return the lines of a record, checked.
+    """Check the lines of a record, and return them.
 
     Args:
         plain: The lines.
-        where: How an error names the record.
+        where: Name of the record in error messages.
 
     Raises:
-        SchedcpError: One is damaged.
+        SchedcpError: A line is damaged.
     """
     return [_checked(_LINE, line, where, number) for number, line in enumerate(plain, 1)]
 
 
-def typed_calls(plain: Sequence[Mapping[str, Any]], where: str) -> list[Call]:
-    """Return the calls in an audit log, checked.
+def typed_calls(plain: Sequence[Mapping[str, Any]], where: str) -> list[AuditedCall]:
+    """Check the lines of an audit log, and return its calls.
 
     Args:
-        plain: Its lines.
-        where: How an error names the file.
+        plain: The lines.
+        where: Name of the file in error messages.
 
     Raises:
-        SchedcpError: One is damaged.
+        SchedcpError: A line is damaged.
     """
     return [_checked(_CALL, call, where, number) for number, call in enumerate(plain, 1)]
 
@@ -159,12 +159,12 @@ def measurement_of(line: TrialLine) -> Measurement:
     """Return the measurement in a record's line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The line has no valid measurement.
     """
     measured: Measurement = _MEASUREMENT.validate_python({**line["measurement"], **line["host"]})
     return measured
 
 
 def is_trial(line: TrialLine) -> bool:
-    """Return whether a line is of something that was run: an action that stands for no policy is not."""
+    """Return whether a line records something that ran. An action without a policy does not run."""
     return bool(line["measurement"]["trial"])

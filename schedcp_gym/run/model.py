@@ -1,4 +1,4 @@
-"""The language model's place in a run: opened for agents that use it, and what it took."""
+"""Open a run's language model, and sum up its costs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from schedcp_gym.spec import BadInput
 
 
 def open_client(settings: Settings, folder: Path, tell: Callable[[str], None]) -> Client:
-    """The run's model, with its books in the run's folder.
+    """Return the run's language model. It writes its ledger and transcript into the run's folder.
 
     Raises:
-        BadInput: It can't be asked: its key is not set, or its price is not known where dollars are limited.
+        BadInput: Its key is not set, or its price is unknown although the budget limits dollars.
     """
     client = Client(settings.llm, folder / LLM, settings.budget.llm, tell)
     if client.books.spent().calls:
-        return client  # what was answered is in the transcript: the key may not be needed
+        return client  # a resumed run may only need answers of the transcript, without a key
     try:
         client.check()
     except CallFailed as error:
@@ -31,13 +31,13 @@ def open_client(settings: Settings, folder: Path, tell: Callable[[str], None]) -
 
 
 def spent_text(limit: str, budget: RunBudget) -> str:
-    """Which limit of the language model's budget a run has come to, as the configuration names it."""
+    """Return the limit of the language model's budget that ended a run, as the configuration names it."""
     name = f"budget.{LLM_LIMITS[limit]}"
     return f"the language model's budget ({name}={getattr(budget, LLM_LIMITS[limit])})"
 
 
 def spent_so_far(client: Client) -> dict[str, Any]:
-    """What the run's models have taken up to here, for its record; ``usd`` is None where a price is not known."""
+    """Return the usage of language models up to this point of the run. ``usd`` is None if a price is unknown."""
     sums = client.books.so_far()
     names = ("calls", "prompt_tokens", "completion_tokens")
     return {**{name: getattr(sums, name) for name in names}, "usd": None if sums.unpriced else sums.usd}
@@ -45,13 +45,13 @@ def spent_so_far(client: Client) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run's language models took.
+    """Costs of a run's language models.
 
     Attributes:
-        models: As they are shown, in order of name.
-        are_language_models: False if all are programs of our own.
-        total: Of all calls.
-        by_role: In order of role.
+        models: Names of the models, sorted.
+        are_language_models: False if all of them are programs of this package that stand in for a model.
+        total: Totals of all calls.
+        by_role: Totals of each role, sorted by role.
     """
 
     models: tuple[str, ...]
@@ -59,8 +59,8 @@ class Cost:
     total: Totals
     by_role: dict[str, Totals]
 
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON has words for."""
+    def as_plain(self) -> dict[str, Any]:
+        """Return the costs for JSON."""
         return {
             "models": list(self.models),
             "are_language_models": self.are_language_models,
@@ -70,19 +70,19 @@ class Cost:
 
 
 def cost_of(calls: Sequence[CallEntry]) -> Cost | None:
-    """Return what some calls took; None if there are none."""
+    """Return the costs of some calls; None if there are none."""
     return total_cost(calls) if calls else None
 
 
 def total_cost(calls: Sequence[CallEntry]) -> Cost:
-    """Return what some calls took, or that none were made."""
+    """Return the costs of some calls, which may be none."""
     models = {call.model for call in calls}
     are_language_models = any(find_provider(model.partition("/")[0]) is None for model in models)
     return Cost(tuple(sorted(map(shown_as, models))), are_language_models, totals(calls), totals_by_role(calls))
 
 
 def shown_as(model: str) -> str:
-    """What output and leaderboard call a model: its name, unless it is a program of our own."""
+    """Return the printed name of a model. Programs of this package that stand in for a model have another one."""
     own = find_provider(model.partition("/")[0])
     return model if own is None else own.shown_as
 

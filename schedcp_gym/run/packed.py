@@ -1,7 +1,7 @@
-"""The files of several runs in one Parquet file: a row for each line, a measurement's figures in columns of their own.
+"""Store the files of several runs in one Parquet file: a row for each line, and columns for a measurement's figures.
 
-A file that is read back is the same to the last byte. No value is stored twice: where a column has a line's value, the
-line's text (``rest``) has ``null`` in its place. Files that are no JSON lines are one row each, with ``line`` 0.
+A file that is read back is identical in each byte. No value is stored twice: if a column has a value of a line, the
+line's text (column ``rest``) has ``null`` in its place. Files without JSON lines have one row, with ``line`` 0.
 """
 
 import functools
@@ -15,9 +15,9 @@ from typing import Any
 from schedcp_gym.files import strict_json, whole_lines
 from schedcp_gym.spec import SchedcpError
 
-#: By run, the content of its files by their paths in its folder.
+#: Run → path of a file in the run's folder → content.
 Packed = dict[str, dict[str, bytes]]
-#: Columns that a line's values go into: where in the line the value is, and of what kind it is.
+#: Columns for values of a line: the value's place in the line, and its type.
 COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
     "kind": (("kind",), "text"),
     "workload": (("workload",), "text"),
@@ -38,47 +38,47 @@ COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
     "job_s": (("measurement", "job_s"), "number"),
     "timings_s": (("host", "timings_s"), "numbers"),
 }
-#: What a file may come to when it is read: it comes from anybody.
+#: Limits for reading a file, because anybody can submit one.
 MOST_ROWS = 2_000_000
 MOST_BYTES = 2**31
-#: Rows that are unpacked at once: a page of a few bytes can stand for many long texts.
+#: Rows that are unpacked at once: a few bytes of a page can expand to many long texts.
 _BATCH = 64
-#: Names of runs and of their files: none leads out of a folder.
+#: Allowed names of runs and files, which cannot point outside of a folder.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 _INT64 = 2**63
 
 
 def write_packed(runs: Mapping[str, Mapping[str, bytes]], path: Path) -> None:
-    """Write the files of some runs.
+    """Write the files of runs into a Parquet file.
 
     Args:
-        runs: By run, the content of its files. Names end in ``.jsonl`` where a file has JSON lines.
-        path: Where they go.
+        runs: Run → file → content. Files of JSON lines have names that end in ``.jsonl``.
+        path: The Parquet file.
 
     Raises:
-        SchedcpError: What was written is not what is read back.
+        SchedcpError: The written file gives another content when it is read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     files = [(run, file, content) for run, own in runs.items() for file, content in own.items()]
     rows = [row for each in files for row in _rows(*each)]
-    rows.sort(key=lambda row: (row["file"], row["run"], row["line"]))  # alike beside alike takes least room
+    rows.sort(key=lambda row: (row["file"], row["run"], row["line"]))  # similar rows side by side compress best
     table = pa.Table.from_pylist(rows, schema=_schema())
     words = [name for name, (_where, kind) in COLUMNS.items() if kind == "text"]
     options: dict[str, Any] = {"compression": "zstd", "compression_level": 19, "data_page_size": 2**26}
     pq.write_table(table, path, use_dictionary=["run", "file", *words], **options)
     found = read_packed(path)
     if any(found[run][file] != (whole_lines(content) if _is_lines(file) else content) for run, file, content in files):
-        raise SchedcpError(f"{path}: what was written is not what is read back")
+        raise SchedcpError(f"{path}: the written file gives another content when it is read")
 
 
 def read_packed(path: Path) -> Packed:
     """Return the files of the runs in a Parquet file.
 
     Raises:
-        OSError: There is no such file.
-        ValueError: It is not as :func:`write_packed` writes it, or too large.
+        OSError: The file does not exist.
+        ValueError: :func:`write_packed` would not write such a file, or it is too large.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -86,13 +86,13 @@ def read_packed(path: Path) -> Packed:
     try:
         with pq.ParquetFile(path) as source:
             if not source.schema_arrow.equals(_schema()):
-                raise ValueError("it has other columns than a file of runs")
+                raise ValueError("its columns are not those of a file of runs")
             groups = [source.metadata.row_group(place) for place in range(source.metadata.num_row_groups)]
             if source.metadata.num_rows > MOST_ROWS or sum(group.total_byte_size for group in groups) > MOST_BYTES:
-                raise ValueError(f"it has more than {MOST_ROWS:,} rows, or than {MOST_BYTES:,} bytes")
+                raise ValueError(f"it has more than {MOST_ROWS:,} rows, or more than {MOST_BYTES:,} bytes")
             return _read(source)
     except pa.ArrowException as error:
-        raise ValueError(f"it is no Parquet file of runs: {error}") from None
+        raise ValueError(f"it is not a Parquet file of runs: {error}") from None
 
 
 def _is_lines(file: str) -> bool:
@@ -106,13 +106,13 @@ def _read(source: Any) -> Packed:
         for row in batch.to_pylist():
             run, file = row["run"] or "", row["file"] or ""
             if not _NAME.fullmatch(file) or not _NAME.fullmatch(run) or "/" in run:
-                raise ValueError(f"no run or file can be called {run!r}, {file!r}")
+                raise ValueError(f"the name of a run or file is not allowed: {run!r}, {file!r}")
             content = found.setdefault(run, {}).setdefault(file, [])
             is_lines = _is_lines(file)
-            # An empty file of lines has one row without a line.
+            # An empty file of JSON lines has one row, with line 0.
             expected = (0,) if not is_lines else (len(content) + 1, *([0] if not content else []))
             if row["line"] not in expected or row["rest"] is None or (content and not is_lines):
-                raise ValueError(f"{run}/{file}: line {row['line']} is not where it belongs")
+                raise ValueError(f"{run}/{file}: line {row['line']} is not in its place")
             text = _text(row, f"{run}/{file} line {row['line']}").encode()
             size += len(text)
             if size > MOST_BYTES:
@@ -130,12 +130,12 @@ def _rows(run: str, file: str, content: bytes) -> list[dict[str, Any]]:
 
 
 def _row(text: str) -> dict[str, Any]:
-    """The columns of a line; all of it is ``rest`` if it would read otherwise when it is put together again."""
+    """Return the columns of a line. If joining them would give another text, the whole line is in ``rest``."""
     row: dict[str, Any] = {}
     try:
         line = strict_json(text)
     except (ValueError, RecursionError):
-        return {"rest": text}  # what is wrong with it is for who reads it to say
+        return {"rest": text}  # the reader of the record reports the error
     for name, ((*outer, key), kind) in COLUMNS.items():
         holder = line
         for step in outer:
@@ -160,12 +160,12 @@ def _text(row: dict[str, Any], where: str) -> str:
             pairs = row[name]
             row[name] = dict(pairs)
             if len(row[name]) < len(pairs):
-                raise ValueError(f"{where}: {name} has a key twice")
+                raise ValueError(f"{where}: {name} has a duplicate key")
     return _joined(row, where)
 
 
 def _joined(row: dict[str, Any], where: str) -> str:
-    """The text of a line, its columns' values in their places."""
+    """Return the text of a line, with the values of the columns in their places."""
     columns = {name: row[name] for name in COLUMNS if row.get(name) is not None}
     text: str = row["rest"]
     if not columns:
@@ -174,12 +174,12 @@ def _joined(row: dict[str, Any], where: str) -> str:
     for name, value in columns.items():
         (*outer, key), kind = COLUMNS[name]
         if not _fits(value, kind):
-            raise ValueError(f"{where}: {name} has what is no {kind}, or not finite")
+            raise ValueError(f"{where}: {name} is not a finite {kind}")
         holder = line
         for step in outer:
             holder = holder.get(step) if isinstance(holder, dict) else None
         if not isinstance(holder, dict) or key not in holder or holder[key] is not None:
-            raise ValueError(f"{where}: {name} is there twice, or has no place in the line")
+            raise ValueError(f"{where}: {name} occurs twice, or has no place in the line")
         holder[key] = value
     return json.dumps(line)
 

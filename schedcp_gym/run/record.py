@@ -1,4 +1,4 @@
-"""The record of a run: one JSON line for each measurement, appended and on disk before the next one begins."""
+"""Write the record of a run: one JSON line for each measurement, which is on disk before the next one begins."""
 
 import dataclasses
 import json
@@ -13,28 +13,28 @@ from schedcp_gym.run.folder import RECORD, SOURCE, SOURCES
 from schedcp_gym.run.lines import Evaluation, Line, is_trial, line_of, measurement_of, typed_lines
 from schedcp_gym.spec import Clock, Measurement, Policy, SchedcpError, Trial, source_sha256
 
-#: What all measurements of a run have in common; a run does not go on where these have changed.
+#: Digests that are equal in all measurements of a run. A run cannot be resumed after one has changed.
 COMMON_DIGESTS = ("image", "machine", "qemu", "workload", "runner", "clang")
-#: Parts of an entry that may be others when a run goes on: the host's, and what a model takes at the prices of the day.
+#: Parts of an entry that may differ when a run is resumed: host times, and the costs of models, whose prices change.
 NOT_EXACT = ("host", "llm")
 
 
 class Record:
     """The file ``record.jsonl`` of a run's folder, and ``sources/`` beside it.
 
-    A run that goes on in its folder does again what it did before, with measurements out of the record
-    (:class:`RecordedLab`): its first entries are compared with those there, and only what is new is appended.
+    A resumed run starts again from the beginning and takes measurements from the record (:class:`RecordedLab`). Its
+    entries are compared with those in the record, and only new ones are appended.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens the record, or begins one. A last line that was cut off (power loss) is removed.
+        """Open the record, or start a new one. An incomplete last line (after a power failure) is removed.
 
         Raises:
             SchedcpError: A line is damaged.
         """
         self.folder = folder
         self.path = folder / RECORD
-        self.old = typed_lines(read_lines(self.path, mend=True), str(self.path))
+        self.old = typed_lines(read_lines(self.path, repair=True), str(self.path))
         self.entries: list[Line] = []
         self.policies: dict[str, Policy] = {}
         self._replay = deque(entry for entry in self.old if entry["kind"] != "heldout")
@@ -45,15 +45,15 @@ class Record:
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """The entries of evaluated policies, in order."""
+        """Return the entries of evaluated policies, in order."""
         return [entry for entry in self.entries if entry["kind"] == "evaluation"]
 
     def add(self, new: Mapping[str, Any], policy: Policy | None = None) -> None:
-        """Append an entry, unless the record has it from before.
+        """Append an entry, unless the record of an interrupted run has it already.
 
         Raises:
-            SchedcpError: The record says otherwise at this place.
-            ValueError: It is no entry.
+            SchedcpError: The record has another entry at this place.
+            ValueError: The entry is not valid.
         """
         if policy is not None:
             self.policies[source_sha256(policy.source)] = policy
@@ -66,7 +66,7 @@ class Record:
             if _exact(old) != _exact(entry):
                 raise SchedcpError(
                     f"{self.path}: this run gives {_gist(entry)} where the record has {_gist(old)}: "
-                    "the agent or what it uses has changed; start anew with another run.dir"
+                    "the agent or its configuration has changed; use another run.dir for a new run"
                 )
             self.entries.append(old)
             return
@@ -89,16 +89,16 @@ class Record:
         for name in COMMON_DIGESTS:
             if name in digests and self._digests.setdefault(name, digests[name]) != digests[name]:
                 raise SchedcpError(
-                    f"{self.path}: {name} has changed since this run began, so its results can't be compared any more; "
-                    "start anew with another run.dir"
+                    f"{self.path}: {name} has changed since this run began, so new results cannot be compared with "
+                    "its old ones; use another run.dir for a new run"
                 )
 
 
 class RecordedLab:
-    """A lab that has the measurements of a record already: they are not measured again."""
+    """A lab that takes measurements from a record and measures only missing trials."""
 
     def __init__(self, lab: Measures, entries: Sequence[Line]) -> None:
-        """Reads the measurements out of a record's entries."""
+        """Take the measurements from a record's entries."""
         self._lab = lab
         self._known: dict[str, deque[Measurement]] = {}
         for entry in entries:
@@ -108,17 +108,17 @@ class RecordedLab:
 
     @property
     def workers(self) -> int:
-        """Trials measured at once."""
+        """Return the number of trials that run at once."""
         return self._lab.workers
 
     def measure(
         self, trials: Sequence[Trial], done: Callable[[int, Measurement], None] | None = None
     ) -> list[Measurement]:
-        """Measures trials that the record does not have; the order is kept."""
+        """Return the measurements of trials, in their order."""
         found: dict[int, Measurement] = {}
         for index, trial in enumerate(trials):
             if queue := self._known.get(trial.digest):
-                # On the real clock a repeat is another measurement, so each recorded one is given once.
+                # On the real clock each repeat is a different measurement, so each recorded one is used once.
                 found[index] = queue[0] if trial.machine.clock is Clock.VIRTUAL else queue.popleft()
                 if done:
                     done(index, found[index])

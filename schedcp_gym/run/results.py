@@ -1,11 +1,11 @@
-"""Runs' folders as one pandas table."""
+"""Read the results of runs into one pandas table."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedcp_gym.lab.export import with_kinds
+from schedcp_gym.bench.frame import table_frame
 from schedcp_gym.run.course import INTERRUPTED
 from schedcp_gym.run.folder import BEST, CONFIG, RECORD, RunFolder, find_runs
 from schedcp_gym.run.summary import row_of
@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 
 
 def load_results(path: Path) -> "pd.DataFrame":
-    """A row for each evaluation of the runs in a folder; see :func:`schedcp_gym.load_results`."""
-    import pandas as pd
-
-    rows = [row for run in find_runs(path) for row in _rows(path, run)]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    groups = [sorted(name for name in names if name.startswith(prefix)) for prefix in ("config.", "result.")]
-    head = [name for name in names if not name.startswith(("config.", "result."))]
-    return with_kinds(pd.DataFrame(rows, columns=[*head, *groups[0], *groups[1]]))
+    """Return a row for each evaluation of the runs in a folder; see :func:`schedcp_gym.load_results`."""
+    return table_frame([row for run in find_runs(path) for row in _rows(path, run)])
 
 
 def _rows(path: Path, run: RunFolder) -> list[dict[str, Any]]:
@@ -42,10 +36,10 @@ def _rows(path: Path, run: RunFolder) -> list[dict[str, Any]]:
 
 
 def final_rewards(run: RunFolder) -> tuple[float | None, float | None]:
-    """Return a run's score, and that on its held-out variants.
+    """Return a run's score, and its score on the held-out variants: mean rewards over the held-out seeds.
 
-    Means over the held-out seeds; the worst if no policy ran to its end, on variants, too; None if the run has not
-    ended, or has no variants.
+    They are the lowest possible if no policy ran to its end, and None if the run has not ended. The second is also None
+    if the run has no variants.
     """
     if run.best is not None:
         heldout = run.best.get("heldout", {})
@@ -57,7 +51,7 @@ def final_rewards(run: RunFolder) -> tuple[float | None, float | None]:
 
 
 def _has_variants(config: Mapping[str, Any]) -> bool:
-    """Return whether the workload of a run has held-out variants in it."""
+    """Return whether the configuration of a run has held-out variants of its workload."""
     variants = (config.get("heldout") or {}).get("variants") or {}
     return bool(variants.get(config["workload"]["name"]))
 

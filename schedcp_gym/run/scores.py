@@ -1,4 +1,4 @@
-"""Scores of runs, read from their folders, for comparing agents."""
+"""Read the scores of runs from their folders, to compare agents."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,32 +6,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from schedcp_gym.bench.comparison import Score, Step
+from schedcp_gym.bench.comparison import Score, SearchStep
 from schedcp_gym.llm import Prices
 from schedcp_gym.run.costs import RunCosts, read_costs
-from schedcp_gym.run.folder import RunFolder, find_runs
-from schedcp_gym.run.lines import HeldOut, Line, TrialLine, measurement_of
+from schedcp_gym.run.folder import RunFolder, runs_in
+from schedcp_gym.run.lines import HeldOutTrial, Line, TrialLine, measurement_of
 from schedcp_gym.run.results import final_rewards
-from schedcp_gym.spec import (
-    REWARD_LIMIT,
-    Measurement,
-    Objective,
-    SchedcpError,
-    Workload,
-    improvement,
-    reward,
-)
+from schedcp_gym.spec import REWARD_LIMIT, Measurement, Objective, SchedcpError, Workload, improvement, reward
 
 
 @dataclass
 class Scored:
-    """What was found in some folders.
+    """Scores of the runs in some folders.
 
     Attributes:
-        scores: Of runs that have ended.
-        unended: Folders of runs that have not.
-        control: Task → scores of EEVDF against EEVDF, on held-out seeds that more than one run has measured it on.
-        budgets: The limits that runs had, in words.
+        scores: Scores of finished runs.
+        unended: Folders of unfinished runs.
+        control: Task → scores of EEVDF against itself, on held-out seeds on which several runs measured it.
+        budgets: Limits of the runs, in words.
     """
 
     scores: list[Score] = field(default_factory=list)
@@ -41,25 +33,25 @@ class Scored:
 
 
 def read_scores(paths: Sequence[Path], prices: Prices | None = None) -> Scored:
-    """Reads all runs in some folders, each once.
+    """Read the scores of all runs in some folders, each once.
 
     Args:
-        paths: Runs' folders, or ones that hold some.
-        prices: Takes all calls of language models at these prices.
+        paths: Folders of runs, or folders that contain runs.
+        prices: Prices to use for all calls of language models.
 
     Raises:
-        BadInput: There is no run in one of them.
-        SchedcpError: A run's file is damaged.
+        BadInput: A folder has no run.
+        SchedcpError: A file of a run is damaged.
     """
     found = Scored()
     trials: dict[str, dict[str, list[Measurement]]] = {}
     workloads: dict[str, tuple[Workload, Objective]] = {}
-    for run in {run.path.resolve(): run for path in paths for run in find_runs(path)}.values():
+    for run in runs_in(paths):
         try:
             score = read_score(run, prices)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            told = " ".join(str(error).split())
-            raise SchedcpError(f"{run.where}: a file of this run is damaged: {told}") from None
+            why = " ".join(str(error).split())
+            raise SchedcpError(f"{run.where}: a file of this run is damaged: {why}") from None
         if score is None:
             found.unended.append(run.path)
             continue
@@ -75,7 +67,7 @@ def read_scores(paths: Sequence[Path], prices: Prices | None = None) -> Scored:
 
 
 def label_of(costs: RunCosts) -> str:
-    """What tables call an agent: its name, with the model it asked."""
+    """Return an agent's label in tables: its name, and its language model if it uses one."""
     models = ", ".join(costs.models.models) if costs.calls else ""
     return f"{costs.agent} ({models})" if models else costs.agent
 
@@ -85,10 +77,10 @@ def read_score(run: RunFolder, prices: Prices | None = None) -> Score | None:
 
     Args:
         run: The run.
-        prices: Takes all calls of language models at these prices.
+        prices: Prices to use for all calls of language models.
 
     Raises:
-        SchedcpError: A file is damaged; KeyError, TypeError, AttributeError and ValueError say the same.
+        SchedcpError: A file is damaged; also KeyError, TypeError, AttributeError and ValueError.
     """
     final, variant = final_rewards(run)
     if final is None:
@@ -111,9 +103,9 @@ def read_score(run: RunFolder, prices: Prices | None = None) -> Score | None:
 
 
 def _task_text(run: RunFolder) -> str:
-    """Return a run's task in words; runs with the same are on the same task."""
-    settings, machine = run.settings, run.settings.machine
-    parts = [settings.workload.name, settings.scale.value, machine.describe()]
+    """Return a run's task in words. Runs on the same task have the same text."""
+    settings = run.settings
+    parts = [settings.workload.name, settings.scale.value, settings.machine.describe()]
     parts += [str(settings.objective)] if settings.objective else []
     return ", ".join(parts)
 
@@ -125,10 +117,10 @@ def _budget_text(run: RunFolder) -> str:
 
 
 def _to_bound(run: RunFolder) -> float | None:
-    """Return the mean distance to the bound over held-out seeds; a failure falls short of EEVDF by the most there is.
+    """Return the mean distance to the bound over held-out seeds; the distance of a failure is the largest possible.
 
-    A run without a policy to test has measured EEVDF in its search only: how far the bound is, is told by that.
-    Left out, an agent would gain by failing.
+    A run without a policy to test has measured EEVDF only in its search, so the bound is taken from there. If such runs
+    were left out, an agent would gain by failing.
     """
     if run.objective.bound is None:
         return None
@@ -140,32 +132,31 @@ def _to_bound(run: RunFolder) -> float | None:
 
     short = []
     for baseline, *tested in by_seed(run.record, run.workload.name).values():
-        if not tested:
-            continue
-        gained = tested[-1]["reward_parts"][metric] if tested[-1]["outcome"] == "ok" else -REWARD_LIMIT
-        short.append(max(0.0, possible(baseline) - gained))
+        if tested:
+            gained = tested[-1]["reward_parts"][metric] if tested[-1]["outcome"] == "ok" else -REWARD_LIMIT
+            short.append(max(0.0, possible(baseline) - gained))
     if not short:
         short = [possible(baseline) + REWARD_LIMIT for baseline in run.baselines]
     return math.fsum(short) / len(short) if short else None
 
 
 def _control(workload: Workload, objective: Objective, repeats: Iterable[Sequence[Measurement]]) -> list[float]:
-    """Scores of each of two measurements of one trial against the other: each measurement is in one pair."""
+    """Return the scores of pairs of measurements of one trial; each measurement is in one pair."""
     pairs = [pair for one in repeats for pair in zip(one[::2], one[1::2], strict=False)]
     return [reward(workload, second, first, objective) for first, second in pairs if first.ok and second.ok]
 
 
-def by_seed(entries: Iterable[Line], workload: str) -> dict[int, list[HeldOut]]:
-    """Return held-out lines on a workload by seed: EEVDF's first; the last is the chosen policy's."""
-    found: dict[int, list[HeldOut]] = {}
+def by_seed(entries: Iterable[Line], workload: str) -> dict[int, list[HeldOutTrial]]:
+    """Return the held-out lines on a workload by seed: EEVDF's is the first, the chosen policy's is the last."""
+    found: dict[int, list[HeldOutTrial]] = {}
     for entry in entries:
         if entry["kind"] == "heldout" and entry["workload"] == workload:
             found.setdefault(entry["workload_seed"], []).append(entry)
     return found
 
 
-def steps_of(entries: Iterable[Line], prices: Prices | None = None) -> Iterable[Step]:
-    """How a search went, out of its record; tokens at some prices, or at what was charged for them."""
+def steps_of(entries: Iterable[Line], prices: Prices | None = None) -> Iterable[SearchStep]:
+    """Return the states of a search from its record. Dollars are at the given prices, or as they were charged."""
     evaluations, virtual_s, best = 0, 0.0, -REWARD_LIMIT
     known: set[str] = set()
     for entry in entries:
@@ -180,11 +171,11 @@ def steps_of(entries: Iterable[Line], prices: Prices | None = None) -> Iterable[
         virtual_s += measured["job_s"] or 0.0
         if entry["outcome"] == "ok":
             best = max(best, float(entry["reward"]))
-        yield Step(evaluations, virtual_s, best, *_llm_spent(entry.get("llm"), prices))
+        yield SearchStep(evaluations, virtual_s, best, *_llm_spent(entry.get("llm"), prices))
 
 
 def _llm_spent(spent: Mapping[str, Any] | None, prices: Prices | None) -> tuple[float | None, float | None]:
-    """Tokens and dollars."""
+    """Return tokens and dollars."""
     if spent is None:
         return None, None
     prompt, completion = spent["prompt_tokens"], spent["completion_tokens"]

@@ -1,4 +1,4 @@
-"""A run from beginning to end: search, summary, held-out test."""
+"""Carry out a run: search, summary, and test on held-out seeds."""
 
 import contextlib
 import dataclasses
@@ -7,22 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from rich.console import Console
 
 import schedcp_gym.envs  # noqa: F401 (registers the environments)
 from schedcp_gym.baselines.agent import Agent, Assignment
 from schedcp_gym.envs import env_id
 from schedcp_gym.envs.base import Measures, SchedEnv
-from schedcp_gym.envs.observation import nameable
 from schedcp_gym.envs.registration import kinds
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger, Recorded
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.lab.cluster.executor import RayExecutor
 from schedcp_gym.llm import Client, LlmBudgetSpent
+from schedcp_gym.printing import console_of
 from schedcp_gym.run.course import INTERRUPTED, Course, course_of, write_course
 from schedcp_gym.run.folder import open_run
-from schedcp_gym.run.heldout import Pair, compare, variant_tasks
-from schedcp_gym.run.lines import Chosen, measurement_of
+from schedcp_gym.run.heldout import HeldOutPair, compare, names_seen, variant_tasks
+from schedcp_gym.run.lines import Chosen
 from schedcp_gym.run.model import cost_of, open_client, shown_as, spent_so_far, spent_text
 from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
@@ -31,15 +30,15 @@ from schedcp_gym.run.summary import best_of, write_best, write_summary
 from schedcp_gym.run.tools import open_tools
 from schedcp_gym.spec import BadInput, Policy, source_sha256
 
-#: Columns of the table where there is no terminal to ask.
-PLAIN_WIDTH = 120
+#: Width of the table if the output is not a terminal.
+WIDTH = 120
 
 
 class Run:
-    """One agent on one task with one seed, in a folder of its own."""
+    """A run of one agent on one task with one seed, in its own folder."""
 
     def __init__(self, settings: Settings, agent: Agent, agent_name: str, folder: Path) -> None:
-        """Opens the folder's record; nothing is built or booted yet.
+        """Open the folder's record. No image is built and no machine is started yet.
 
         Raises:
             SchedcpError: A name does not exist, or the record is damaged.
@@ -47,7 +46,7 @@ class Run:
         self.settings = settings
         self.agent = agent
         if agent.uses_tools and agent.action != "Synth":
-            raise BadInput(f"{agent_name} uses tools, so its actions must be sources: action = 'Synth'")
+            raise BadInput(f"{agent_name} uses tools, so its actions must be sources: set action = 'Synth'")
         self.agent_name = agent_name
         model = f" ({shown_as(settings.llm.model)})" if agent.uses_llm else ""
         self.title = f"{agent_name}{model} on {settings.workload.name}"
@@ -59,20 +58,20 @@ class Run:
         lab = Lab(workers=settings.workers, cache=settings.cache, executor=executor, report=self.display.image)
         self.lab: Measures = RecordedLab(lab, self.record.old)
         self.task = self._make_task()
-        variant_tasks(self.task, settings.heldout)  # a wrong one is better told before the search
+        variant_tasks(self.task, settings.heldout)  # report a wrong variant before the search
         self._names: dict[tuple[str, str], str] = {}
         self._client: Client | None = None
         self.ended_by = INTERRUPTED
 
     def carry_out(self) -> None:
-        """Searches, sums up, tests the best policy on held-out seeds, and prints the table.
+        """Search, test the best policy on held-out seeds, write the results, and print the table.
 
         Raises:
-            KeyboardInterrupt: The run was interrupted; record and summary hold what was measured.
-            SchedcpError: Something is missing, or the host failed; the same holds.
+            KeyboardInterrupt: The run was interrupted. Record and summary have all measurements so far.
+            SchedcpError: A requirement is missing, or the host failed. The same applies.
         """
         best = None
-        pairs: dict[str, list[Pair]] = {}
+        pairs: dict[str, list[HeldOutPair]] = {}
         try:
             with self.display:
                 self.search()
@@ -81,9 +80,7 @@ class Run:
                     pairs = self._hold_out(best)
         finally:
             self._sum_up(pairs)
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console.width = PLAIN_WIDTH
+        console = console_of(WIDTH)
         course = self._course()
         if best is None:
             console.print(f"{self.title}: no policy ran to its end, see {self.record.path}", soft_wrap=True)
@@ -95,7 +92,7 @@ class Run:
 
     def _make_task(self) -> SchedEnv:
         settings = self.settings
-        catalogue.load_workload(settings.workload.name)  # an unknown name is better told before Gymnasium sees it
+        catalogue.load_workload(settings.workload.name)  # its error message is clearer than Gymnasium's
         if self.agent.action not in (known := kinds(settings.workload.name)):
             raise catalogue.unknown("kind of action", self.agent.action, known)
         task = gym.make(
@@ -111,7 +108,7 @@ class Run:
         return task
 
     def search(self) -> None:
-        """Lets the agent search until the budget is spent, or it has nothing more to try."""
+        """Run the agent until the budget is used up, or the agent ends the search."""
         env = Budgeted(Recorded(self.task, self._measured), self.ledger)
         try:
             with contextlib.ExitStack() as opened:
@@ -123,12 +120,12 @@ class Run:
             self.ended_by = spent_text(stop.limit, self.settings.budget)
 
     def _agents_reason(self) -> str:
-        """Why the agent has ended the search, if it has noted that: ``{"ended": text}``."""
+        """Return the agent's reason to end the search, from its note ``{"ended": text}``."""
         notes = [entry["ended"] for entry in self.record.entries if entry["kind"] == "note" and "ended" in entry]
         return notes[-1] if notes else "it had nothing more to try"
 
     def _assignment(self, env: gym.Env[Any, Any], opened: contextlib.ExitStack) -> Assignment:
-        """What the agent is given; what it does not use is not opened."""
+        """Return the agent's inputs. Only what the agent uses is opened."""
         settings, tell = self.settings, self.display.phase
 
         def note(fields: dict[str, Any]) -> None:
@@ -158,7 +155,7 @@ class Run:
         return "the budget: " + ", ".join(f"{name}={getattr(budget, name)}" for name, over in spent.items() if over)
 
     def _named(self, policy: Policy) -> None:
-        """Takes note of the name that a source is known by, before it is measured."""
+        """Remember the name of a policy that is about to be measured."""
         self._names[_identity(source_sha256(policy.source), dict(policy.tunables))] = policy.name
 
     def _measured(self, entry: dict[str, Any], policy: Policy) -> None:
@@ -171,17 +168,13 @@ class Run:
             self.display.evaluation(entry)
 
     def _course(self) -> Course:
-        return course_of(
-            self.record.entries, self.ledger.virtual_s, self.ended_by, cost_of(open_run(self.folder).calls)
-        )
+        cost = cost_of(open_run(self.folder).calls)
+        return course_of(self.record.entries, self.ledger.virtual_s, self.ended_by, cost)
 
-    def _hold_out(self, best: Chosen) -> dict[str, list[Pair]]:
-        """By workload: the run's own, then its held-out variants."""
-        policy = Policy(
-            best["policy"],
-            self.record.policies[best["source_sha256"]].source,
-            tuple(best["tunables"].items()),
-        )
+    def _hold_out(self, best: Chosen) -> dict[str, list[HeldOutPair]]:
+        """Test the best policy. Return the pairs by workload: the run's own, then its held-out variants."""
+        source = self.record.policies[best["source_sha256"]].source
+        policy = Policy(best["policy"], source, tuple(best["tunables"].items()))
         heldout = self.settings.heldout
         tests = [(self.task, heldout.seeds)]
         tests += [(task, heldout.variant_seeds) for task in variant_tasks(self.task, heldout)]
@@ -193,20 +186,13 @@ class Run:
             self.record.add(entry, measured)
             self.display.heldout(done, total)
 
-        names = self._names_seen(best["workload_seed"])
+        names = names_seen(self.record.entries, best["workload_seed"])
         return {
             task.workload.name: compare(task, self.lab, policy, names, heldout, tell, seeds=seeds)
             for task, seeds in tests
         }
 
-    def _names_seen(self, workload_seed: int) -> list[str]:
-        """Process names in the search's baseline on a workload seed, in order of CPU time."""
-        for entry in self.record.entries:
-            if entry["kind"] == "baseline" and entry["workload_seed"] == workload_seed:
-                return nameable(measurement_of(entry))
-        return []
-
-    def _sum_up(self, pairs: dict[str, list[Pair]]) -> None:
+    def _sum_up(self, pairs: dict[str, list[HeldOutPair]]) -> None:
         if not self.record.evaluations:
             return
         write_summary(self.record)

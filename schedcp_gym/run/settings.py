@@ -1,4 +1,4 @@
-"""A run's configuration, checked."""
+"""Types of a run's configuration."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -12,19 +12,19 @@ from schedcp_gym.lab.cluster import Ray
 from schedcp_gym.llm import LlmBudget, LlmConfig
 from schedcp_gym.spec import BadInput, MachineSpec, Scale
 
-#: Limits of the language model's budget by their names in the configuration.
+#: Names of the language model's limits in the configuration.
 LLM_LIMITS = {"calls": "llm_calls", "tokens": "tokens", "usd": "usd", "host_s": "llm_host_s"}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class RunBudget(Budget):
-    """What a run may use, the language model included; it ends when one is spent. None is no limit.
+    """Limits of a run, including its language model. The run ends when one is used up. None is no limit.
 
     Attributes:
-        tokens: Of all prompts and answers.
-        usd: Dollars. Needs a model whose price is known.
-        llm_calls: Attempts to get an answer, the failed ones included.
-        llm_host_s: Host seconds in calls and in waits between attempts.
+        tokens: Tokens of all prompts and answers.
+        usd: Dollars. The price of the model must be known.
+        llm_calls: Attempts to get an answer, including failed ones.
+        llm_host_s: Host seconds of calls, and of the waits between attempts.
     """
 
     tokens: int | None = Field(default=None, ge=1)
@@ -34,7 +34,7 @@ class RunBudget(Budget):
 
     @property
     def llm(self) -> LlmBudget:
-        """The language model's part."""
+        """Return the limits of the language model."""
         return LlmBudget(**{limit: getattr(self, name) for limit, name in LLM_LIMITS.items()})
 
 
@@ -43,14 +43,14 @@ Variants = dict[str, dict[str, int | float | str]]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class HeldOut:
-    """The test on workload seeds that the search never saw, and on variants of the workload that no agent sees.
+    """Test on workload seeds that the search never used, and on variants of the workload that are hidden from agents.
 
     Attributes:
-        seeds: How many.
-        confidence: Of the intervals.
-        rebind_names: Whether process names are bound to each seed's own.
-        variant_seeds: How many for each variant.
-        variants: Workload → variant's name → parameters that it has in place of the scale's.
+        seeds: Number of seeds.
+        confidence: Confidence of the intervals.
+        rebind_names: Whether process names in tunables are replaced by those of each seed.
+        variant_seeds: Number of seeds for each variant.
+        variants: Workload → name of a variant → parameters that replace those of the scale.
     """
 
     seeds: int = Field(default=5, ge=3, le=1000)
@@ -62,14 +62,14 @@ class HeldOut:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class WorkloadName:
-    """The workload, by name."""
+    """Name of the workload."""
 
     name: str
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Settings:
-    """What a run is: ``configs/config.yaml`` explains the fields."""
+    """Settings of a run. ``configs/config.yaml`` explains the fields."""
 
     workload: WorkloadName
     machine: MachineSpec
@@ -87,10 +87,10 @@ class Settings:
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """Checks a resolved configuration; what belongs to Hydra and the agent (``run``, ``agent``) is left out.
+    """Check a resolved configuration and return its settings, without the parts ``run`` and ``agent``.
 
     Raises:
-        BadInput: A value is not allowed; the text names the key.
+        BadInput: A value is not allowed; the message names the key.
     """
     plain = {key: value for key, value in config.items() if key not in ("run", "agent")}
     try:

@@ -1,4 +1,4 @@
-"""What a run shows: progress while it goes on (standard error), a table at its end (standard output)."""
+"""Show a run: its progress (on standard error), and tables at its end (on standard output)."""
 
 import logging
 import math
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from rich import box
 from rich.console import Console, Group
 from rich.logging import RichHandler
 from rich.markup import escape
@@ -18,8 +17,9 @@ from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.render import objective_text, times_text, tunables_text
 from schedcp_gym.envs.wrappers import Ledger
 from schedcp_gym.llm import Totals
+from schedcp_gym.printing import table_of
 from schedcp_gym.run.course import SOME, Course
-from schedcp_gym.run.heldout import Interval, Pair, interval, metric_intervals, share_of_possible
+from schedcp_gym.run.heldout import HeldOutPair, Interval, interval, metric_intervals, share_of_possible
 from schedcp_gym.run.lines import Chosen
 from schedcp_gym.run.model import Cost
 from schedcp_gym.run.settings import Settings
@@ -29,7 +29,7 @@ class Display:
     """Progress bars on a terminal, plain lines elsewhere."""
 
     def __init__(self, title: str, ledger: Ledger, console: Console | None = None) -> None:
-        """Prepares the display; it shows within ``with``."""
+        """Prepare the display. It is visible within ``with``."""
         self.console = console or Console(stderr=True, highlight=False)
         self.ledger = ledger
         self.best = -math.inf
@@ -39,7 +39,7 @@ class Display:
             BarColumn(20, table_column=Column(min_width=20)),
             TextColumn("{task.percentage:>3.0f} %", table_column=Column(no_wrap=True, min_width=5)),
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-            # What gives way on a narrow terminal.
+            # This column is shortened on a narrow terminal.
             TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             expand=True,
             console=self.console,
@@ -51,9 +51,9 @@ class Display:
         self._phase = self._last = ""
 
     def __enter__(self) -> Self:
-        """Begins to show."""
+        """Show the display."""
         self._bars.start()
-        # Warnings (a retried fault of the host, a damaged cache) go above the bars, not through them.
+        # Print warnings above the bars.
         handler = RichHandler(console=self.console, show_path=False, show_time=False)
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
         self._show("search", self._title, 0.0)
@@ -62,19 +62,19 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the display; what it showed stays."""
+        """Stop the display. Its last state stays on the terminal."""
         self._bars.stop()
 
     def image(self, text: str, share: float) -> None:
-        """The image is being built (told by the lab, from any thread)."""
+        """Show a step of the image's build. Any thread may call this."""
         self._show("image", f"image: {text}", share)
         if text != self._image_text:
             self._image_text = text
             self._line(f"image: {text}")
 
     def evaluation(self, entry: dict[str, Any]) -> None:
-        """A policy was evaluated."""
-        number = self.ledger.evaluations + 1  # the ledger is written after the record
+        """Show an evaluated policy."""
+        number = self.ledger.evaluations + 1  # the ledger counts it after the record
         if entry["outcome"] == "ok":
             self.best = max(self.best, entry["reward"])
         best = times_text(self.best) if math.isfinite(self.best) else "none"
@@ -86,17 +86,17 @@ class Display:
         self._line(f"evaluation {number}{f'/{limit}' if limit else ''}: {policy}: {result} (best {best})")
 
     def phase(self, text: str) -> None:
-        """What the agent is at: a role's work, a tool's call (told from any thread)."""
+        """Show what the agent does, like a call of a tool. Any thread may call this."""
         self.progress(text)
         self._line(self._phase)
 
     def progress(self, text: str) -> None:
-        """How far that is: shown on a terminal only, in place of what was shown before (told from any thread)."""
+        """Show the state of a long step, on a terminal only. Any thread may call this."""
         self._phase = " ".join(text.split())
         self._show_search(self.ledger.evaluations)
 
     def heldout(self, done: int, total: int) -> None:
-        """A held-out measurement is there."""
+        """Show the number of finished held-out measurements."""
         self._show("heldout", "held-out seeds", done / total)
         if done in (1, total):
             self._line(f"held-out seeds: {done}/{total} measured")
@@ -127,28 +127,20 @@ def result_table(
     title: str,
     best: Chosen,
     course: Course,
-    by_workload: Mapping[str, list[Pair]],
+    by_workload: Mapping[str, list[HeldOutPair]],
 ) -> Table:
-    """The table at the end of a run: EEVDF against the best policy on the held-out seeds."""
+    """Return the table at the end of a run: the best policy compared with EEVDF on the held-out seeds."""
     pairs = by_workload[task.workload.name]
     percent = f"{100 * settings.heldout.confidence:g} %"
     words = best["policy"] + (f" with {tunables_text(list(best['tunables'].items()))}" if best["tunables"] else "")
-    table = Table(
-        title=title,
-        caption=_caption(task, best, course, pairs),
-        box=box.SIMPLE_HEAD,
-        title_style="",
-        caption_style="",
-    )
-    table.title_justify = table.caption_justify = "left"
-    table.title = f"{title}: {_which(best)} of {course.evaluations} evaluations\n[bold]{escape(words)}[/bold]"
-    table.add_column("metric", no_wrap=True)
-    for heading in ("EEVDF", "best", "improvement", f"{percent} interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    title = f"{title}: {_which(best)} of {course.evaluations} evaluations\n[bold]{escape(words)}[/bold]"
+    headings = ("metric", "EEVDF", "best", "improvement", f"{percent} interval")
+    table = table_of(headings, title=title, right=headings[1:], whole=headings)
+    table.caption, table.caption_style, table.caption_justify = _caption(task, best, course, pairs), "", "left"
     done = [pair for pair in pairs if pair.measured.ok]
     for name, gained in metric_intervals(task, pairs, settings.heldout.confidence).items():
         if name == task.objective.bound:
-            continue  # what is possible is not what is to be improved; the caption says how near it is
+            continue  # the bound is not a metric to improve; the caption has the share that was reached
         figures = [_mean([getattr(pair, side).metrics[name] for pair in done]) for side in ("baseline", "measured")]
         style = "bold" if name in task.objective.weights else ""
         table.add_row(name, *figures, times_text(gained.mean), _interval_text(gained), style=style)
@@ -163,12 +155,10 @@ def result_table(
 
 
 def cost_table(cost: Cost, course: Course) -> Group:
-    """What the language models of a run took, by role."""
-    what = "language model" if cost.are_language_models else "no language model, but rules that answer in its place"
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("role", no_wrap=True)
-    for heading in ("calls", "prompt tokens", "answer tokens", "dollars"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    """Return the costs of a run's language models, by role."""
+    what = "language model" if cost.are_language_models else "no language model; rules answered instead"
+    headings = ("role", "calls", "prompt tokens", "answer tokens", "dollars")
+    table = table_of(headings, right=headings[1:], whole=headings)
     for role, sums in cost.by_role.items():
         table.add_row(escape(role), *_cost_cells(sums))
     table.add_section()
@@ -177,7 +167,7 @@ def cost_table(cost: Cost, course: Course) -> Group:
     ends = ""
     if each["tokens"] is not None:
         usd = "" if each["usd"] is None else f" and ${each['usd']:,.4f}"
-        ends = f"for each of {course.ok} policies that ran to their end: {each['tokens']:,.0f} tokens{usd}"
+        ends = f"per policy that ran to its end ({course.ok}): {each['tokens']:,.0f} tokens{usd}"
     return Group(Text(f"{', '.join(cost.models)}: {what}"), table, Text(ends))
 
 
@@ -189,7 +179,7 @@ def _cost_cells(sums: Totals) -> list[str]:
 
 
 def _course_text(course: Course) -> str:
-    """Improvement by iteration in a line, the best so far each time."""
+    """Return the best improvement so far after the first, a later and the best iteration, in one line."""
     some, best = course.after(SOME), course.best
     parts = [f"{_reward_text(course.iterations[0].reward)} after the first of {len(course.iterations)} iterations"]
     parts += [f"{_reward_text(some.reward)} after {SOME}"] if some else []
@@ -201,13 +191,13 @@ def _reward_text(reward: float | None) -> str:
     return "nothing" if reward is None else times_text(reward)
 
 
-def _caption(task: SchedEnv, best: Chosen, course: Course, pairs: list[Pair]) -> str:
+def _caption(task: SchedEnv, best: Chosen, course: Course, pairs: list[HeldOutPair]) -> str:
     lines = [f"objective: {objective_text(task.workload, task.objective)}; above 1.00x is better than EEVDF"]
     lines.append(f"in the search, on seed {best['workload_seed']}: {_course_text(course)}")
     lines.append(
         f"ended by {course.ended_by}; {course.virtual_s:,.1f} guest seconds, {course.ok} policies ran to their end"
     )
-    lines.append(f"the table: means over {len(pairs)} workload seeds that the search never saw, in pairs with EEVDF")
+    lines.append(f"the table: means over {len(pairs)} workload seeds that the search never used, in pairs with EEVDF")
     outcomes = sorted({pair.measured.outcome.value for pair in pairs})
     failed = sum(not pair.measured.ok for pair in pairs)
     lines.append(f"outcomes: {', '.join(outcomes)}" + (f" ({failed} of {len(pairs)} failed)" if failed else ""))
@@ -215,11 +205,11 @@ def _caption(task: SchedEnv, best: Chosen, course: Course, pairs: list[Pair]) ->
         best["tunables"].values()
     )
     if rebound:
-        lines.append(f"process names bound to each seed's own: {', '.join(sorted(map(str, rebound)))}")
+        lines.append(f"process names replaced by those of each seed: {', '.join(sorted(map(str, rebound)))}")
     possible = share_of_possible(task, pairs)
     if possible is not None:
         metric = next(iter(task.objective.weights))
-        lines.append(f"{metric}: {100 * possible:.1f} % of what is possible ({task.objective.bound})")
+        lines.append(f"{metric}: {100 * possible:.1f} % of the best possible value ({task.objective.bound})")
     return escape("\n".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""What a run found: ``summary.csv``, ``summary.parquet`` and ``best.json``, made from its record."""
+"""Write a run's results: ``summary.csv``, ``summary.parquet`` and ``best.json``."""
 
 import json
 import math
@@ -6,23 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from schedcp_gym.bench.frame import table_frame
 from schedcp_gym.files import write_whole
-from schedcp_gym.lab.export import with_kinds
 from schedcp_gym.run.folder import BEST
-from schedcp_gym.run.heldout import Pair, interval
+from schedcp_gym.run.heldout import HeldOutPair, interval
 from schedcp_gym.run.lines import Chosen, Evaluation, Line
 from schedcp_gym.run.record import Record
 
-#: Columns of the summary that come from an entry's head.
+#: Columns of the summary without a prefix.
 _HEAD = ("episode", "step", "workload", "scale", "workload_seed", "outcome", "message", "source_sha256")
 
 
 def best_of(entries: Sequence[Line]) -> Chosen | None:
-    """The evaluation that the agent chose last, else the one with the highest reward, the first of equals.
+    """Return the evaluation of the best policy; None if no policy ran to its end.
 
-    An agent chooses by a note ``{"chosen": {"evaluation": number}}``, the number from 1: the policy with the highest
-    reward need not be the one that the verifier let pass. ``{"chosen": None}`` says that none passed. With such a note,
-    the entry says whether it is ``verified``. None if no policy ran to its end.
+    It is the one that the agent chose last, or the one with the highest reward (the first, if several are equal). An
+    agent chooses with a note ``{"chosen": {"evaluation": number}}``, with numbers from 1, because the verifier may
+    reject the policy with the highest reward. ``{"chosen": None}`` means that the verifier accepted none. With such
+    notes, the result has a field ``verified``.
     """
     evaluations = [entry for entry in entries if entry["kind"] == "evaluation"]
     chosen = [entry["chosen"] for entry in entries if entry["kind"] == "note" and "chosen" in entry]
@@ -38,15 +39,8 @@ def best_of(entries: Sequence[Line]) -> Chosen | None:
 
 
 def write_summary(record: Record) -> None:
-    """Writes the table: one row for each evaluation, ``config.*`` what was tried and ``result.*`` what it gave."""
-    import pandas as pd
-
-    rows = [row_of(place, entry) for place, entry in enumerate(record.evaluations)]
-    names = {name: None for row in rows for name in row}
-    # Tunables that only a later policy has stand with the others all the same.
-    groups = [[name for name in names if name.startswith(prefix)] for prefix in ("config.", "result.")]
-    head = [name for name in names if "." not in name]
-    table = with_kinds(pd.DataFrame(rows, columns=[*head, *sorted(groups[0]), *groups[1]]))
+    """Write the table with a row for each evaluation: ``config.*`` are the settings, ``result.*`` the results."""
+    table = table_frame([row_of(place, entry) for place, entry in enumerate(record.evaluations)])
     write_whole(record.folder / "summary.csv", table.to_csv(index=False))
     part = record.folder / ".summary.parquet.part"
     table.to_parquet(part, index=False)
@@ -54,7 +48,7 @@ def write_summary(record: Record) -> None:
 
 
 def row_of(place: int, entry: Evaluation) -> dict[str, Any]:
-    """An evaluation as a row of the table."""
+    """Return an evaluation as a row of the table."""
     measured, plain = entry["measurement"], dict(entry)
     row = {"evaluation": place, **{name: plain[name] for name in _HEAD}, "config.policy": entry["policy"]}
     row |= {f"config.{name}": value for name, value in entry["tunables"].items()}
@@ -65,20 +59,22 @@ def row_of(place: int, entry: Evaluation) -> dict[str, Any]:
 
 
 def write_best(
-    folder: Path, best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float
+    folder: Path, best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[HeldOutPair]], confidence: float
 ) -> None:
-    """Writes what is needed to use the best policy, or to measure it again: ``best.json``."""
+    """Write ``best.json``, which has everything needed to use the best policy or to measure it again."""
     write_whole(folder / BEST, json.dumps(best_fields(best, run_seed, pairs, confidence), indent=2) + "\n")
 
 
-def best_fields(best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[Pair]], confidence: float) -> dict[str, Any]:
-    """What ``best.json`` holds.
+def best_fields(
+    best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[HeldOutPair]], confidence: float
+) -> dict[str, Any]:
+    """Return the contents of ``best.json``.
 
     Args:
-        best: The evaluation's entry.
+        best: The evaluation of the best policy.
         run_seed: The seed of the run.
-        pairs: What the held-out seeds gave, by workload: the run's own, and its held-out variants.
-        confidence: Of the intervals.
+        pairs: Measurements on the held-out seeds by workload: the run's own, and its held-out variants.
+        confidence: Confidence of the intervals.
     """
     names = ("policy", "tunables", "source_sha256", "workload", "scale", "workload_seed", "reward")
     plain = dict(best)
@@ -98,7 +94,7 @@ def best_fields(best: Chosen, run_seed: int, pairs: Mapping[str, Sequence[Pair]]
     return found
 
 
-def _heldout_fields(pairs: Sequence[Pair], confidence: float) -> dict[str, Any]:
+def _heldout_fields(pairs: Sequence[HeldOutPair], confidence: float) -> dict[str, Any]:
     gained = interval([pair.reward for pair in pairs], confidence)
     return {
         "workload_seeds": [pair.seed for pair in pairs],

@@ -1,6 +1,6 @@
 """Plain values to reckon with: two workloads, and measurements of them."""
 
-from schedcp_gym.bench import Result
+from schedcp_gym.bench import BenchResult
 from schedcp_gym.spec import Direction, Measurement, Metric, Objective, Outcome, Policy, Scale, Workload
 
 EEVDF = Policy("eevdf")
@@ -40,4 +40,4 @@ def measured(makespan_s=4.0, outcome=Outcome.OK, *, trial="t", host_s=1.0, **mor
 
 def result(makespan_s=4.0, baseline_s=4.0, policy=FAST, outcome=Outcome.OK, *, on=BATCH, seed=0, **more):
     baseline = None if baseline_s is None else measured(baseline_s)
-    return Result(policy, on, on.objective, seed, measured(makespan_s, outcome, **more), baseline)
+    return BenchResult(policy, on, on.objective, seed, measured(makespan_s, outcome, **more), baseline)

@@ -71,7 +71,7 @@ def test_after_ctrl_c_the_same_command_goes_on_where_it_was():
     assert command.returncode == 130, err
     assert out == ""
     assert first.startswith("eevdf on longtail")
-    assert "1 of 3 measured; the same command goes on" in err
+    assert "1 of 3 measured; run the same command to continue" in err
     assert all(is_gone(pid) for pid in below)
     assert run(*words).stderr.splitlines()[0] == first.partition(" (")[0].strip() + " (from the cache)"
 

@@ -81,7 +81,7 @@ def test_how_long_trials_took_is_kept_for_the_next_time_but_not_of_what_was_know
 def test_a_damaged_file_of_durations_costs_only_the_order(content, caplog):
     (cache_root() / durations.FILE).write_text(content)
     assert durations.read() == {}
-    assert "the order of trials is a guess" in caplog.text
+    assert "trials run in an arbitrary order" in caplog.text
     durations.add({"a/smoke/virtual": 1.0})
     assert json.loads((cache_root() / durations.FILE).read_text()) == {"a/smoke/virtual": 1.0}
 
@@ -144,7 +144,7 @@ def test_an_objective_by_name_is_that_of_each_workload():
 
 
 def test_what_can_not_be_told_apart_or_repeated_is_refused():
-    with pytest.raises(BadInput, match="two policies are called 'fast'"):
+    with pytest.raises(BadInput, match="two policies have the name 'fast'"):
         Suite((FAST, Policy("fast", "int y;")), (BATCH,))
     with pytest.raises(BadInput, match="every repeat gives the same"):
         Suite((FAST,), (BATCH,), repeats=2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schedcp_gym.bench.clocks import compare, correlate
+from schedcp_gym.bench.clocks import compare_clocks, correlate
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ REAL = {"eevdf": 0.0, "a": 0.2, "b": 0.4, "c": -0.1, "d": -3.0}
 
 
 def test_places_are_in_the_virtual_clocks_order_with_both_ranks():
-    found = compare(VIRTUAL, REAL, [REAL])
+    found = compare_clocks(VIRTUAL, REAL, [REAL])
     assert [place.policy for place in found.places] == ["a", "b", "eevdf", "c", "d"]
     assert [place.virtual_rank for place in found.places] == [1, 2, 3, 4.5, 4.5]
     assert [place.real_rank for place in found.places] == [2, 1, 3, 4, 5]
@@ -46,7 +46,7 @@ def test_the_spread_and_the_real_clocks_agreement_with_itself_come_from_the_repe
     virtual = dict(zip(names, (0.0, 1.0, 2.0, 3.0), strict=True))
     rounds = [dict(zip(names, values, strict=True)) for values in ((0, 1, 2, 3), (0, 1, 3, 2), (0, 1, 2, 3))]
     medians = dict(zip(names, (0, 1, 2, 3), strict=True))
-    found = compare(virtual, medians, rounds)
+    found = compare_clocks(virtual, medians, rounds)
     assert found.agreement.spearman == found.agreement.kendall == 1.0
     assert found.single == pytest.approx((1.0, 0.8, 1.0))
     assert found.noise == pytest.approx((0.8 + 1.0 + 0.8) / 3)
@@ -55,4 +55,4 @@ def test_the_spread_and_the_real_clocks_agreement_with_itself_come_from_the_repe
 
 def test_both_clocks_must_have_the_same_policies():
     with pytest.raises(ValueError, match="same policies"):
-        compare(VIRTUAL, {"eevdf": 0.0}, [])
+        compare_clocks(VIRTUAL, {"eevdf": 0.0}, [])

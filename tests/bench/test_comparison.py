@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from schedcp_gym.bench.comparison import Score, Step, compare_scores, curves, plain, profiles, rows_of
+from schedcp_gym.bench.comparison import Score, SearchStep, as_plain, compare_scores, curves, profiles, rows_of
 from schedcp_gym.bench.comparison_plot import write_comparison
 
 
@@ -38,12 +38,12 @@ def test_agents_meet_on_the_tasks_that_both_have():
     assert found.improvement["x"]["y"] == 0.5
     assert compare_scores([score("x", "a", 1, 0.1), score("y", "b", 1, 0.1)], {}).improvement["x"] == {"y": None}
     assert math.isnan(found.figures[0].iqm.low)  # one seed says nothing of the next
-    assert plain(found)["agents"][0]["iqm_low"] is None
+    assert as_plain(found)["agents"][0]["iqm_low"] is None
     assert found.control is None
 
 
 def test_curves_keep_the_best_and_a_search_without_any_is_the_worst():
-    steps = (Step(1, 2.0, -3.0), Step(2, 4.0, 0.5), Step(3, 9.0, 0.5))
+    steps = (SearchStep(1, 2.0, -3.0), SearchStep(2, 4.0, 0.5), SearchStep(3, 9.0, 0.5))
     rows = curves(compare_scores([score("x", "a", 1, 0.1, steps=steps)], {}))
     by_evaluation = [row["best_ratio"] for row in rows if row["by"] == "evaluations"]
     assert by_evaluation == pytest.approx([math.exp(-3), math.exp(0.5), math.exp(0.5)])
@@ -51,14 +51,14 @@ def test_curves_keep_the_best_and_a_search_without_any_is_the_worst():
 
 
 def test_curves_over_tokens_are_of_those_that_spent_some():
-    steps = (Step(1, 2.0, -3.0, 100, 0.0), Step(2, 4.0, 0.5, 200, 0.0))
-    without = (Step(1, 2.0, 0.1),)
+    steps = (SearchStep(1, 2.0, -3.0, 100, 0.0), SearchStep(2, 4.0, 0.5, 200, 0.0))
+    without = (SearchStep(1, 2.0, 0.1),)
     rows = curves(compare_scores([score("x", "a", 1, 0.1, steps=steps), score("y", "a", 1, 0.1, steps=without)], {}))
     mine = [row for row in rows if row["by"] == "tokens"]
     assert {row["agent"] for row in mine} == {"x"}
     assert (mine[-2]["best_ratio"], mine[-1]["best_ratio"]) == pytest.approx((math.exp(-3), math.exp(0.5)))
     assert not [row for row in rows if row["by"] == "usd"]
-    late = (Step(1, 2.0, 0.1), Step(2, 4.0, 0.5, 200, 0.0))  # begun before records had it
+    late = (SearchStep(1, 2.0, 0.1), SearchStep(2, 4.0, 0.5, 200, 0.0))  # begun before records had it
     assert not [
         row for row in curves(compare_scores([score("z", "a", 1, 0.1, steps=late)], {})) if row["by"] == "tokens"
     ]

@@ -5,7 +5,7 @@ import math
 import pytest
 from bench_examples import BATCH, EEVDF, FAST, measured, result
 
-from schedcp_gym.bench import Result, totals
+from schedcp_gym.bench import BenchResult, totals
 from schedcp_gym.bench.result import median_of
 from schedcp_gym.spec import REWARD_LIMIT, Outcome
 
@@ -33,7 +33,7 @@ def test_a_failure_has_no_value_and_the_least_ratio():
     ],
 )
 def test_what_can_not_be_scored_has_no_ratio(measurement, baseline):
-    assert Result(FAST, BATCH, BATCH.objective, 0, measurement, baseline).ratio is None
+    assert BenchResult(FAST, BATCH, BATCH.objective, 0, measurement, baseline).ratio is None
 
 
 def test_the_mean_over_workloads_is_geometric_and_failures_count_as_the_worst():

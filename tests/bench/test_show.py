@@ -12,9 +12,11 @@ from schedcp_gym.bench import Suite
 from schedcp_gym.bench.frame import frame_of, records_of
 from schedcp_gym.bench.plot import check_file, write_plot
 from schedcp_gym.cli.bench import as_plain
-from schedcp_gym.cli.bench_table import PLAIN_WIDTH, print_suite, value_text
+from schedcp_gym.cli.bench_table import print_suite
+from schedcp_gym.printing import console_of, value_text
 from schedcp_gym.spec import BadInput, Objective, Outcome
 
+WIDTH = 100
 LONG = workload("viral-product-analytics", objective=Objective({"makespan_s": 1.0}))
 SUITE = Suite((EEVDF, FAST), (BATCH, LONG))
 RESULTS = [
@@ -27,7 +29,7 @@ RESULTS = [
 
 def text_of(suite, results):
     target = io.StringIO()
-    print_suite(Console(file=target, width=PLAIN_WIDTH, highlight=False), suite, results)
+    print_suite(console_of(WIDTH, Console(file=target, highlight=False)), suite, results)
     return target.getvalue()
 
 
@@ -35,7 +37,7 @@ def test_the_table_has_value_ratio_share_and_outcome():
     lines = text_of(SUITE, RESULTS).splitlines()
     row = next(line for line in lines if "fast" in line)
     assert re.findall(r"\S+", row) == ["fast", "makespan_s", "2.5", "s", "1.60x", "80.0", "%", "ok", "1.0"]
-    assert all(len(line) <= PLAIN_WIDTH for line in lines if not line.startswith(("fast", "eevdf")))
+    assert all(len(line) <= WIDTH for line in lines if not line.startswith(("fast", "eevdf")))
 
 
 def test_a_failure_has_its_reason_in_one_harmless_line():

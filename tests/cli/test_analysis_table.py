@@ -86,10 +86,10 @@ def test_what_is_asked_follows_from_the_options():
 @pytest.mark.parametrize(
     ("tier", "options", "says"),
     [
-        (None, ["--profile", "--probe"], "one question at a time: --profile or --probe"),
-        (Tier.SUMMARY, ["--profile"], "--profile is of the tier profile, not summary"),
-        (Tier.FEEDBACK, ["--file"], "--file is of the tier profile, not feedback"),
-        (Tier.PROFILE, ["--changes"], "--changes is of the tier summary, not profile"),
+        (None, ["--profile", "--probe"], "use only one of --profile and --probe"),
+        (Tier.SUMMARY, ["--profile"], "--profile belongs to --tier profile, not summary"),
+        (Tier.FEEDBACK, ["--file"], "--file belongs to --tier profile, not feedback"),
+        (Tier.PROFILE, ["--changes"], "--changes belongs to --tier summary, not profile"),
     ],
 )
 def test_two_questions_at_once_are_refused(tier, options, says):
@@ -115,14 +115,14 @@ def test_parts_are_a_table_and_a_file_keeps_its_lines():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--probe", "/dev/zero"], "/dev/zero is no plain file"),
+        (["--probe", "/dev/zero"], "/dev/zero is not a regular file"),
         (["--probe", "/nonesuch.c"], "/nonesuch.c does not exist"),
         (["--profile", "runq"], "unknown profile 'runq'"),
-        (["--probe", "/dev/null"], "/dev/null is no plain file"),
-        (["--last", "fifo"], "--last says nothing about this question: it goes with --tier feedback"),
-        (["--profile", "perf_stat", "--objective", "fair"], "--objective says nothing .* --tier feedback"),
-        (["--files", "--first-line", "3"], "--first-line says nothing about this question: it goes with --file"),
-        (["--tier", "feedback"], "feedback is on a policy: name it with --policy"),
+        (["--probe", "/dev/null"], "/dev/null is not a regular file"),
+        (["--last", "fifo"], "--last has no effect here: use it with --tier feedback"),
+        (["--profile", "perf_stat", "--objective", "fair"], "--objective has no effect here: .* --tier feedback"),
+        (["--files", "--first-line", "3"], "--first-line has no effect here: use it with --file"),
+        (["--tier", "feedback"], "feedback needs a policy: name it with --policy"),
         (["--tier", "feedback", "--policy", "fifo", "--set-last", "a=1"], "name it with --last"),
         (["--tier", "feedback", "--policy", "fifo", "--last", "vtime", "--set-last", "a"], "--set-last takes NAME="),
         (["--file", "\N{SNOWMAN}" * 200], "unknown file of schbench"),

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from schedcp_gym.bench.comparison import Score, compare_scores
 from schedcp_gym.cli import app
-from schedcp_gym.cli.compare_table import notes, scores_table
+from schedcp_gym.cli.compare import notes, scores_table
 from schedcp_gym.files import append_line
 
 

@@ -41,7 +41,7 @@ def test_search_prints_a_table_and_json(run):
     assert len(rows) == 2
     assert "source" not in rows[0]
     assert "burst-prediction" in run("search", "predict bursts", "--kind", "primitive")
-    assert "nothing fits" in run("search", "queue", "--machine", "nowhere")
+    assert "nothing found" in run("search", "queue", "--machine", "nowhere")
 
 
 def test_add_show_export_import(run, tmp_path):

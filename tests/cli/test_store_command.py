@@ -42,7 +42,7 @@ def filled(run):
 
 
 def test_an_empty_store_is_no_error(run):
-    assert "nothing like that was measured" in run("ls")
+    assert "no such measurement is stored" in run("ls")
     assert json.loads(run("ls", "--json")) == []
     assert "0 of 0" in run("gc")
 
@@ -71,8 +71,8 @@ def test_show_takes_the_beginning_of_a_digest(run, filled):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["show", "zz"], "is no digest"),
-        (["show", ""], "is no digest"),
+        (["show", "zz"], "is not a digest"),
+        (["show", ""], "is not a digest"),
         (["show", "0123456789abcdef"], "no trial begins with"),
         (["ls", "--outcome", "fine"], "unknown outcome 'fine'"),
         (["ls", "--clock", "wall"], "unknown clock 'wall'"),
@@ -101,7 +101,7 @@ def test_export_writes_flat_columns(run, filled, tmp_path, name):
 def test_gc_says_what_would_go_and_deletes_it(run, filled, tmp_path):
     old = tmp_path / "store" / "v1"
     old.mkdir(parents=True)
-    assert "3 of 3 measurements would go: 3 of images that are gone" in run("gc", "--dry-run")
+    assert "3 of 3 measurements would be deleted: 3 of images that do not exist" in run("gc", "--dry-run")
     assert filled.count() == 3
     assert old.exists()
     assert "0 of 3" in run("gc", "--any-image", "--older-than", "1")

@@ -61,7 +61,7 @@ def test_what_was_measured_before_an_interruption_is_not_measured_again(folder):
 
     said = command("record", WORKLOAD, "--points", str(POINTS), "--seed", str(SEED), "--actions", "2")
     assert "23 measurements of 19 policies, smoke scale, virtual clock, 2 CPUs, workload seed 3" in said
-    assert "fidelity, at 2 random actions that are not in it: rank correlation" in said
+    assert "fidelity, at 2 random actions that are not in the table: rank correlation" in said
     assert read_table(WORKLOAD) == dataclasses.replace(table, rows=read_table(WORKLOAD).rows)
     assert [row.measurement.exact() for row in read_table(WORKLOAD).rows] == [
         row.measurement.exact() for row in table.rows

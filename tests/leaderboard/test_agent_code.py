@@ -67,5 +67,5 @@ def test_without_the_whole_history_a_commit_cannot_be_missed(root, tmp_path_fact
 def test_code_that_is_nowhere_is_told():
     assert list(read_code("schedcp_gym.baselines.random_search.RandomSearch")) == ["agent/random_search.py"]
     assert "agent/sched_agent/prompts/task.md" in read_code("schedcp_gym.baselines.sched_agent.agent.SchedAgent")
-    with pytest.raises(SchedcpError, match="not there"):
+    with pytest.raises(SchedcpError, match="is missing"):
         read_code("nowhere.at.all.Agent")

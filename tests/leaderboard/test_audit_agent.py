@@ -59,7 +59,7 @@ def test_what_is_borne_out_is_accepted(run):
 
 def test_a_run_of_another_seed_is_refused(run):
     run.config["seed"] = 2
-    assert "with the run's seed, 2, it is 899339824" in told(run)[0]
+    assert "with the run's seed, 2, it must be 899339824" in told(run)[0]
 
 
 @pytest.mark.parametrize("number", [0, -1, 3, None, 1.5])
@@ -76,20 +76,20 @@ def test_a_choice_that_was_not_verified_is_refused(run):
 def test_a_model_that_is_hidden_or_made_up_is_refused(run):
     assert {SCHED, RANDOM} <= own_targets()
     run.config["agent"]["_target_"] = RANDOM
-    assert told(run) == ["sched_agent asks no language model, and one is named"]
+    assert told(run) == ["sched_agent uses no language model, but one is named"]
     run.model = None
     assert told(run) == []
     run.config["agent"]["_target_"] = SCHED
-    assert told(run) == ["sched_agent asks a language model, and none is named"]
+    assert told(run) == ["sched_agent uses a language model, but none is named"]
     run.config["agent"]["_target_"] = "entrys.own.Code"  # not loaded
     assert told(run) == []
 
 
 def test_costs_below_nothing_and_guest_seconds_above_the_budget_are_refused(run):
     run.config["budget"]["virtual_s"] = 12.0
-    assert told(run) == ["19.0 guest seconds used, tools included; budget.virtual_s=12"]
+    assert told(run) == ["19.0 guest seconds were used, including tools; budget.virtual_s=12"]
     cheap = {"call": 0, "role": "r", "model": "a/b", "request_sha256": "", "attempt": 1, "outcome": "ok", "usd": -1.0}
     (run.folder / "llm").mkdir()
     append_line(run.folder / "llm/ledger.jsonl", {"kind": "end", **cheap})
     append_line(run.folder / "tools.jsonl", call("analyze", {"guest_s": -9.0}))
-    assert told(run) == ["call 0 has a cost below 0", "it has used less than 0 guest seconds"]
+    assert told(run) == ["call 0 has a negative cost", "its guest seconds are negative"]

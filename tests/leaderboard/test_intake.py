@@ -8,7 +8,7 @@ import pytest
 
 from schedcp_gym.leaderboard import intake
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import MANIFEST
+from schedcp_gym.leaderboard.manifest import MANIFEST
 from schedcp_gym.run.packed import read_packed, write_packed
 
 RUN = "runs/one"
@@ -40,8 +40,8 @@ def test_links_and_pipes_are_refused_before_they_are_opened(entry, tmp_path):
     (entry / "agent").symlink_to(tmp_path)
     os.mkfifo(entry / "transcripts.parquet")
     assert told(entry) == [
-        "agent: is a link, and an entry is whole in itself",
-        "runs.parquet: is a link, and an entry is whole in itself",
+        "agent: is a link, but an entry must contain its files itself",
+        "runs.parquet: is a link, but an entry must contain its files itself",
         "transcripts.parquet: is neither a file nor a folder",
     ]
 
@@ -49,7 +49,7 @@ def test_links_and_pipes_are_refused_before_they_are_opened(entry, tmp_path):
 def test_what_is_too_large_is_refused(entry, monkeypatch):
     with (entry / "runs.parquet").open("r+b") as file:
         file.truncate(intake.LARGEST_FILE + intake.MIB)
-    assert told(entry) == ["runs.parquet: has 257 MiB; a file may have 256"]
+    assert told(entry) == ["runs.parquet: has 257 MiB; the limit is 256"]
     monkeypatch.setattr(intake, "MOST_FILES", 1)
     assert "more than 1 files" in told(entry)[-1]
 
@@ -60,25 +60,25 @@ def test_what_is_too_large_is_refused(entry, monkeypatch):
         ("record.jsonl", '{"kind": "note"}\n{"kind": "note", "x": NaN}\n', "NaN is not a finite number"),
         ("record.jsonl", '{"kind": "note"}\n{"kind": "note", "reward": NaN}\n', "NaN is not a finite number"),
         ("record.jsonl", '{"kind": "note", "x": [1e999]}\n', "1e999 is not a finite number"),
-        ("record.jsonl", '{"kind": "note", "x": 1, "x": 2}\n', "'x' is there twice"),
-        ("summary.json", '{"a": {"ok": 1, "ok": 2}}', "'ok' is there twice"),
+        ("record.jsonl", '{"kind": "note", "x": 1, "x": 2}\n', "duplicate key 'x'"),
+        ("summary.json", '{"a": {"ok": 1, "ok": 2}}', "duplicate key 'ok'"),
         ("llm/ledger.jsonl", '{"kind": "end", "usd": -Infinity}\n', "-Infinity is not a finite number"),
-        ("best.json", "[" * 200_000, "nested too deep"),
+        ("best.json", "[" * 200_000, "nested too deeply"),
         ("config.yaml", "a: &a [x]\nb: [*a, *a]\n", "alias"),
-        ("config.yaml", "budget: {evaluations: 1, evaluations: 2}\n", "'evaluations' is there twice"),
+        ("config.yaml", "budget: {evaluations: 1, evaluations: 2}\n", "duplicate key 'evaluations'"),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(entry, name, text, reason):
     pack(entry, {**read_packed(entry / "runs.parquet")["one"], name: text.encode()})
     (refusal,) = told(entry)
-    assert refusal.startswith(f"{RUN}/{name}: can't be read: ")
+    assert refusal.startswith(f"{RUN}/{name}: cannot be read: ")
     assert reason in refusal
 
 
 def test_what_is_no_file_of_a_run_is_refused(entry):
     pack(entry, {"record.jsonl": b"", "llm/notes.jsonl": b""})
     assert told(entry) == [
-        "runs.parquet: can't be read: runs.parquet has what is no file of a run: one/llm/notes.jsonl"
+        "runs.parquet: cannot be read: runs.parquet has a file that does not belong to a run: one/llm/notes.jsonl"
     ]
 
 
@@ -86,13 +86,14 @@ def test_a_transcript_of_no_run_and_a_record_among_transcripts_are_refused(entry
     for run, file in (("two", "llm/transcript.jsonl"), ("one", "record.jsonl")):
         write_packed({run: {file: b""}}, entry / "transcripts.parquet")
         (refusal,) = told(entry)
-        assert refusal == f"runs.parquet: can't be read: transcripts.parquet has what is no transcript of a run: {run}"
+        why = f"transcripts.parquet has a file that is not the transcript of a run: {run}"
+        assert refusal == f"runs.parquet: cannot be read: {why}"
 
 
 def test_runs_that_are_no_runs_are_refused(entry):
     (entry / "runs.parquet").write_bytes(b"PAR1")
     (refusal,) = told(entry)
-    assert refusal.startswith("runs.parquet: can't be read: it is no Parquet file of runs")
+    assert refusal.startswith("runs.parquet: cannot be read: it is not a Parquet file of runs")
 
 
 @pytest.mark.parametrize("manifest", ["[]", "{}", '{"format": 2}', '{"format": 2, "files": [], "submitted": {}}'])
@@ -105,7 +106,7 @@ def test_a_manifest_that_is_none_is_told_in_a_line(entry, manifest):
 def test_an_entry_of_the_form_before_is_told(entry):
     (entry / MANIFEST).write_text(json.dumps({**FORMAT, "format": 1}))
     (refusal,) = told(entry)
-    assert "of another version than 2" in refusal
+    assert "its format is not 2" in refusal
 
 
 @pytest.mark.parametrize("agent", [None, [], "x", {"sha256": 1}])

@@ -11,11 +11,12 @@ import yaml
 
 from schedcp_gym.envs.base import HELD_OUT_SEEDS
 from schedcp_gym.lab import Lab
-from schedcp_gym.leaderboard import Kind, check_entry
+from schedcp_gym.leaderboard import check_entry
 from schedcp_gym.leaderboard.agent_code import read_code
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import MANIFEST, file_digests, manifest_digest, read_runs, seal
-from schedcp_gym.leaderboard.rerun import Sample
+from schedcp_gym.leaderboard.flaw import FlawKind
+from schedcp_gym.leaderboard.manifest import MANIFEST, file_digests, manifest_digest, read_runs, seal
+from schedcp_gym.leaderboard.rerun import RerunSample
 from schedcp_gym.leaderboard.site import build
 from schedcp_gym.leaderboard.submit import Submission, submit, unpack
 from schedcp_gym.run.folder import POLICIES, RUNS, open_run
@@ -61,8 +62,8 @@ def fresh_lab():
 
 
 def test_an_honest_entry_is_accepted_and_repeats(entry):
-    report = check_entry(entry, Sample(2, draw=1), fresh_lab)
-    assert report.refusals == ()
+    report = check_entry(entry, RerunSample(2, draw=1), fresh_lab)
+    assert report.flaws == ()
     assert (report.repeated, report.clock) == (2, "virtual")
     known = [one["measurement"]["trial"] for run in read_runs(entry) for _name, one in run.trials]
     assert report.trials == len(set(known) - {""})  # EEVDF on the held-out seeds is the same in both runs
@@ -312,34 +313,49 @@ def target_in_the_command(entry):
 
 
 TAMPERINGS = [
-    (lucky_run_for_another_seed, Kind.TRIAL, "runs/schbench_s2/record.jsonl", "with the run's seed, 2"),
-    (lucky_run_for_another_seed, Kind.DUPLICATE, "runs/schbench_s2", "the very trials of that in runs/schbench_s1"),
-    (result_of_no_trial, Kind.TRIAL, f"{RUN}/record.jsonl line", "of no trial"),
-    (kernel_out_of_the_entry, Kind.CONFIG, f"{RUN}/config.yaml", "machine.kernel"),
-    (objective_with_a_negative_weight, Kind.CONFIG, f"{RUN}/config.yaml", "objective"),
-    (another_machine_than_the_suite, Kind.CONFIG, f"{RUN}/config.yaml", "machine.cpus is not as the suite smoke"),
-    (target_in_the_command, Kind.CONFIG, f"{RUN}/config.yaml", "_target_"),
-    (changed_number, Kind.NUMBER, f"{RUN}/record.jsonl line 2", "reward is"),
-    (changed_seed, Kind.TRIAL, f"{RUN}/record.jsonl line 2", "seed"),
-    (foreign_image_in_one_trial, Kind.IMAGE, f"{RUN}/record.jsonl line 3", "another image"),
-    (changed_source, Kind.POLICY, "policies/", "not the one that was measured"),
-    (changed_source_and_its_name, Kind.TRIAL, f"{RUN}/record.jsonl line 2", "policy"),
-    (lowered_budget, Kind.BUDGET, f"{RUN}/record.jsonl line 4", "budget.evaluations=2 was spent"),
-    (raised_budget, Kind.BUDGET, f"{RUN}/summary.json", "evaluations=24"),
-    (missing_trial, Kind.MISSING, f"{RUN}/record.jsonl line 3", "step 2 of episode 0"),
-    (missing_last_trial, Kind.BUDGET, f"{RUN}/summary.json", "there are 2"),
-    (missing_heldout_trial, Kind.MISSING, f"{RUN}/record.jsonl", f"held-out seed {HELD_OUT_SEEDS + 2} of schbench-3x3"),
-    (missing_record, Kind.MISSING, f"{RUN}/record.jsonl", "not there"),
-    (duplicated_trial, Kind.DUPLICATE, f"{RUN}/record.jsonl line 3", "step 1 of episode 0"),
-    (duplicated_heldout_trial, Kind.DUPLICATE, f"{RUN}/record.jsonl line 17", "two trials already"),
-    (changed_config, Kind.CONFIG, f"{RUN}/config.yaml", "machine"),
-    (added_heldout_seed, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", f"seed {HELD_OUT_SEEDS + 3}"),
-    (went_on_after_its_test, Kind.HELDOUT, f"{RUN}/record.jsonl line 17", "went on after its test"),
-    (searched_on_heldout_seeds, Kind.HELDOUT, f"{RUN}/record.jsonl line 1", "the search has used"),
-    (changed_chosen_policy, Kind.CHOSEN, f"{RUN}/best.json", "policy"),
-    (another_policy_tested, Kind.CHOSEN, f"{RUN}/record.jsonl line", "another policy than the chosen"),
-    (changed_cost, Kind.COST, f"{RUN}/summary.json", "cost"),
-    (renamed_agent, Kind.AGENT, f"{RUN}/config.yaml", "eevdf is schedcp_gym.baselines.eevdf.Eevdf"),
+    (lucky_run_for_another_seed, FlawKind.TRIAL, "runs/schbench_s2/record.jsonl", "with the run's seed, 2"),
+    (
+        lucky_run_for_another_seed,
+        FlawKind.DUPLICATE,
+        "runs/schbench_s2",
+        "the same trials as the one in runs",
+    ),
+    (result_of_no_trial, FlawKind.TRIAL, f"{RUN}/record.jsonl line", "belongs to no trial"),
+    (kernel_out_of_the_entry, FlawKind.CONFIG, f"{RUN}/config.yaml", "machine.kernel"),
+    (objective_with_a_negative_weight, FlawKind.CONFIG, f"{RUN}/config.yaml", "objective"),
+    (
+        another_machine_than_the_suite,
+        FlawKind.CONFIG,
+        f"{RUN}/config.yaml",
+        "machine.cpus differs from the suite",
+    ),
+    (target_in_the_command, FlawKind.CONFIG, f"{RUN}/config.yaml", "_target_"),
+    (changed_number, FlawKind.NUMBER, f"{RUN}/record.jsonl line 2", "reward is"),
+    (changed_seed, FlawKind.TRIAL, f"{RUN}/record.jsonl line 2", "seed"),
+    (foreign_image_in_one_trial, FlawKind.IMAGE, f"{RUN}/record.jsonl line 3", "another image"),
+    (changed_source, FlawKind.POLICY, "policies/", "not the one that was measured"),
+    (changed_source_and_its_name, FlawKind.TRIAL, f"{RUN}/record.jsonl line 2", "policy"),
+    (lowered_budget, FlawKind.BUDGET, f"{RUN}/record.jsonl line 4", "budget.evaluations=2 was used up"),
+    (raised_budget, FlawKind.BUDGET, f"{RUN}/summary.json", "evaluations=24"),
+    (missing_trial, FlawKind.MISSING, f"{RUN}/record.jsonl line 3", "step 2 of episode 0"),
+    (missing_last_trial, FlawKind.BUDGET, f"{RUN}/summary.json", "there are 2"),
+    (
+        missing_heldout_trial,
+        FlawKind.MISSING,
+        f"{RUN}/record.jsonl",
+        f"held-out seed {HELD_OUT_SEEDS + 2} of schbench-3x3",
+    ),
+    (missing_record, FlawKind.MISSING, f"{RUN}/record.jsonl", "the file is missing"),
+    (duplicated_trial, FlawKind.DUPLICATE, f"{RUN}/record.jsonl line 3", "step 1 of episode 0"),
+    (duplicated_heldout_trial, FlawKind.DUPLICATE, f"{RUN}/record.jsonl line 17", "two trials already"),
+    (changed_config, FlawKind.CONFIG, f"{RUN}/config.yaml", "machine"),
+    (added_heldout_seed, FlawKind.HELDOUT, f"{RUN}/record.jsonl line 17", f"seed {HELD_OUT_SEEDS + 3}"),
+    (went_on_after_its_test, FlawKind.HELDOUT, f"{RUN}/record.jsonl line 17", "continued after its test"),
+    (searched_on_heldout_seeds, FlawKind.HELDOUT, f"{RUN}/record.jsonl line 1", "the search used"),
+    (changed_chosen_policy, FlawKind.CHOSEN, f"{RUN}/best.json", "policy"),
+    (another_policy_tested, FlawKind.CHOSEN, f"{RUN}/record.jsonl line", "another policy than the chosen"),
+    (changed_cost, FlawKind.COST, f"{RUN}/summary.json", "cost"),
+    (renamed_agent, FlawKind.AGENT, f"{RUN}/config.yaml", "eevdf is schedcp_gym.baselines.eevdf.Eevdf"),
 ]
 
 
@@ -358,26 +374,26 @@ def seal_again(entry):
 )
 def test_tampering_is_refused_without_a_machine(entry, tamper, kind, record, reason, tmp_path):
     tampered(entry, tamper, tmp_path / "work")
-    changed = check_entry(entry, Sample(None), no_lab)
+    changed = check_entry(entry, RerunSample(None), no_lab)
     # The seal is broken; that of a policy is its name.
     broken = "the source is not" if tamper is changed_source else "the file is not"
-    assert any(broken in refusal.reason for refusal in changed.refusals)
+    assert any(broken in refusal.reason for refusal in changed.flaws)
     seal_again(entry)
-    report = check_entry(entry, Sample(None), no_lab)
-    right = [one for one in report.refusals if one.kind is kind and one.record.startswith(record)]
-    assert any(reason in one.reason for one in right), "\n".join(map(str, report.refusals))
-    assert not any("the file is not the one" in one.reason for one in report.refusals)
+    report = check_entry(entry, RerunSample(None), no_lab)
+    right = [one for one in report.flaws if one.kind is kind and one.record.startswith(record)]
+    assert any(reason in one.reason for one in right), "\n".join(map(str, report.flaws))
+    assert not any("the file is not the submitted one" in one.reason for one in report.flaws)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "kind"),
     [
-        ("agent", {"name": "sched_agent"}, Kind.AGENT),
-        ("agent", {"sha256": "0" * 64}, Kind.AGENT),
-        ("score", {"iqm": 2.5}, Kind.MANIFEST),
-        ("costs", {"usd": 0.01}, Kind.COST),
-        ("budget", {"evaluations": 2}, Kind.BUDGET),
-        ("digests", {"image": ["f" * 64]}, Kind.IMAGE),
+        ("agent", {"name": "sched_agent"}, FlawKind.AGENT),
+        ("agent", {"sha256": "0" * 64}, FlawKind.AGENT),
+        ("score", {"iqm": 2.5}, FlawKind.MANIFEST),
+        ("costs", {"usd": 0.01}, FlawKind.COST),
+        ("budget", {"evaluations": 2}, FlawKind.BUDGET),
+        ("digests", {"image": ["f" * 64]}, FlawKind.IMAGE),
     ],
 )
 def test_a_manifest_that_says_otherwise_is_refused(entry, key, value, kind):
@@ -387,8 +403,8 @@ def test_a_manifest_that_says_otherwise_is_refused(entry, key, value, kind):
     path.write_text(json.dumps(manifest))
     assert "changed" in str(audit(entry)[0][0])
     path.write_text(json.dumps({**manifest, "digest": manifest_digest(manifest)}))
-    report = check_entry(entry, Sample(None), no_lab)
-    assert [(one.kind, one.record) for one in report.refusals] == [(kind, f"{MANIFEST} {key}")]
+    report = check_entry(entry, RerunSample(None), no_lab)
+    assert [(one.kind, one.record) for one in report.flaws] == [(kind, f"{MANIFEST} {key}")]
 
 
 def test_agents_code_is_sealed(entry):
@@ -400,8 +416,8 @@ def test_agents_code_is_sealed(entry):
     assert audit(entry)[0] == []
     path = entry / "agent/random_search.py"
     path.write_text(path.read_text() + "\n# better\n")
-    report = check_entry(entry, Sample(None), no_lab)
-    assert {one.record for one in report.refusals} == {"agent/random_search.py", f"{MANIFEST} agent"}
+    report = check_entry(entry, RerunSample(None), no_lab)
+    assert {one.record for one in report.flaws} == {"agent/random_search.py", f"{MANIFEST} agent"}
 
 
 def test_what_only_a_machine_can_tell(entry, tmp_path):
@@ -415,10 +431,10 @@ def test_what_only_a_machine_can_tell(entry, tmp_path):
     seal(entry, {"by": "an adversary"})
     assert audit(entry)[0] == []
     trial = read_runs(entry)[0].evaluations[0]["measurement"]["trial"]
-    report = check_entry(entry, Sample(None), fresh_lab_of(trial))
-    (refusal,) = report.refusals
-    assert (refusal.kind, refusal.record) == (Kind.RERUN, f"{RUN}/record.jsonl line 2")
-    assert "utilisation is 0.5, run again it is 0." in refusal.reason
+    report = check_entry(entry, RerunSample(None), fresh_lab_of(trial))
+    (refusal,) = report.flaws
+    assert (refusal.kind, refusal.record) == (FlawKind.RERUN, f"{RUN}/record.jsonl line 2")
+    assert "utilisation is 0.5, but 0." in refusal.reason
 
 
 def fresh_lab_of(trial):
@@ -446,10 +462,10 @@ def foreign_image(entry):
 def test_a_foreign_image_is_told_and_nothing_is_run(entry, tmp_path):
     tampered(entry, foreign_image, tmp_path / "work")
     seal(entry, {"by": "an adversary"})
-    report = check_entry(entry, Sample(None), fresh_lab)
+    report = check_entry(entry, RerunSample(None), fresh_lab)
     assert report.repeated == 0
-    assert {one.kind for one in report.refusals} == {Kind.IMAGE}
-    assert "image ffffffffffff, here it is" in report.refusals[0].reason
+    assert {one.kind for one in report.flaws} == {FlawKind.IMAGE}
+    assert "image ffffffffffff, here it is" in report.flaws[0].reason
 
 
 def test_submit_refuses_what_is_no_entry_yet(runs, tmp_path):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from schedcp_gym.leaderboard.audit_totals import audit_ledger
-from schedcp_gym.leaderboard.refusal import Kind
+from schedcp_gym.leaderboard.flaw import FlawKind
 from schedcp_gym.llm.chat import RawAnswer, Usage
 from schedcp_gym.llm.errors import CallOutcome
 from schedcp_gym.llm.ledger import CallEntry, CallLedger
@@ -31,7 +31,7 @@ def books(tmp_path):
 
 def refusals(folder):
     found = list(audit_ledger(open_run(folder)))
-    assert all(one.kind is Kind.COST for one in found)
+    assert all(one.kind is FlawKind.COST for one in found)
     return [one.reason for one in found]
 
 
@@ -42,7 +42,7 @@ def test_a_call_that_was_cut_off_needs_no_answer(books):
 def test_a_cheaper_call_is_refused(books):
     folder, ledger, done = books
     ledger.end(dataclasses.replace(done, usd=0.1))
-    assert refusals(folder) == ["call 1 is another than in the transcript"]
+    assert refusals(folder) == ["call 1 differs from the transcript"]
 
 
 def test_a_call_that_is_left_out_is_refused(books):

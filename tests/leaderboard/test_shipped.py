@@ -7,11 +7,11 @@ import pytest
 
 from schedcp_gym.leaderboard.agent_code import has_history
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import MANIFEST, manifest_digest, read_manifest
-from schedcp_gym.leaderboard.refusal import Kind
+from schedcp_gym.leaderboard.flaw import FlawKind
+from schedcp_gym.leaderboard.manifest import MANIFEST, manifest_digest, read_manifest
 from schedcp_gym.leaderboard.submit import Submission, submit, unpack
 from schedcp_gym.paths import PACKAGE
-from schedcp_gym.run.folder import POLICIES, Sources
+from schedcp_gym.run.folder import POLICIES, PolicySources
 
 FOLDER = PACKAGE.parent / "results" / "leaderboard"
 ENTRIES = sorted(path.parent for path in FOLDER.glob(f"*/{MANIFEST}"))
@@ -33,7 +33,7 @@ def test_they_are_few_and_small_and_have_all_policies_once():
     assert len(files) <= 4 * len(ENTRIES)
     assert sum(path.stat().st_size for path in files) <= len(ENTRIES) * 200_000
     named = {sha256 for entry in ENTRIES for sha256 in read_manifest(entry)["policies"]}
-    assert set(Sources(FOLDER / POLICIES)) == named
+    assert set(PolicySources(FOLDER / POLICIES)) == named
 
 
 def test_unpacked_and_submitted_again_it_is_the_same(tmp_path):
@@ -71,13 +71,13 @@ def test_code_that_is_not_at_its_commit_is_refused(copy, claim):
     say(copy, **claim)
     # In an archive without the history no commit can be looked up.
     can_tell = has_history() or claim == {"commit": "HEAD"}
-    assert told(copy) == ([(Kind.AGENT, f"{MANIFEST} agent")] if can_tell else [])
+    assert told(copy) == ([(FlawKind.AGENT, f"{MANIFEST} agent")] if can_tell else [])
 
 
 @pytest.mark.parametrize("claim", [{"commit": None}, {"sha256": None}, {"commit": 7}])
 def test_code_that_is_nowhere_is_refused(copy, claim):
     say(copy, **claim)
-    assert told(copy) == [(Kind.MISSING, "agent")]
+    assert told(copy) == [(FlawKind.MISSING, "agent")]
 
 
 def test_a_policy_that_is_missing_changed_or_no_file_is_refused(copy):
@@ -85,13 +85,13 @@ def test_a_policy_that_is_missing_changed_or_no_file_is_refused(copy):
     path = copy.parent / POLICIES / f"{sha256}.bpf.c"
     source = path.read_text()
     path.write_text(source + "/* faster */\n")
-    assert (Kind.POLICY, f"policies/{sha256}.bpf.c") in told(copy)
+    assert (FlawKind.POLICY, f"policies/{sha256}.bpf.c") in told(copy)
     path.unlink()
-    missing = [one for one in audit(copy)[0] if one.kind is Kind.MISSING]
-    assert "its policy's source is not there" in missing[0].reason
+    missing = [one for one in audit(copy)[0] if one.kind is FlawKind.MISSING]
+    assert "its policy's source is missing" in missing[0].reason
     assert missing[0].record.startswith("runs/")
     (copy / "source").write_text(source)
     path.symlink_to(copy / "source")
     refusals = [one for one in audit(copy)[0] if one.record == f"policies/{sha256}.bpf.c"]
-    assert {one.kind for one in refusals} == {Kind.DAMAGED}
-    assert "no plain file" in refusals[0].reason
+    assert {one.kind for one in refusals} == {FlawKind.DAMAGED}
+    assert "not a regular file" in refusals[0].reason

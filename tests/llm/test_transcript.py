@@ -213,5 +213,5 @@ def test_a_damaged_line_is_told(recorded, name):
     server, folder, _ = recorded
     lines = (folder / name).read_text().splitlines(keepends=True)
     (folder / name).write_text("".join([lines[0], "{broken\n", *lines[2:]]))
-    with pytest.raises(SchedcpError, match=r"line 2 is damaged; start anew"):
+    with pytest.raises(SchedcpError, match=r"line 2 is damaged; use another run.dir"):
         Client(config_of(server), folder)

@@ -29,7 +29,7 @@ def test_each_evaluation_is_an_iteration_of_an_agent_that_says_nothing():
     found, course = rewards([{"kind": "baseline"}, evaluation(-3, "rejected"), evaluation(0.2), evaluation(0.1)])
     assert found == [(1, None), (2, 0.2), (3, 0.2)]
     assert (course.evaluations, course.ok, course.best.number) == (3, 2, 2)
-    told = course.plain()["improvement"]
+    told = course.as_plain()["improvement"]
     assert told["first"] is None
     assert told["after_3"] == told["best"] > 1.2
 
@@ -45,7 +45,7 @@ def test_iterations_are_as_an_agent_says():
 def test_a_search_without_an_evaluation():
     found, course = rewards([{"kind": "baseline"}])
     assert found == []
-    assert course.plain()["improvement"] == {"first": None, "after_3": None, "best": None}
+    assert course.as_plain()["improvement"] == {"first": None, "after_3": None, "best": None}
 
 
 def call(ledger, role, usd, model="openai/gpt-5"):
@@ -81,7 +81,7 @@ def test_cost_is_told_by_role_and_for_each_policy(tmp_path):
     cost = cost_of(open_run(tmp_path).calls)
     course = course_of([evaluation(0.1), evaluation(0.2), evaluation(-3, "ejected")], 1.0, "", cost)
     assert course.per_policy() == {"tokens": 1800, "usd": 0.5, "llm_host_s": 0}
-    plain = course.plain()["cost"]
+    plain = course.as_plain()["cost"]
     assert (plain["models"], plain["calls"], plain["tokens"], plain["usd"]) == (["openai/gpt-5"], 3, 3600, 1.0)
     assert plain["by_role"]["planning"]["calls"] == 2
     text = shown(cost_table(cost, course))
@@ -89,7 +89,7 @@ def test_cost_is_told_by_role_and_for_each_policy(tmp_path):
     assert [line.split() for line in text.splitlines() if "planning" in line] == [
         ["planning", "2", "2,000", "400", "0.5000"]
     ]
-    assert "each of 2 policies that ran to their end: 1,800 tokens and $0.5000" in text
+    assert "per policy that ran to its end (2): 1,800 tokens and $0.5000" in text
 
 
 def test_an_unknown_price_is_not_a_price_of_nothing(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from schedcp_gym.files import write_whole
-from schedcp_gym.run.folder import LARGEST_SOURCE, Sources, find_runs, open_run
+from schedcp_gym.run.folder import LARGEST_SOURCE, PolicySources, find_runs, open_run
 from schedcp_gym.spec import BadInput, SchedcpError, source_sha256
 from tests.record_lines import line, note
 
@@ -42,7 +42,7 @@ def test_a_damaged_line_is_named(tmp_path, change, words):
 def test_a_source_with_windows_line_ends_is_the_one_that_was_measured(tmp_path):
     source = "int a;\r\nint b;\r"  # as a model may write it
     write_whole(tmp_path / "a.bpf.c", source)
-    assert source_sha256(Sources(tmp_path)["a"]) == source_sha256(source)
+    assert source_sha256(PolicySources(tmp_path)["a"]) == source_sha256(source)
 
 
 def test_a_source_is_a_plain_file_of_the_folder(tmp_path):
@@ -54,11 +54,11 @@ def test_a_source_is_a_plain_file_of_the_folder(tmp_path):
         file.truncate(LARGEST_SOURCE + 1)
     for name in ("../out", "", "absent", "a\0b"):
         with pytest.raises(KeyError):
-            Sources(folder)[name]
-    with pytest.raises(SchedcpError, match="no plain file"):
-        Sources(folder)["link"]
+            PolicySources(folder)[name]
+    with pytest.raises(SchedcpError, match="not a regular file"):
+        PolicySources(folder)["link"]
     with pytest.raises(SchedcpError, match="has more than"):
-        Sources(folder)["large"]
+        PolicySources(folder)["large"]
 
 
 def test_a_damaged_entry_is_named(tmp_path):

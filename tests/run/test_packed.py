@@ -60,23 +60,23 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"rest": '{"reward": 0.5}'}, "reward is there twice"),
-        ({"rest": '{"kind": null}'}, "reward is there twice, or has no place"),
-        ({"rest": '{"reward": null, "reward": null}'}, "'reward' is there twice"),
+        ({"rest": '{"reward": 0.5}'}, "reward occurs twice"),
+        ({"rest": '{"kind": null}'}, "reward occurs twice, or has no place"),
+        ({"rest": '{"reward": null, "reward": null}'}, "duplicate key 'reward'"),
         ({"rest": '{"reward": null, "x": NaN}'}, "NaN is not a finite number"),
-        ({"rest": None}, "not where it belongs"),
+        ({"rest": None}, "not in its place"),
         ({"rest": "[1]"}, "has no place"),
-        ({"reward": math.nan}, "not finite"),
-        ({"reward": math.inf}, "not finite"),
-        ({"metrics": [("a", 1.0), ("a", 2.0)]}, "metrics has a key twice"),
-        ({"line": 2}, "line 2 is not where it belongs"),
-        ({"line": None}, "not where it belongs"),
-        ({"run": "../a"}, "no run or file can be called"),
-        ({"run": "a/b"}, "no run or file can be called"),
-        ({"run": None}, "no run or file can be called"),
-        ({"file": "/etc/passwd"}, "no run or file can be called"),
-        ({"file": ".hidden"}, "no run or file can be called"),
-        ({"file": "llm/../../x"}, "no run or file can be called"),
+        ({"reward": math.nan}, "not a finite number"),
+        ({"reward": math.inf}, "not a finite number"),
+        ({"metrics": [("a", 1.0), ("a", 2.0)]}, "metrics has a duplicate key"),
+        ({"line": 2}, "line 2 is not in its place"),
+        ({"line": None}, "not in its place"),
+        ({"run": "../a"}, "the name of a run or file is not allowed"),
+        ({"run": "a/b"}, "the name of a run or file is not allowed"),
+        ({"run": None}, "the name of a run or file is not allowed"),
+        ({"file": "/etc/passwd"}, "the name of a run or file is not allowed"),
+        ({"file": ".hidden"}, "the name of a run or file is not allowed"),
+        ({"file": "llm/../../x"}, "the name of a run or file is not allowed"),
     ],
 )
 def test_what_can_be_read_in_two_ways_or_leads_out_is_refused(tmp_path, change, words):
@@ -89,16 +89,16 @@ def test_what_can_be_read_in_two_ways_or_leads_out_is_refused(tmp_path, change, 
 def test_a_file_that_is_there_twice_is_refused(tmp_path):
     row = {"run": "a", "file": "best.json", "line": 0, "rest": "{}"}
     pq.write_table(pa.Table.from_pylist([row, row], packed._schema()), tmp_path / "runs.parquet")
-    with pytest.raises(ValueError, match="not where it belongs"):
+    with pytest.raises(ValueError, match="not in its place"):
         read_packed(tmp_path / "runs.parquet")
 
 
 def test_another_table_is_refused(tmp_path):
     pq.write_table(pa.table({"run": ["a"]}), tmp_path / "runs.parquet")
-    with pytest.raises(ValueError, match="other columns"):
+    with pytest.raises(ValueError, match="its columns are not those"):
         read_packed(tmp_path / "runs.parquet")
     (tmp_path / "runs.parquet").write_text("PAR1")
-    with pytest.raises(ValueError, match="no Parquet file"):
+    with pytest.raises(ValueError, match="not a Parquet file"):
         read_packed(tmp_path / "runs.parquet")
 
 

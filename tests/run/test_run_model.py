@@ -7,7 +7,7 @@ from schedcp_gym.baselines.agent import Agent
 from schedcp_gym.llm import CallFailed, LlmBudgetSpent
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.app import main
-from schedcp_gym.run.claim import claimed
+from schedcp_gym.run.lock import locked
 from schedcp_gym.run.model import open_client, spent_text
 from schedcp_gym.run.search import Run
 from schedcp_gym.run.settings import RunBudget, read_settings
@@ -78,29 +78,27 @@ def test_a_run_goes_on_with_the_same_model_wherever_that_is(tmp_path):
     def config(**llm):
         return {"llm": {"model": "openai/a", "api_base": None, "params": {}, **llm}, "budget": {"tokens": 5}}
 
-    with claimed(tmp_path, config()):
+    with locked(tmp_path, config()):
         pass
-    with claimed(
-        tmp_path, config(api_base="http://there/v1", api_key_env="KEY", timeout_s=3, prices={"prompt_usd": 1})
-    ):
+    with locked(tmp_path, config(api_base="http://there/v1", api_key_env="KEY", timeout_s=3, prices={"prompt_usd": 1})):
         pass
     for change in ({"model": "openai/b"}, {"temperature": 1}, {"params": {"top_p": 1}}, {"replay": "x"}):
         with (
-            pytest.raises(BadInput, match=f"holds a run with llm.{next(iter(change))}"),
-            claimed(tmp_path, config(**change)),
+            pytest.raises(BadInput, match=f"has a run with llm.{next(iter(change))}"),
+            locked(tmp_path, config(**change)),
         ):
             pass
 
 
 def test_a_budget_that_a_model_is_told_stays(tmp_path):
-    with claimed(tmp_path, {"budget": {"tokens": 5}}, plans_with_budget=True):
+    with locked(tmp_path, {"budget": {"tokens": 5}}, plans_with_budget=True):
         pass
     with (
         pytest.raises(BadInput, match="tokens=5, not 6"),
-        claimed(tmp_path, {"budget": {"tokens": 6}}, plans_with_budget=True),
+        locked(tmp_path, {"budget": {"tokens": 6}}, plans_with_budget=True),
     ):
         pass
-    with claimed(tmp_path, {"budget": {"tokens": 6}}):
+    with locked(tmp_path, {"budget": {"tokens": 6}}):
         pass
 
 

@@ -11,7 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
 from schedcp_gym.baselines.toolbox import Toolbox
-from schedcp_gym.llm import ToolCall
+from schedcp_gym.llm import AuditedCall
 from schedcp_gym.run.tools.session import Session
 from schedcp_gym.spec import BadInput, SchedcpError
 
@@ -146,7 +146,7 @@ def test_a_toolbox_offers_and_calls(session):
     assert [tool.name for tool in box.tools(["fail", "add"])] == ["fail", "add"]
     with pytest.raises(BadInput, match="no tool 'ad'; there are: add, fail, hang"):
         box.tools(["ad"])
-    calls = [ToolCall("1", "add", {"first": 1, "second": 2}), ToolCall("2", "fail", {"title": "x"})]
+    calls = [AuditedCall("1", "add", {"first": 1, "second": 2}), AuditedCall("2", "fail", {"title": "x"})]
     box.prepare(calls)
     assert prepared == [("add", {"first": 1, "second": 2}), ("fail", {"title": "x"})]
     assert [box.execute(call).startswith("error: ") for call in calls] == [False, True]

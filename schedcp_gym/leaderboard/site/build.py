@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from schedcp_gym.run.folder import RunFolder
 from schedcp_gym.leaderboard.check import audit
-from schedcp_gym.leaderboard.entry import read_manifest
-from schedcp_gym.leaderboard.refusal import Refusal
+from schedcp_gym.leaderboard.manifest import read_manifest
+from schedcp_gym.leaderboard.flaw import Flaw
 from schedcp_gym.leaderboard.site.chart import Curve, curve_of
 from schedcp_gym.pages import templates
 from schedcp_gym.run.summary import best_of
@@ -61,7 +61,7 @@ class Page:
     curves: list[Curve]
 
 
-def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, list[Refusal]]]:
+def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, list[Flaw]]]:
     """Writes the pages of all entries that pass what can be checked without a machine.
 
     Args:
@@ -75,7 +75,7 @@ def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, l
         BadInput: The pages can't go there.
     """
     pages: dict[Path, Page] = {}
-    refused: dict[Path, list[Refusal]] = {}
+    refused: dict[Path, list[Flaw]] = {}
     for entry in entries:
         refusals, runs = audit(entry)
         if refusals:

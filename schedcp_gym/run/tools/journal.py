@@ -10,7 +10,7 @@ from typing import Any
 from schedcp_gym.baselines.toolbox import ToolResult
 from schedcp_gym.files import append_line, read_lines
 from schedcp_gym.run.folder import TOOLS
-from schedcp_gym.run.lines import Call, typed_calls
+from schedcp_gym.run.lines import AuditedCall, typed_calls
 from schedcp_gym.spec import SchedcpError
 
 
@@ -28,9 +28,9 @@ class Journal:
             SchedcpError: A line is damaged.
         """
         self.path = folder / TOOLS
-        self._replay = deque(typed_calls(read_lines(self.path, mend=True), str(self.path)))
+        self._replay = deque(typed_calls(read_lines(self.path, repair=True), str(self.path)))
 
-    def recall(self, name: str, arguments: Mapping[str, Any]) -> Call | None:
+    def recall(self, name: str, arguments: Mapping[str, Any]) -> AuditedCall | None:
         """The entry of the next call, if it was made before.
 
         Raises:

@@ -203,7 +203,7 @@ def run_command(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("vtime", "--token", "@/no/such/file"), "can't be read"),
+        (("vtime", "--token", "@/no/such/file"), "does not exist"),
         (("vtime", "--token", "x", "--shares", "10,x"), "whole numbers"),
         (("vtime", "--token", "x", "--shares", "95"), "shares_percent"),
         (("vtime", "--token", "x", "--limit", "stall_ms"), "NAME=VALUE"),

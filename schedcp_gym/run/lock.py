@@ -1,4 +1,4 @@
-"""A run's folder belongs to one run, and to one process at a time."""
+"""Lock a run's folder: it belongs to one run, and one process at a time can use it."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from schedcp_gym.files import write_whole
 from schedcp_gym.run.folder import CONFIG, RECORD
 from schedcp_gym.spec import BadInput
 
-#: Settings that may differ when a run goes on in its folder: they don't change what is measured, or asked, first.
+#: Settings that may change when a run is resumed. They do not change which trials are measured or prompts are sent.
 MAY_CHANGE = (
     "budget",
     "heldout",
@@ -20,31 +20,31 @@ MAY_CHANGE = (
     "cache",
     "ray",
     "run",
-    # How a model is reached, not what it is asked.
+    # The connection to a language model.
     *(f"llm.{name}" for name in ("api_base", "api_key_env", "timeout_s", "retries", "prices")),
     *(f"llm.{name}" for name in ("backoff_s", "backoff_max_s", "retry_after_max_s")),
 )
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, config: Mapping[str, Any], *, plans_with_budget: bool = False) -> Iterator[None]:
-    """Claims a run's folder: writes ``config.yaml``, or checks that it holds the same run.
+def locked(folder: Path, config: Mapping[str, Any], *, plans_with_budget: bool = False) -> Iterator[None]:
+    """Lock a run's folder, and write ``config.yaml``, or check that the folder has the same run.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
         config: The whole configuration.
-        plans_with_budget: What the agent does depends on what is left, as with a model that is told: then the budget
-            can't be another when the run goes on.
+        plans_with_budget: Whether the agent's actions depend on the rest of the budget, as with a language model that
+            sees it. Then the budget must not change when the run is resumed.
 
     Raises:
-        BadInput: The folder belongs to another run, or one is under way in it.
+        BadInput: The folder has another run, or another process is using it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise BadInput(f"a run is under way in {folder}; wait for it, or use another run.dir") from None
+        raise BadInput(f"another process is using {folder}; wait for it, or use another run.dir") from None
     try:
         path = folder / CONFIG
         if path.exists():
@@ -67,13 +67,13 @@ def _check_same(path: Path, config: Mapping[str, Any], may_change: list[str]) ->
         if any(f"{key}.".startswith(f"{name}.") for name in may_change) or before.get(key) == now.get(key):
             continue
         raise BadInput(
-            f"{path.parent} holds a run with {key}={before.get(key)}, not {now.get(key)}; "
-            "give the same settings to go on with it, or another run.dir"
+            f"{path.parent} has a run with {key}={before.get(key)}, not {now.get(key)}; "
+            "use the same settings to resume it, or another run.dir"
         )
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A configuration's values by their keys, with dots between those of inner mappings."""
+    """Return a configuration's values by their keys; keys of inner mappings are joined with dots."""
     found: dict[str, Any] = {}
     for key, value in config.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}

@@ -1,6 +1,7 @@
-"""An entry: a file with all records of its runs, and ``entry.json``, which says what they come to and seals the file.
+"""Read and write ``entry.json``: the manifest with an entry's results and the digests of its files.
 
-The policies' sources are beside the entries, in ``policies/``, by their digests: entries share them.
+An entry also has a file with the records of its runs. The sources of all entries' policies are in the folder
+``policies/`` beside the entries, by their digests.
 """
 
 import hashlib
@@ -22,36 +23,36 @@ from schedcp_gym.spec import BadInput, SchedcpError
 from schedcp_gym.spec.digest import digest
 
 MANIFEST = "entry.json"
-#: Raised when an entry's files, or what ``entry.json`` says, are otherwise.
+#: Version of an entry's files. It changes when their contents or those of ``entry.json`` change.
 FORMAT = 2
-#: Keys of the manifest that do not follow from the runs.
+#: Keys of the manifest that are not derived from the runs.
 _FREE = ("format", "submitted", "files", "digest")
 CONFIDENCE = 0.95
 
 
 def read_manifest(entry: Path) -> dict[str, Any]:
-    """Return what an entry's ``entry.json`` says.
+    """Return the contents of an entry's ``entry.json``.
 
     Raises:
-        BadInput: There is none.
+        BadInput: There is no such file.
         SchedcpError: It is damaged.
     """
     path = entry / MANIFEST
     if not path.is_file():
-        raise BadInput(f"{entry} is no entry: there is no {MANIFEST} in it")
+        raise BadInput(f"{entry} is not an entry: it has no {MANIFEST}")
     try:
         manifest = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
         raise SchedcpError(f"{path} is damaged: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise SchedcpError(f"{path} is damaged, or of another version than {FORMAT}")
+        raise SchedcpError(f"{path} is damaged, or its format is not {FORMAT}")
     if wrong := [key for key in ("files", "submitted") if not isinstance(manifest.get(key), dict)]:
         raise SchedcpError(f"{path} is damaged: {wrong[0]} must be an object")
     return manifest
 
 
 def read_runs(entry: Path) -> list[RunFolder]:
-    """Return the runs in an entry, as messages name them: ``runs/NAME``.
+    """Return the runs in an entry. Messages name them ``runs/NAME``.
 
     Raises:
         OSError: There is no file of runs.
@@ -61,10 +62,10 @@ def read_runs(entry: Path) -> list[RunFolder]:
 
 
 def seal(entry: Path, submitted: dict[str, Any]) -> dict[str, Any]:
-    """Write ``entry.json``: what follows from the runs, who submitted it, and digests of all files.
+    """Write ``entry.json``: the results of the runs, the submitter, and the digests of all files.
 
     Raises:
-        SchedcpError: A run in it is damaged, or not whole.
+        SchedcpError: A run is damaged or incomplete.
     """
     runs = read_runs(entry)
     agent = claimed_agent(entry, runs)
@@ -75,7 +76,7 @@ def seal(entry: Path, submitted: dict[str, Any]) -> dict[str, Any]:
 
 
 def claimed_agent(entry: Path, runs: Sequence[RunFolder]) -> dict[str, str | None]:
-    """Return digest and commit of the agent's code for an ``entry.json``; no commit where the code is in the entry."""
+    """Return digest and commit of the agent's code; the commit is None if the entry contains the code."""
     if (entry / AGENT).is_dir() or not runs:
         return {"sha256": agent_digest(entry), "commit": None}
     sha256 = code_digest(read_code(runs[0].target))
@@ -88,18 +89,18 @@ def manifest_digest(manifest: dict[str, Any]) -> str:
 
 
 def is_derived(key: str) -> bool:
-    """Return whether a key of ``entry.json`` follows from the runs."""
+    """Return whether a key of ``entry.json`` is derived from the runs."""
     return key not in _FREE
 
 
 def entry_files(entry: Path, part: str = "") -> dict[str, bytes]:
-    """Return each file but ``entry.json`` by its path in the entry; of one folder if named."""
+    """Return the files of an entry, or of one of its folders, by their paths, without ``entry.json``."""
     paths = sorted(path for path in (entry / part).rglob("*") if path.is_file() and path != entry / MANIFEST)
     return {path.relative_to(entry).as_posix(): path.read_bytes() for path in paths}
 
 
 def file_digests(entry: Path) -> dict[str, str]:
-    """Return the SHA-256 (hex) of each file but ``entry.json``, by its path in the entry."""
+    """Return the SHA-256 (hex) of each file except ``entry.json``, by its path in the entry."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in entry_files(entry).items()}
 
 
@@ -109,7 +110,7 @@ def agent_digest(entry: Path) -> str:
 
 
 def derived(runs: Sequence[RunFolder], agent: dict[str, str | None]) -> dict[str, Any]:
-    """Return what an entry's runs come to.
+    """Return the part of ``entry.json`` that is derived from the runs.
 
     Args:
         runs: The runs.
@@ -119,13 +120,13 @@ def derived(runs: Sequence[RunFolder], agent: dict[str, str | None]) -> dict[str
         SchedcpError: There are no runs, one has not ended, or one is damaged.
     """
     if not runs:
-        raise SchedcpError("there are no runs in it")
+        raise SchedcpError("it has no runs")
     scores = [_score(run) for run in runs]
     first = runs[0]
     model = (first.summary or {}).get("model")
     agents = {score.agent for score in scores}
     if len(agents) > 1 or len({run.agent for run in runs}) > 1:
-        raise SchedcpError(f"its runs are of several agents: {', '.join(sorted(agents))}")
+        raise SchedcpError(f"its runs belong to several agents: {', '.join(sorted(agents))}")
     figures = compare_scores(scores, {}, confidence=CONFIDENCE).figures[0]
     return {
         "agent": {
@@ -154,7 +155,7 @@ def policies_of(runs: Sequence[RunFolder]) -> list[str]:
 
 
 def common_digests(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
-    """Return with what all was measured, by kind: one value each, but for workloads."""
+    """Return the digests of image, QEMU and so on that were used: one value each, except for workloads."""
     found: dict[str, set[str]] = {}
     for run in runs:
         for _name, line in run.trials:
@@ -167,7 +168,7 @@ def common_digests(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
 def _score(run: RunFolder) -> Score:
     score = read_score(run)
     if score is None:
-        raise SchedcpError(f"{run.where} has not ended: the command that began it goes on with it")
+        raise SchedcpError(f"{run.where} has not ended: the command that started it continues it")
     return score
 
 
