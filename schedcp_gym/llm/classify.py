@@ -73,11 +73,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         here = here.__cause__ or here.__context__
 
 
-def root_of(error: BaseException) -> BaseException:
-    """The first error of those that led to this one."""
-    return list(_chain(error))[-1]
-
-
 def _response(error: BaseException) -> "httpx.Response | None":
     """What the server sent. litellm makes responses up where there was none, and those have no headers."""
     import httpx

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schedcp_gym.llm.chat import DATA
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -48,7 +50,7 @@ def cut(text: str, limit: int) -> str:
 
 def _message_tokens(message: Mapping[str, Any]) -> int:
     content = message.get("content") or ""
-    rest = {key: value for key, value in message.items() if key not in ("role", "content") and value}
+    rest = {key: value for key, value in message.items() if key not in ("role", "content", DATA) and value}
     return count(content if isinstance(content, str) else json.dumps(content)) + (
         count(json.dumps(rest)) if rest else 0
     )

@@ -1,4 +1,4 @@
-"""The one place that calls litellm: one attempt, one answer or one error."""
+"""Calls of litellm, in one place: one attempt gives one answer or one error."""
 
 import asyncio
 import functools
@@ -11,10 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from schedcp_gym.llm.chat import RawAnswer, Usage
-from schedcp_gym.llm.classify import failure, key_of, root_of
+from schedcp_gym.llm.classify import failure, key_of
 from schedcp_gym.llm.config import LlmConfig, Prices
 from schedcp_gym.llm.errors import CallFailed, CallOutcome
-from schedcp_gym.llm.providers import find_provider
 
 #: Of a message, what the conversation goes on with; thinking belongs to the tool calls that came of it.
 _MESSAGE_FIELDS = ("role", "content", "tool_calls", "refusal", "reasoning_content", "thinking_blocks")
@@ -27,20 +26,15 @@ class LiteLlm:
     """Sends requests to one model."""
 
     def __init__(self, config: LlmConfig) -> None:
-        """Imports litellm (two seconds, the first time); nothing is sent."""
+        """Import litellm, which takes two seconds the first time. Nothing is sent."""
         self.config = config
         self._litellm = _litellm()
-        self._own = find_provider(config.provider)
-        if self._own is not None:
-            from schedcp_gym.llm.own_provider import register
-
-            register(config.provider, self._own)
 
     @functools.cached_property
     def prices(self) -> Prices | None:
-        """What the model costs; None if nobody knows."""
-        if self.config.prices or self._own:
-            return self.config.prices or Prices(0.0, 0.0)
+        """The model's prices; None if they are not known."""
+        if self.config.prices:
+            return self.config.prices
         table = self._table_entry()
         prompt = _dearest(table, "input_cost_per_token")
         completion = _dearest(table, "output_cost_per_token")
@@ -48,38 +42,37 @@ class LiteLlm:
 
     @functools.cached_property
     def most_tokens(self) -> int | None:
-        """The longest answer that the model can give; None if not known."""
+        """Tokens of the longest answer that the model can give; None if not known."""
         most = self._table_entry().get("max_output_tokens")
         return most if isinstance(most, int) and most > 0 else None
 
     @functools.cached_property
     def _unknown_params(self) -> set[str]:
-        """What the model can do without and does not know."""
+        """Optional parameters that the model does not support."""
         provider, _, name = self.config.model.partition("/")
         known = self._litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
         return set() if known is None else {"seed", "response_format"} - set(known)
 
     def check_key(self) -> None:
-        """Checks that there is a key, where one is needed.
+        """Check that the environment has a key, where one is needed.
 
         Raises:
-            CallFailed: There is none.
+            CallFailed: It has none.
         """
-        if self._own is None:
-            key_of(self.config, self._missing_keys())
+        key_of(self.config, self._missing_keys())
 
     def send(self, request: Mapping[str, Any], timeout_s: float) -> RawAnswer:
-        """Makes one attempt.
+        """Make one attempt.
 
         Args:
             request: Messages, tools and parameters by litellm's names.
-            timeout_s: Host seconds until it is given up, however much of the answer is there by then.
+            timeout_s: Host seconds after which the attempt ends, however much of the answer has arrived by then.
 
         Raises:
             CallFailed: There is no answer.
         """
         config = self.config
-        missing = [] if self._own else self._missing_keys()
+        missing = self._missing_keys()
         arguments = {
             "model": config.model,
             "api_base": config.api_base,
@@ -92,8 +85,6 @@ class LiteLlm:
         try:
             response = _on_loop(self._litellm.acompletion, arguments, timeout_s)
         except Exception as error:  # noqa: BLE001 (every provider's library raises its own)
-            if self._own and not isinstance(error, TimeoutError):
-                raise root_of(error) from None  # a mistake in a program of our own is not the network's fault
             raise failure(error, config, timeout_s, missing) from None
         return self._answer(response)
 
@@ -120,7 +111,7 @@ class LiteLlm:
         return RawAnswer(message, choice.get("finish_reason") or "stop", plain.get("model") or "", usage)
 
     def _usd(self, response: Any, prompt: int | None, completion: int | None) -> float | None:
-        if self.config.prices or self._own:
+        if self.config.prices:
             return None if prompt is None or not self.prices else self.prices.usd(prompt, completion or 0)
         return getattr(response, "_hidden_params", {}).get("response_cost")
 

@@ -9,7 +9,7 @@ from schedcp_gym.control.analysis.engine import Analyzer
 from schedcp_gym.control.repository import PolicyRecord, Repository, ResultRecord, result_of
 from schedcp_gym.control.server.deployments import Deployment, Deployments
 from schedcp_gym.control.server.policies import Policies
-from schedcp_gym.control.server.watching import Watch
+from schedcp_gym.control.server.watch import Watch
 from schedcp_gym.control.verifier.canary import Verdict
 from schedcp_gym.control.verifier.verifier import Verifier
 from schedcp_gym.lab import Lab, catalogue

@@ -21,9 +21,9 @@ import mcp_types as types
 import yaml
 
 from schedcp_gym.control.repository import unit
-from schedcp_gym.control.server.answer import plain
 from schedcp_gym.control.server.plane import ControlPlane
 from schedcp_gym.control.server.tools.workloads import description_of
+from schedcp_gym.control.server.values import plain
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.spec import BadInput
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mcp.server.session import ServerSession
 
     from schedcp_gym.control.server.plane import ControlPlane
-    from schedcp_gym.control.server.watching import Watch
+    from schedcp_gym.control.server.watch import Watch
 
 log = logging.getLogger(__name__)
 
