@@ -15,7 +15,7 @@ from schedcp_gym.llm.classify import failure, key_of
 from schedcp_gym.llm.config import LlmConfig, Prices
 from schedcp_gym.llm.errors import CallFailed, CallOutcome
 
-#: Of a message, what the conversation goes on with; thinking belongs to the tool calls that came of it.
+#: Fields of a message that the conversation keeps; reasoning belongs to the tool calls that it led to.
 _MESSAGE_FIELDS = ("role", "content", "tool_calls", "refusal", "reasoning_content", "thinking_blocks")
 _THINKING = ("reasoning_content", "thinking_blocks")
 _LOCK = threading.Lock()
@@ -23,7 +23,7 @@ _LOOPS: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 class LiteLlm:
-    """Sends requests to one model."""
+    """Sends requests to one model through litellm."""
 
     def __init__(self, config: LlmConfig) -> None:
         """Import litellm, which takes two seconds the first time. Nothing is sent."""
@@ -36,8 +36,8 @@ class LiteLlm:
         if self.config.prices:
             return self.config.prices
         table = self._table_entry()
-        prompt = _dearest(table, "input_cost_per_token")
-        completion = _dearest(table, "output_cost_per_token")
+        prompt = _highest_price(table, "input_cost_per_token")
+        completion = _highest_price(table, "output_cost_per_token")
         return None if prompt is None or completion is None else Prices(prompt * 1e6, completion * 1e6)
 
     @functools.cached_property
@@ -97,15 +97,15 @@ class LiteLlm:
         message = {name: told[name] for name in _MESSAGE_FIELDS if told.get(name)}
         message = {"role": "assistant", "content": None} | message
         if not message.get("tool_calls"):
-            # Thinking is only asked back for by those whose calls came of it.
+            # Providers only need the reasoning again that led to tool calls.
             message = {name: value for name, value in message.items() if name not in _THINKING}
         for number, call in enumerate(message.get("tool_calls", ())):
             call.pop("index", None)
-            # Small servers forget it.
+            # Small servers leave it out.
             call.setdefault("id", f"call_{plain.get('id')}_{number}")
         counted = plain.get("usage") or {}
         cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens")
-        # A server that counts nothing is made to say 0 by litellm.
+        # litellm reports 0 for a server that does not count.
         prompt, completion = counted.get("prompt_tokens") or None, counted.get("completion_tokens") or None
         usage = Usage(prompt, completion, cached, self._usd(response, prompt, completion))
         return RawAnswer(message, choice.get("finish_reason") or "stop", plain.get("model") or "", usage)
@@ -120,7 +120,7 @@ class LiteLlm:
         return [name for name in found.get("missing_keys") or [] if not name.endswith(("_BASE", "_URL"))]
 
     def _table_entry(self) -> dict[str, Any]:
-        # Not litellm.get_model_info: for some providers it asks the server.
+        # litellm.get_model_info asks the server of some providers.
         name = self.config.model.partition("/")[2]
         for key in (self.config.model, name):
             entry = self._litellm.model_cost.get(key)
@@ -129,15 +129,15 @@ class LiteLlm:
         return {}
 
 
-def _dearest(entry: Mapping[str, Any], name: str) -> float | None:
-    """The price per token, that of long prompts if those cost more."""
+def _highest_price(entry: Mapping[str, Any], name: str) -> float | None:
+    """Return the price per token, that of long prompts if they cost more."""
     prices = [entry[key] for key in entry if re.fullmatch(rf"{name}(_above_\d+k_tokens)?", key)]
     return max((price for price in prices if isinstance(price, (int, float))), default=None)
 
 
 @functools.cache
 def _litellm() -> ModuleType:
-    """litellm, without anything that reaches for the network by itself."""
+    """Return litellm, with everything off that uses the network by itself."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
     os.environ["LITELLM_OFFLINE_MODE"] = "true"
@@ -145,7 +145,7 @@ def _litellm() -> ModuleType:
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True
-    # With it, litellm would ask a second time by itself when a parameter is refused: a call that nobody counts.
+    # Otherwise litellm repeats a call without a rejected parameter, and that call is not counted.
     litellm.drop_params = False
     litellm.disable_aiohttp_transport = True
     if not os.environ.get("LITELLM_LOG"):
@@ -154,10 +154,10 @@ def _litellm() -> ModuleType:
 
 
 def _on_loop(function: Any, arguments: Mapping[str, Any], timeout_s: float) -> Any:
-    """Calls a coroutine function, and gives it up when its time is over or this thread is interrupted."""
+    """Call a coroutine function, and cancel it when its time is over or this thread is interrupted."""
 
     async def limited() -> Any:
-        # The client library's own limit begins anew with each piece of an answer.
+        # The client library's own limit starts again with each piece of an answer.
         return await asyncio.wait_for(function(**arguments), timeout_s)
 
     future = asyncio.run_coroutine_threadsafe(limited(), _loop())

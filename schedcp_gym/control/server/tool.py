@@ -72,6 +72,8 @@ class ToolFunction:
         said = first["msg"].removeprefix("Value error, ")
         field = self.arguments.model_fields.get(name)
         example = f", as {field.examples[0]!r}" if field is not None and field.examples else ""
+        if first["type"] == "string_unicode":
+            return BadInput(f"{self.name}: {where} is no text: it has characters that UTF-8 can't encode")
         if first["type"] == "missing" and len(first["loc"]) == 1:
             return BadInput(f"{self.name} needs the argument {name!r}{example}")
         return BadInput(f"{self.name}: {where}: {said}{example}"[:400])
