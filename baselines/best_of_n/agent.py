@@ -11,6 +11,7 @@ from schedcp_gym.baselines.briefing import brief, task_of, writing_text
 from schedcp_gym.baselines.toolbox import policy_source
 from schedcp_gym.llm import LlmBudgetSpent, Message, Reply, prompt, system, user
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.policy import Value
 
 PROMPTS = Path(__file__).parent / "prompts"
 #: The agent's role in the ledger.
@@ -24,7 +25,7 @@ class Sample:
     """A policy as the model writes it."""
 
     source: str = Field(min_length=1, description="The whole of the policy, in BPF C.")
-    tunables: dict[str, int | bool | str] = Field(
+    tunables: dict[str, Value] = Field(
         default_factory=dict, description='Values for TUNABLEs of the source by name, like {"slice_us": 3000}.'
     )
     reason: str = Field(default="", description="Why this should help, in one sentence.")

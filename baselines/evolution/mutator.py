@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from schedcp_gym.baselines.briefing import Brief, figures, json_block, rounded, writing_text
 from schedcp_gym.baselines.evolution.population import Genome, Member
 from schedcp_gym.llm import Message, prompt, system, tokens, user
+from schedcp_gym.spec.policy import Value
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -20,7 +21,7 @@ class Child:
     """A policy as the mutator writes it."""
 
     source: str = Field(min_length=1, description="The whole of the child, in BPF C.")
-    tunables: dict[str, int | bool | str] = Field(
+    tunables: dict[str, Value] = Field(
         default_factory=dict, description='Values for TUNABLEs of the source by name, like {"slice_us": 3000}.'
     )
     change: str = Field(default="", description="What was changed, and why that should help, in one sentence.")

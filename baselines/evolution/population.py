@@ -12,10 +12,10 @@ from pydantic.dataclasses import dataclass as checked
 
 from schedcp_gym.spec import source_sha256
 from schedcp_gym.spec.digest import digest
+from schedcp_gym.spec.policy import Value
 
 #: Characters of a key.
 KEY_CHARS = 12
-Values = Mapping[str, int | bool | str]
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
@@ -28,7 +28,7 @@ class Genome:
     """
 
     source: str
-    tunables: dict[str, int | bool | str] = Field(default_factory=dict)
+    tunables: dict[str, Value] = Field(default_factory=dict)
 
     @field_validator("source")
     @classmethod

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schedcp_gym.baselines.sched_agent.messages import ExecutionReport, Plan, Tried, Value
+from schedcp_gym.baselines.sched_agent.messages import ExecutionReport, Plan, Tried
+from schedcp_gym.spec.policy import Value
 
 #: Improvement recorded for a failed policy: the lowest possible value.
 _FAILED_IMPROVEMENT = 0.05

@@ -9,10 +9,11 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from schedcp_gym.spec.policy import Value
+
 #: Unknown fields are errors; the texts below the fields become the schema's descriptions.
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-Value = bool | int | str
 WorkloadClass = Literal["batch", "latency", "throughput", "mixed"]
 Way = Literal["configure", "patch", "compose"]
 

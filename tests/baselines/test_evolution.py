@@ -119,7 +119,7 @@ def test_the_mutator_sees_figures_of_parents_and_errors_but_no_source_of_failure
 def test_without_parents_the_mutator_sees_what_failed():
     text = text_of(question(TASK, [], [member("SOURCE_X", -3.0, outcome="rejected", evidence="bad")], 100))
     assert "SOURCE_X" in text
-    assert "Nothing that runs" in text
+    assert "No policy works yet" in text
 
 
 def mutated(parents, failed=(), draw=0):

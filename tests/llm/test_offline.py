@@ -322,6 +322,6 @@ def test_no_rule_knows_a_workload_or_a_policy():
 def test_an_improvement_that_is_recorded_counts_more_than_the_place_in_a_search():
     hits = [{"kind": "policy", "name": name, "best": None} for name in ("a", "b")]
     hits.append({"kind": "policy", "name": "c", "best": {"improvement": math.e}})
-    search = choice.Call("search_repository", {}, {"hits": hits})
+    search = choice.PastCall("search_repository", {}, {"hits": hits})
     talk = choice.Conversation([], [search], [], frozenset(), 0, 0)
     assert choice.found(talk) == ["c", "a", "b"]

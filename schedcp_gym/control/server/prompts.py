@@ -37,7 +37,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PromptTemplate:
     """A prompt.
 
     Attributes:
@@ -64,7 +64,7 @@ class Prompt:
 
 
 @functools.cache
-def all_prompts() -> dict[str, Prompt]:
+def all_prompts() -> dict[str, PromptTemplate]:
     """Return all prompts by name."""
     return {path.stem: _load(path) for path in sorted(FOLDER.glob("*.md")) if path.stem != INSTRUCTIONS}
 
@@ -75,11 +75,11 @@ def instructions() -> str:
     return (FOLDER / f"{INSTRUCTIONS}.md").read_text().strip()
 
 
-def _load(path: Path) -> Prompt:
+def _load(path: Path) -> PromptTemplate:
     _, head, text = path.read_text().split("---\n", 2)
     declared = yaml.safe_load(head)
     arguments = TypeAdapter(dict[str, Argument]).validate_python(declared.get("arguments") or {})
-    return Prompt(path.stem, declared["title"], declared["description"], arguments, text.strip())
+    return PromptTemplate(path.stem, declared["title"], declared["description"], arguments, text.strip())
 
 
 def filled(plane: ControlPlane, name: str, given: Mapping[str, str]) -> types.GetPromptResult:

@@ -268,7 +268,7 @@ def record_learning(
     text: Annotated[
         str,
         Field(
-            description="What was tried, what came of it (figures with units), why, and what to do instead.",
+            description="What was tried, the result (figures with units), the reason, and what to do instead.",
             min_length=1,
             max_length=TEXT_CHARS,
         ),
@@ -305,7 +305,7 @@ def record_learning(
 
 def _page_lines(shown: Page, what: str) -> list[str]:
     head = f"{what}, lines {shown.first_line} to {shown.last_line} of {shown.lines}:"
-    more = [f"(it goes on: first_line={shown.next_line})"] if shown.next_line else []
+    more = [f"(more: first_line={shown.next_line})"] if shown.next_line else []
     return [head, shown.text, *more]
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schedcp_gym.llm.providers._offline.conversation import Call, Calls, Conversation
-from schedcp_gym.llm.providers._offline.facts import Facts, diagnoses, filled
+from schedcp_gym.llm.providers._offline.conversation import Calls, Conversation, PastCall
+from schedcp_gym.llm.providers._offline.facts import WorkloadFacts, diagnoses, filled
+from schedcp_gym.spec.policy import Value
 
-Value = int | bool | str
 Values = Mapping[str, Value]
 #: Names of the tunables for a favoured process.
 FAVOUR = ("favour", "high_name")
@@ -37,7 +37,7 @@ class Proposal:
     why: str = ""
 
 
-def searches(talk: Conversation, facts: Facts) -> Calls:
+def searches(talk: Conversation, facts: WorkloadFacts) -> Calls:
     """Return the searches to make, if none was made for this task."""
     if not talk.missing("search_repository"):
         return []
@@ -60,7 +60,7 @@ def known(talk: Conversation) -> dict[str, Sequence[Mapping[str, Any]]]:
     return {str(call.arguments["policy"]): call.data["tunables"] for call in talk.of("get_policy")}
 
 
-def first_values(tunables: Sequence[Mapping[str, Any]], facts: Facts) -> dict[str, Value]:
+def first_values(tunables: Sequence[Mapping[str, Any]], facts: WorkloadFacts) -> dict[str, Value]:
     """Return the values that the diagnosis asks for, as far as they differ from the defaults."""
     rule = diagnoses(facts)[0]
     values: dict[str, Value] = {}
@@ -75,7 +75,7 @@ def first_values(tunables: Sequence[Mapping[str, Any]], facts: Facts) -> dict[st
     return values
 
 
-def fresh(talk: Conversation, facts: Facts, tried: Sequence[str]) -> list[Proposal]:
+def fresh(talk: Conversation, facts: WorkloadFacts, tried: Sequence[str]) -> list[Proposal]:
     """Return the policies that were read and not tried, in the order of the search."""
     tunables, better = known(talk), filled(diagnoses(facts)[0]["better"], facts)
     names = [name for name in found(talk) if name in tunables and name not in tried]
@@ -101,7 +101,7 @@ def best_of(results: Sequence[Result]) -> Result | None:
     return max((one for one in results if one.ok), key=lambda one: one.reward, default=None)
 
 
-def measured(calls: Sequence[Call]) -> list[Result]:
+def measured(calls: Sequence[PastCall]) -> list[Result]:
     """Return the results of measurements, under the names and values of the calls."""
     return [
         Result(
@@ -115,7 +115,7 @@ def measured(calls: Sequence[Call]) -> list[Result]:
     ]
 
 
-def is_asked(policy: str, values: Values, calls: Sequence[Call]) -> bool:
+def is_asked(policy: str, values: Values, calls: Sequence[PastCall]) -> bool:
     """Return whether a measurement was asked for, whatever the result."""
     return any(
         call.name == "measure_policy"

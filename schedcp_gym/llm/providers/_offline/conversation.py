@@ -15,7 +15,7 @@ Turn = Calls | dict[str, Any] | str
 
 
 @dataclass(frozen=True)
-class Call:
+class PastCall:
     """A tool call that was made, with its result's data."""
 
     name: str
@@ -42,8 +42,8 @@ class Conversation:
     """
 
     blocks: Sequence[Mapping[str, Any]]
-    calls: Sequence[Call]
-    earlier: Sequence[Call]
+    calls: Sequence[PastCall]
+    earlier: Sequence[PastCall]
     tools: frozenset[str]
     answers: int
     draw: int
@@ -52,12 +52,12 @@ class Conversation:
         """Return the newest value of a key in the users' data; an empty mapping if there is none."""
         return next((block[key] for block in reversed(self.blocks) if key in block), {})
 
-    def of(self, *names: str, every: bool = False) -> list[Call]:
+    def of(self, *names: str, every: bool = False) -> list[PastCall]:
         """Return the calls of some tools for the newest task, or all, without those that failed."""
         calls = [*self.earlier, *self.calls] if every else self.calls
         return [call for call in calls if call.name in names and not call.failed]
 
-    def asked(self, *names: str) -> list[Call]:
+    def asked(self, *names: str) -> list[PastCall]:
         """Return the calls of some tools for the newest task, also those that failed."""
         return [call for call in self.calls if call.name in names]
 
@@ -70,7 +70,7 @@ def read(prompt: Prompt) -> Conversation:
     """Return the data of a prompt. Texts are not read, except the arguments of tool calls, which are JSON."""
     results = {message["tool_call_id"]: message.get(DATA) for message in prompt.messages if message["role"] == "tool"}
     blocks: list[Mapping[str, Any]] = []
-    calls: list[Call] = []
+    calls: list[PastCall] = []
     begin = answers = 0
     for message in prompt.messages:
         if message["role"] == "user" and message.get(DATA):
@@ -80,6 +80,6 @@ def read(prompt: Prompt) -> Conversation:
         for call in message.get("tool_calls") or ():
             data = results.get(call["id"])
             if data is not None:  # else the call was not made
-                calls.append(Call(call["function"]["name"], json.loads(call["function"]["arguments"]), data))
+                calls.append(PastCall(call["function"]["name"], json.loads(call["function"]["arguments"]), data))
     tools = frozenset(tool["function"]["name"] for tool in prompt.tools)
     return Conversation(blocks, calls[begin:], calls[:begin], tools, answers, prompt.seed or 0)

@@ -19,7 +19,7 @@ STANDS_OUT = 3.0
 
 
 @dataclass(frozen=True)
-class Facts:
+class WorkloadFacts:
     """Facts about a workload.
 
     Attributes:
@@ -34,11 +34,11 @@ class Facts:
     outlier: str = ""
 
 
-def of_analysis(data: Mapping[str, Any], workload_class: str) -> Facts:
+def of_analysis(data: Mapping[str, Any], workload_class: str) -> WorkloadFacts:
     """Return the facts in the data of ``analyze_workload``."""
     groups = data.get("groups") or []
     if not groups:
-        return Facts(workload_class)
+        return WorkloadFacts(workload_class)
     main = groups[0]
     hogs = [one for one in groups if one["sleep_share"] <= HOG_SLEEP and one["burst_p99_ms"] >= HOG_BURST_MS]
     sleepers = [
@@ -57,26 +57,26 @@ def of_analysis(data: Mapping[str, Any], workload_class: str) -> Facts:
     if outliers:
         figures |= {"outlier_times": outliers[0]["times_median"], "outlier_share": outliers[0]["cpu_share"]}
     name = outliers[0]["name"] if outliers and outliers[0]["is_named"] else ""
-    return Facts(workload_class, {key: float(value) for key, value in figures.items()}, name)
+    return WorkloadFacts(workload_class, {key: float(value) for key, value in figures.items()}, name)
 
 
-def of_profile(profile: Mapping[str, Any]) -> Facts:
+def of_profile(profile: Mapping[str, Any]) -> WorkloadFacts:
     """Return the facts in a profile as :func:`~.roles.observation` writes it: an outlier comes first."""
     figures = profile.get("figures") or {}
     first: Mapping[str, Any] = next(iter(profile.get("processes") or ()), {})
     named = "outlier_times" in figures and first.get("tasks") == 1
-    return Facts(profile.get("workload_class", "mixed"), figures, first.get("name", "") if named else "")
+    return WorkloadFacts(profile.get("workload_class", "mixed"), figures, first.get("name", "") if named else "")
 
 
-def of_cpu_seconds(cpu_s_by_name: Mapping[str, float]) -> Facts:
+def of_cpu_seconds(cpu_s_by_name: Mapping[str, float]) -> WorkloadFacts:
     """Return the facts that CPU seconds by process name show: whether one process stands out."""
     ranked = sorted(cpu_s_by_name.items(), key=lambda item: (-item[1], item[0]))
     if len(ranked) < 4 or ranked[0][1] < STANDS_OUT * ranked[len(ranked) // 2][1]:
-        return Facts()
-    return Facts(outlier=ranked[0][0])
+        return WorkloadFacts()
+    return WorkloadFacts(outlier=ranked[0][0])
 
 
-def diagnoses(facts: Facts) -> Sequence[Mapping[str, Any]]:
+def diagnoses(facts: WorkloadFacts) -> Sequence[Mapping[str, Any]]:
     """Return the rules that fit the facts, the most specific first; there is always one."""
     return [
         rule
@@ -87,7 +87,7 @@ def diagnoses(facts: Facts) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def filled(text: str, facts: Facts) -> str:
+def filled(text: str, facts: WorkloadFacts) -> str:
     """Return a text with figures in the place of their names."""
     values = {name: f"{value:.3g}" for name, value in facts.figures.items()}
     return string.Template(text).safe_substitute(values, outlier=facts.outlier)

@@ -6,7 +6,7 @@ from typing import Any
 
 from schedcp_gym.llm.providers._offline import choice, facts, single, writing
 from schedcp_gym.llm.providers._offline.choice import Proposal, Result
-from schedcp_gym.llm.providers._offline.conversation import Call, Calls, Conversation, Turn
+from schedcp_gym.llm.providers._offline.conversation import Calls, Conversation, PastCall, Turn
 from schedcp_gym.llm.providers._offline.facts import diagnoses, filled
 
 #: Gains below this are worth no verification and no lesson.
@@ -178,7 +178,7 @@ def _report(talk: Conversation, candidates: Sequence[Mapping[str, Any]], drafts:
     }
 
 
-def _key(call: Call) -> tuple[str, str]:
+def _key(call: PastCall) -> tuple[str, str]:
     return str(call.arguments["policy"]), str(call.arguments.get("tunables") or {})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from schedcp_gym.llm.providers._offline import choice, facts
 from schedcp_gym.llm.providers._offline.choice import Result
 from schedcp_gym.llm.providers._offline.conversation import Calls, Conversation, Turn
-from schedcp_gym.llm.providers._offline.facts import Facts, diagnoses, filled
+from schedcp_gym.llm.providers._offline.facts import WorkloadFacts, diagnoses, filled
 
 #: Policies that are tried at first, and measurements in one answer after that.
 IDEAS, AT_ONCE = 3, 2
@@ -16,12 +16,12 @@ LEAST_GAIN = 0.02
 
 
 def turn(talk: Conversation) -> Turn:
-    """Look at the workload, search, measure, continue from the best, deploy it, and record a lesson."""
+    """Describe and analyse the workload, search, measure, continue from the best, deploy it, and record a lesson."""
     workload = talk.value("task")["workload"]
     if missing := talk.missing("describe_workload", "analyze_workload"):
         return [(name, {"workload": workload}) for name in missing]
     described, analysed = talk.of("describe_workload"), talk.of("analyze_workload")
-    known = Facts(described[-1].data["class"] if described else "mixed")
+    known = WorkloadFacts(described[-1].data["class"] if described else "mixed")
     if analysed:
         known = facts.of_analysis(analysed[-1].data["data"], known.workload_class)
     results = choice.measured(talk.of("measure_policy"))
@@ -29,9 +29,9 @@ def turn(talk: Conversation) -> Turn:
     return calls or _finish(talk, workload, known, results)
 
 
-def lesson(best: Result, known: Facts) -> tuple[str, dict[str, Any]]:
+def lesson(best: Result, known: WorkloadFacts) -> tuple[str, dict[str, Any]]:
     """Return the call that records what worked; process names are left out, for they change with the seed."""
-    nameless = Facts(known.workload_class, known.figures, "the long job")
+    nameless = WorkloadFacts(known.workload_class, known.figures, "the long job")
     text = f"{told(best)} {filled(diagnoses(known)[0]['better'], nameless)}"
     title = f"{best.policy} gains {math.exp(best.reward):.2f}x"
     what = {"policy": best.policy, "worked": True, "workload_classes": [known.workload_class]}
@@ -50,7 +50,7 @@ def _read(talk: Conversation) -> Calls:
     return [("get_policy", {"policy": name}) for name in names]
 
 
-def _measure(talk: Conversation, workload: str, known: Facts, results: list[Result]) -> Calls:
+def _measure(talk: Conversation, workload: str, known: WorkloadFacts, results: list[Result]) -> Calls:
     if "measure_policy" not in talk.tools:
         return []
     asked = talk.asked("measure_policy")
@@ -65,7 +65,7 @@ def _measure(talk: Conversation, workload: str, known: Facts, results: list[Resu
     return [choice.measure(workload, one) for one in wanted[: max(0, int(left))]]
 
 
-def _finish(talk: Conversation, workload: str, known: Facts, results: list[Result]) -> Turn:
+def _finish(talk: Conversation, workload: str, known: WorkloadFacts, results: list[Result]) -> Turn:
     best = choice.best_of(results)
     if best is None or best.reward < LEAST_GAIN:
         return "Nothing was better than EEVDF."
