@@ -1,14 +1,14 @@
-"""What an agent tells a model of its task: the same words and figures for every agent.
+"""The description of a task for a model: the same words and figures for every agent.
 
-A prompt holds figures as a JSON block, fenced, with keys like ``task`` and ``budget``, so that a model finds them and
-the transcript can be read. Nothing in it depends on the host or its time, so on the virtual clock a run that goes on,
-or is made again, asks the same.
+A prompt holds figures as a fenced JSON block with keys like ``task`` and ``budget``. Nothing in it depends on the host
+or its time, so on the virtual clock a run that is resumed or repeated asks the same questions.
 """
 
 import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +20,55 @@ from schedcp_gym.llm import Client, prompt
 from schedcp_gym.spec import EEVDF, MachineSpec
 
 PROMPTS = Path(__file__).parent / "prompts"
-#: Digits of a figure that a model gets to see: more is noise to it, and tokens.
+#: Digits of a figure in a prompt: more cost tokens and help nothing.
 DIGITS = 5
-#: Process names that are told, those with most CPU time; the last place is for all others.
+#: Limit of the process names in a prompt, those with most CPU time first; the others are added up.
 NAMES = 16
 
 
+@dataclass(frozen=True)
+class Brief:
+    """The description of a task.
+
+    Attributes:
+        text: For a model.
+        data: The plain values in its JSON block: ``task`` and, if asked for, ``budget``.
+    """
+
+    text: str
+    data: Mapping[str, Any]
+
+
 def task_of(given: Assignment) -> SchedEnv:
-    """The environment of an assignment, without its wrappers."""
+    """Return the environment of an assignment, without its wrappers."""
     task = given.env.unwrapped
     assert isinstance(task, SchedEnv)
     return task
 
 
-def task_text(given: Assignment, *, processes: bool = True, budget: bool = True) -> str:
-    """The task in words, with its block. Only after a reset: it holds EEVDF's figures on the episode's seed.
+def brief(given: Assignment, *, processes: bool = True, budget: bool = True) -> Brief:
+    """Return the description of the task. Call it after a reset: it has EEVDF's figures on the episode's seed.
 
     Args:
         given: The assignment.
-        processes: Whether to tell the processes' names and CPU time under EEVDF, which every reset shows.
-        budget: Whether to tell what is left; without, the text is the same whenever it is asked for in an episode.
+        processes: Whether to include the processes' names and CPU time under EEVDF, which every reset shows.
+        budget: Whether to include the rest of the budget; without it, the text is the same during a whole episode.
     """
     task = task_of(given)
     values: dict[str, Any] = {"task": task_block(task, processes=processes)}
     if budget:
         values["budget"] = budget_block(given.ledger, given.llm)
-    return prompt("task", PROMPTS, objective=objective_text(task.workload, task.objective), task=json_block(values))
+    objective = objective_text(task.workload, task.objective)
+    return Brief(prompt("task", PROMPTS, objective=objective, task=json_block(values)), values)
 
 
 def writing_text() -> str:
-    """How a policy is written here: headers, tunables, what ends one."""
+    """Return the rules for writing a policy: headers, tunables, what ends one."""
     return prompt("writing", PROMPTS)
 
 
 def task_block(task: SchedEnv, *, processes: bool = True) -> dict[str, Any]:
-    """The task as plain values: workload, metrics with units and directions, objective, machine, EEVDF's figures."""
+    """Return the task as plain values: workload, metrics, objective, machine, EEVDF's figures."""
     workload, objective, baseline = task.workload, task.objective, task.baseline
     assert baseline is not None, "reset first"
     block: dict[str, Any] = {
@@ -77,7 +91,7 @@ def task_block(task: SchedEnv, *, processes: bool = True) -> dict[str, Any]:
 
 
 def budget_block(ledger: Ledger, llm: Client | None = None) -> dict[str, Any]:
-    """What is left; limits that are not set are left out, and so is host time: no two runs have the same."""
+    """Return the rest of the budget, without unset limits and without host time, which differs between runs."""
     left = _left(ledger)
     if llm is not None:
         limits = {"calls": "llm_calls_left", "tokens": "llm_tokens_left", "usd": "llm_usd_left"}
@@ -86,24 +100,24 @@ def budget_block(ledger: Ledger, llm: Client | None = None) -> dict[str, Any]:
 
 
 def evidence(info: Mapping[str, Any]) -> str:
-    """Why an evaluation was not ``ok``: its message, and the lines of compiler, loader or kernel behind it."""
+    """Return why an evaluation was not ``ok``: its message, and the lines of compiler, loader or kernel."""
     message, log = info["message"].strip(), info["measurement"]["log"].strip()
     stage, _, gist = message.partition(": ")
     return f"{stage}:\n{log}" if gist and gist in log else f"{message}\n{log}".strip()
 
 
 def json_block(values: Mapping[str, Any]) -> str:
-    """Plain values as a fenced block for a prompt."""
+    """Return plain values as a fenced block for a prompt."""
     return f"```json\n{json.dumps(values, indent=1)}\n```"
 
 
 def figures(values: Mapping[str, float]) -> dict[str, float]:
-    """Figures by name, in order of name, with as many digits as a model is told."""
+    """Return figures in order of name, with few digits."""
     return {name: rounded(values[name]) for name in sorted(values)}
 
 
 def machine_of(machine: MachineSpec) -> dict[str, Any]:
-    """Return what an agent is told of the machine; of one without a topology, what it was always told."""
+    """Return the machine as plain values, with its shape and cache costs where it has a topology."""
     told: dict[str, Any] = {"cpus": machine.cpus, "memory_mib": machine.memory_mib}
     if machine.topology:
         told |= {
@@ -115,7 +129,7 @@ def machine_of(machine: MachineSpec) -> dict[str, Any]:
 
 
 def top_processes(cpu_s_by_name: Mapping[str, float]) -> dict[str, float]:
-    """CPU seconds by process name, falling; those beyond the first are summed up."""
+    """Return CPU seconds by process name, the most first; all but the first names are added up."""
     ranked = sorted(cpu_s_by_name.items(), key=lambda item: (-item[1], item[0]))
     told = {name: rounded(spent) for name, spent in ranked[:NAMES]}
     if rest := ranked[NAMES:]:
@@ -124,7 +138,7 @@ def top_processes(cpu_s_by_name: Mapping[str, float]) -> dict[str, float]:
 
 
 def rounded(value: float) -> float:
-    """A figure with few digits; what is whole, or large, is a whole number."""
+    """Return a figure with few digits; a whole or large one becomes a whole number."""
     if float(value).is_integer() or abs(value) >= 10**DIGITS:
         return round(value)
     return float(f"{value:.{DIGITS}g}")

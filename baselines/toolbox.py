@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from schedcp_gym.llm import Tool, ToolCall
+from schedcp_gym.llm import Tool, ToolCall, ToolResult
 from schedcp_gym.llm.tool_loop import plain_arguments
 from schedcp_gym.spec import BadInput
 
@@ -13,34 +12,19 @@ from schedcp_gym.spec import BadInput
 MEASURE = "measure_policy"
 
 
-@dataclass(frozen=True)
-class ToolResult:
-    """What a tool has answered.
-
-    Attributes:
-        text: For a model.
-        data: The same for a program, plain values that JSON has words for; empty for an error.
-        is_error: The arguments were wrong, or the tool could not do it; the text says why, and what to do instead.
-    """
-
-    text: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    is_error: bool = False
-
-
 class Server(Protocol):
-    """Whatever has tools and makes calls; the run has one."""
+    """An object that has tools and makes calls, like the run's."""
 
     def tools(self) -> list[Tool]:
-        """What may be called."""
+        """Return the tools that may be called."""
         ...
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """Makes a call."""
+        """Make a call."""
         ...
 
     def prepare(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Is told of calls, as (name, arguments), that will be made one by one."""
+        """Begin work for calls, as (name, arguments), that will be made one by one."""
         ...
 
 
@@ -48,17 +32,21 @@ class Toolbox:
     """Calls tools, one at a time.
 
     ``measure_policy`` is a step of the environment: it costs an evaluation of the budget and is in the run's record.
-    The agent has begun an episode by then (``env.reset(seed=…)``); when one is over, the next begins by itself. What
-    other tools use of the guest is charged to the budget's virtual seconds.
+    The agent must have begun an episode before (``env.reset(seed=…)``); when an episode has ended, the next one begins
+    by itself. Guest seconds of other tools are charged to the budget's virtual seconds.
+
+    Example:
+        >>> result = given.tools.call("measure_policy", {"workload": "schbench", "policy": "fifo"})
+        >>> result.data["improvement"]
     """
 
     def __init__(self, server: Server) -> None:
-        """Made by the run."""
+        """Wrap a server; the run does it."""
         self._server = server
         self._lock = threading.Lock()
 
     def tools(self, names: Collection[str] | None = None) -> list[Tool]:
-        """The tools, to be offered to a model; those of the given names, in the order given, or all.
+        """Return the tools to offer to a model: those with the given names, in the given order, or all.
 
         Raises:
             BadInput: There is no such tool.
@@ -71,40 +59,34 @@ class Toolbox:
         return list(known.values()) if names is None else [known[name] for name in names]
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """Makes a call. Wrong arguments are a result with ``is_error``, not an exception.
+        """Make a call. Wrong arguments lead to a result with ``is_error``, not to an exception.
 
         Raises:
-            BudgetSpent: It is; the agent lets it pass.
+            BudgetSpent: The budget is spent; the agent must not catch it.
             SchedcpError: The host failed.
         """
         with self._lock:
             return self._server.call(name, arguments)
 
-    def execute(self, call: ToolCall) -> str:
-        """Makes a model's call, for :func:`schedcp_gym.llm.run_tools`; an error is a text that begins ``error:``.
-
-        Raises:
-            BudgetSpent: As :meth:`call`.
-            SchedcpError: Likewise.
-        """
-        result = self.call(call.name, plain_arguments(call))
-        return f"error: {result.text}" if result.is_error else result.text
+    def execute(self, call: ToolCall) -> ToolResult:
+        """Make a model's call, for :func:`schedcp_gym.llm.run_tools`; see :meth:`call`."""
+        return self.call(call.name, plain_arguments(call))
 
     def prepare(self, calls: Sequence[ToolCall]) -> None:
-        """Is told of the calls of one answer before they are made one by one: measurements among them run in parallel.
+        """Run the measurements among the calls of one answer in parallel, before the calls are made one by one.
 
-        Results are the same without it; they come later.
+        The results are the same without it; they only take longer.
         """
         with self._lock:
             self._server.prepare([(call.name, plain_arguments(call)) for call in calls])
 
 
 def policy_source(tools: Toolbox, policy: str, setting: str) -> str:
-    """The whole source of a policy of the repository; the tool gives it page by page.
+    """Return the whole source of a policy of the repository, which the tool returns page by page.
 
     Args:
-        tools: The agent's.
-        policy: Its name.
+        tools: The agent's tools.
+        policy: The policy's name.
         setting: The agent's setting that names it, for the error.
 
     Raises:

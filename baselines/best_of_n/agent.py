@@ -7,15 +7,16 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.baselines.agent import Agent, Assignment
-from schedcp_gym.baselines.briefing import task_of, task_text, writing_text
+from schedcp_gym.baselines.briefing import brief, task_of, writing_text
 from schedcp_gym.baselines.toolbox import policy_source
 from schedcp_gym.llm import LlmBudgetSpent, Message, Reply, prompt, system, user
 from schedcp_gym.spec import BadInput
+from schedcp_gym.spec.policy import Value
 
 PROMPTS = Path(__file__).parent / "prompts"
-#: As whom it asks: the ledger's role.
+#: The agent's role in the ledger.
 ROLE = "sampler"
-#: So many answers in a row that can't be read, and the model is taken not to be able to do it.
+#: After so many answers in a row that cannot be read, the search ends.
 BARREN = 5
 
 
@@ -24,33 +25,33 @@ class Sample:
     """A policy as the model writes it."""
 
     source: str = Field(min_length=1, description="The whole of the policy, in BPF C.")
-    tunables: dict[str, int | bool | str] = Field(
+    tunables: dict[str, Value] = Field(
         default_factory=dict, description='Values for TUNABLEs of the source by name, like {"slice_us": 3000}.'
     )
     reason: str = Field(default="", description="Why this should help, in one sentence.")
 
 
 class BestOfN(Agent):
-    """Asks the same question again and again, and measures every answer: sampling instead of feedback.
+    """Asks the same question several times, and measures every answer: sampling instead of feedback.
 
-    All samples of an episode have the same prompt (workload, objective, EEVDF's figures, processes seen, how a policy
-    is written, one example); what came of earlier ones is in none. So they can be measured at once. An answer that is
-    not a policy is a sample too, but costs no evaluation. (The record has no notes of its samples: reasons, and what
-    could not be read, are in the model's transcript.)
+    All samples of an episode have the same prompt (workload, objective, EEVDF's figures, processes, rules for writing a
+    policy, one example), without results of earlier samples. So they can be measured in parallel. An answer that is not
+    a policy is a sample too, but costs no evaluation. (The record has no notes of the samples: reasons and unreadable
+    answers are in the model's transcript.)
     """
 
     action = "Synth"
     uses_llm = True
 
     def __init__(self, *, samples: int | None = None, example: str | None = "fifo") -> None:
-        """Sets what can be set.
+        """Store the settings.
 
         Args:
-            samples: How many; None: until the budget is spent.
-            example: A policy of the repository that is shown with the question; None: none, and no tool is used.
+            samples: Number of samples; None: until the budget is spent.
+            example: A policy of the repository to show in the prompt; None: no example, and no tool is used.
 
         Raises:
-            BadInput: No sample at all.
+            BadInput: The number is below 1.
         """
         if samples is not None and samples < 1:
             raise BadInput(f"best_of_n: samples must be 1 or more, or null, not {samples}")
@@ -59,12 +60,12 @@ class BestOfN(Agent):
         self.uses_tools = example is not None
 
     def run(self, given: Assignment) -> None:
-        """Samples until the budget or the number of samples is used up, or nothing can be read."""
+        """Sample until the budget or the number of samples is used up, or no answer can be read."""
         given.env.reset(seed=given.seed)
         question = self._question(given)
         asked = barren = 0
         while asked != self.samples and barren < BARREN:
-            # Their number changes nothing but time: no sample depends on a result, and the order stays.
+            # The size of a batch changes only the time: no sample depends on a result, and the order stays.
             batch, barren, stop = self._batch(given, question, asked, barren)
             asked += len(batch)
             is_over = self._measure(given, [reply.answer for reply in batch if reply.answer is not None])
@@ -79,15 +80,17 @@ class BestOfN(Agent):
         if self.example is not None:
             assert given.tools is not None
             shown = prompt("example", PROMPTS, example=policy_source(given.tools, self.example, "agent.example"))
-        task = prompt("task", PROMPTS, task=task_text(given, budget=False), example=shown)
-        return [system(prompt("system", PROMPTS, writing=writing_text())), user(task.strip())]
+        told = brief(given, budget=False)
+        task = prompt("task", PROMPTS, task=told.text, example=shown)
+        return [system(prompt("system", PROMPTS, writing=writing_text())), user(task.strip(), told.data)]
 
     def _batch(
         self, given: Assignment, question: list[Message], asked: int, barren: int
     ) -> tuple[list[Reply[Sample]], int, LlmBudgetSpent | None]:
-        """As many samples as are measured at once, and how many in a row could not be read by now.
+        """Return as many samples as are measured at once, and the number of unreadable answers in a row so far.
 
-        With them what stopped it, so that they are measured first. Where it stops does not depend on the batch's size.
+        The third value is the budget's end, if it came: the samples are measured before it is raised. Where the search
+        ends does not depend on the size of a batch.
         """
         assert given.llm is not None
         task = task_of(given)
@@ -107,7 +110,7 @@ class BestOfN(Agent):
         return batch, barren, None
 
     def _measure(self, given: Assignment, samples: list[Sample]) -> bool:
-        """Measures samples; returns whether the episode is over."""
+        """Measure samples, and return whether the episode has ended."""
         actions = [{"source": sample.source, "tunables": json.dumps(sample.tunables)} for sample in samples]
         given.env.get_wrapper_attr("prefetch")(actions)
         truncated = False

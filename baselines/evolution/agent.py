@@ -7,28 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from schedcp_gym.baselines.agent import Agent, Assignment
-from schedcp_gym.baselines.briefing import evidence, task_text
+from schedcp_gym.baselines.briefing import Brief, brief, evidence
 from schedcp_gym.baselines.evolution.mutator import Child, question
 from schedcp_gym.baselines.evolution.population import Archive, Genome, Island, Member, migrate
 from schedcp_gym.baselines.toolbox import policy_source
 from schedcp_gym.llm import CallFailed, CallOutcome, LlmBudgetSpent
 from schedcp_gym.spec import BadInput, source_sha256
 
-#: As whom it asks: the ledger's role.
+#: The agent's role in the ledger.
 ROLE = "mutator"
-#: So many generations in a row without anything new to measure, and the mutator is taken to have no ideas left.
+#: After so many generations in a row without a new genome, the search ends.
 BARREN = 3
 
 
 @dataclass(frozen=True)
 class Birth:
-    """A genome that comes to an island.
+    """A genome that arrives on an island.
 
     Attributes:
-        island: Its number, from 0.
-        genome: What it is.
-        parents: Keys of those it was made of; none for an ancestor.
-        change: What was changed, in the mutator's words.
+        island: Number of the island, from 0.
+        genome: The genome.
+        parents: Keys of its parents; empty for an ancestor.
+        change: The change, in the mutator's words.
     """
 
     island: int
@@ -47,9 +47,9 @@ class Evolution(Agent):
     needs thousands of evaluations; each keeps its fittest. No grid of behaviours is kept (MAP-Elites):
     diversity is the islands'.
 
-    Every policy that is measured costs an evaluation, the ancestors too. What is in the archive already comes to
-    an island without being measured again. A generation is bred before any of it is measured, so all of it can be
-    measured at once. A reward is against EEVDF on the same data; members of different episodes are compared by it.
+    Every measured policy costs an evaluation, also the ancestors. A genome that is in the archive arrives on an island
+    without another measurement. All children of a generation are made before the first is measured, so that they can be
+    measured in parallel. Rewards are relative to EEVDF on the same data, so members of all episodes are comparable.
     """
 
     action = "Synth"
@@ -68,18 +68,18 @@ class Evolution(Agent):
         failures: int = 2,
         error_tokens: int = 1000,
     ) -> None:
-        """Sets what can be set.
+        """Store the settings.
 
         Args:
-            islands: Populations that breed by themselves.
-            children: Of each island in a generation.
-            capacity: Members that can live on an island.
-            parents: Members that a child is made of, at most.
-            temperature: Of selection, in units of the reward.
+            islands: Number of separate populations.
+            children: Number of children of each island in a generation.
+            capacity: Limit of the members of an island.
+            parents: Limit of the parents of a child.
+            temperature: Temperature of selection, in units of the reward.
             migrate_every: Generations between migrations.
-            ancestors: Policies of the repository to begin with; none: no tool is used, the model writes them.
-            failures: Of an island's last failed children, so many are told to the mutator.
-            error_tokens: Tokens of the error lines of each.
+            ancestors: Policies of the repository to begin with; empty: no tool is used, the model writes them.
+            failures: Number of an island's last failed children in a prompt.
+            error_tokens: Limit of the tokens of the error lines of each.
 
         Raises:
             BadInput: A number is too small.
@@ -100,7 +100,7 @@ class Evolution(Agent):
         self.uses_tools = bool(self.ancestors)
 
     def run(self, given: Assignment) -> None:
-        """Breeds until the budget is spent, or the mutator brings nothing new."""
+        """Breed until the budget is spent, or the mutator makes nothing new."""
         given.env.reset(seed=given.seed)
         archive, world = Archive(), [Island(self.capacity) for _ in range(self.islands)]
         generation = 1
@@ -122,7 +122,7 @@ class Evolution(Agent):
             generation += 1
 
     def _founders(self, given: Assignment) -> list[Birth]:
-        """The ancestors, dealt in turn, so that each island has one at least and each lives somewhere."""
+        """Return the ancestors in turn, so that each island has one and each ancestor is on an island."""
         assert given.tools is not None
         genomes = [Genome(policy_source(given.tools, name, "agent.ancestors")) for name in self.ancestors]
         return [
@@ -133,10 +133,10 @@ class Evolution(Agent):
     def _breed(
         self, given: Assignment, archive: Archive, world: Sequence[Island], generation: int
     ) -> tuple[list[Birth], LlmBudgetSpent | None]:
-        """A generation, as many new ones at most as can still be measured; and what stopped it, if something did."""
-        task = task_text(given, budget=False)
+        """Return a generation, with no more new genomes than can be measured, and the budget's end, if it came."""
+        task = brief(given, budget=False)
         births: list[Birth] = []
-        # Islands take turns, so that a budget that ends in the middle favours none.
+        # Islands take turns, so that a budget that ends in the middle of a generation is fair.
         for number in range(self.children * self.islands):
             new = {birth.genome.key for birth in births if birth.genome.key not in archive}
             if len(new) >= given.ledger.evaluations_left:
@@ -150,13 +150,13 @@ class Evolution(Agent):
         return births, None
 
     def _child(
-        self, given: Assignment, task: str, world: Sequence[Island], generation: int, number: int
+        self, given: Assignment, task: Brief, world: Sequence[Island], generation: int, number: int
     ) -> Birth | None:
-        """One child; None if the answer could not be read, or the prompt is too long for the model."""
+        """Return one child; None if the answer could not be read, or the prompt is too long for the model."""
         assert given.llm is not None
         place = number % self.islands
         island = world[place]
-        # A generator for each child: who is drawn does not depend on what was drawn for others.
+        # A generator for each child, so that its parents do not depend on earlier draws.
         rng = np.random.default_rng([given.seed, generation, number])
         parents = island.parents(self.parents, self.temperature, rng)
         failed = island.failed[-self.failures :] if self.failures else []
@@ -179,7 +179,7 @@ class Evolution(Agent):
     def _measure(
         self, given: Assignment, archive: Archive, world: Sequence[Island], births: Sequence[Birth], generation: int
     ) -> None:
-        """Measures those that are new, in order, and lets all settle."""
+        """Measure the new genomes, in order, and settle all on their islands."""
         ahead = {birth.genome.key: _action(birth.genome) for birth in births if birth.genome.key not in archive}
         is_ready = False
         for birth in births:
@@ -194,7 +194,7 @@ class Evolution(Agent):
                 archive.add(_member(birth.genome, float(reward), info))
                 if truncated:
                     given.env.reset()
-                    is_ready = False  # what was measured ahead was for the old episode's data
+                    is_ready = False  # the prefetched results belong to the old episode
             world[birth.island].settle(archive[key])
 
     def _migrate(self, given: Assignment, world: Sequence[Island], generation: int) -> None:
@@ -218,7 +218,7 @@ def _member(genome: Genome, reward: float, info: dict[str, object]) -> Member:
 
 
 def _lineage(birth: Birth, generation: int, *, is_known: bool) -> dict[str, object]:
-    """A birth for the record: who, where, of whom."""
+    """Return a birth as a note for the record."""
     return {
         "member": birth.genome.key,
         "generation": generation,

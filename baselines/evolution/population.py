@@ -1,6 +1,6 @@
-"""Who lives where: the archive of all that was measured, islands of those that work, selection, migration.
+"""The archive of all measured genomes, islands with their members, selection and migration.
 
-Nothing here measures or asks; all chance comes from a generator that is handed in.
+Nothing here measures or asks a model. All random numbers come from a generator that the caller passes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,23 +12,23 @@ from pydantic.dataclasses import dataclass as checked
 
 from schedcp_gym.spec import source_sha256
 from schedcp_gym.spec.digest import digest
+from schedcp_gym.spec.policy import Value
 
-#: Characters of a key that name a member in notes and prompts.
+#: Characters of a key.
 KEY_CHARS = 12
-Values = Mapping[str, int | bool | str]
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Genome:
-    """What a member is made of, and what a child inherits.
+    """A source with values for its tunables.
 
     Attributes:
-        source: BPF C; it ends with one newline, so that how it was copied makes no other genome of it.
+        source: BPF C; it ends with one newline, so that a copy with other white space at the end is the same genome.
         tunables: Values by name; defaults are left out.
     """
 
     source: str
-    tunables: dict[str, int | bool | str] = Field(default_factory=dict)
+    tunables: dict[str, Value] = Field(default_factory=dict)
 
     @field_validator("source")
     @classmethod
@@ -37,7 +37,7 @@ class Genome:
 
     @property
     def key(self) -> str:
-        """What the archive knows it by: its source's digest, and the values' digest where there are any."""
+        """The key in the archive: the source's digest, and the values' digest if there are values."""
         source = source_sha256(self.source)[:KEY_CHARS]
         return f"{source}-{digest(self.tunables)[:KEY_CHARS]}" if self.tunables else source
 
@@ -50,8 +50,8 @@ class Member:
         genome: Its source and values.
         reward: Log of the improvement over EEVDF.
         outcome: How its trial ended.
-        metrics: By name; empty where it did not end well.
-        evidence: Why it did not end well; else empty.
+        metrics: Metrics by name; None where the trial failed.
+        evidence: Why the trial failed; else empty.
     """
 
     genome: Genome
@@ -62,51 +62,51 @@ class Member:
 
     @property
     def key(self) -> str:
-        """Its genome's."""
+        """The genome's key."""
         return self.genome.key
 
     @property
     def is_alive(self) -> bool:
-        """Whether it may have children: it ran to its end."""
+        """Whether it may have children: its trial was ok."""
         return self.outcome == "ok"
 
 
 class Archive:
-    """All that was measured, by key: nothing is measured twice."""
+    """All measured members, by key. Nothing is measured twice."""
 
     def __init__(self) -> None:
-        """It is empty."""
+        """Create an empty archive."""
         self._members: dict[str, Member] = {}
 
     def __contains__(self, key: object) -> bool:
-        """Whether a genome of this key was measured."""
+        """Return whether a genome of this key was measured."""
         return key in self._members
 
     def __getitem__(self, key: str) -> Member:
-        """The member of a key."""
+        """Return the member of a key."""
         return self._members[key]
 
     def __len__(self) -> int:
-        """How many were measured."""
+        """Return the number of members."""
         return len(self._members)
 
     def __iter__(self) -> Iterator[Member]:
-        """In the order in which they were measured."""
+        """Iterate over the members in the order of their measurements."""
         return iter(self._members.values())
 
     def add(self, member: Member) -> None:
-        """Keeps a member; the first of a key stays."""
+        """Add a member; the first one of a key stays."""
         self._members.setdefault(member.key, member)
 
 
 class Island:
-    """A population that breeds by itself: the best that live there, and the last that failed."""
+    """A separate population: its best members, and the last ones that failed."""
 
     def __init__(self, capacity: int) -> None:
-        """It is empty.
+        """Create an empty island.
 
         Args:
-            capacity: Members that can live here; who is worse than so many others dies out.
+            capacity: Limit of the members; the least fit ones are removed.
         """
         self.capacity = capacity
         self.living: list[Member] = []
@@ -114,11 +114,11 @@ class Island:
 
     @property
     def best(self) -> Member | None:
-        """The fittest; None if nobody lives here."""
+        """The fittest member; None if there is none."""
         return self.living[0] if self.living else None
 
     def settle(self, member: Member) -> None:
-        """Takes a member in; one that failed is remembered, so that its fault can be told."""
+        """Add a member; one that failed is kept apart, for its error lines."""
         if not member.is_alive:
             self.failed = [*(other for other in self.failed if other.key != member.key), member][-self.capacity :]
         elif all(other.key != member.key for other in self.living):
@@ -127,18 +127,18 @@ class Island:
             self.living = ranked[: self.capacity]
 
     def parents(self, number: int, temperature: float, rng: np.random.Generator) -> list[Member]:
-        """Draws parents, the fittest last: fitter ones likelier, by a softmax of rewards; nobody twice.
+        """Draw different parents by a softmax of the rewards, and return them with the fittest last.
 
         Args:
-            number: How many at most.
-            temperature: In units of the reward; near 0 only the fittest breed, when large all alike.
-            rng: The chance.
+            number: Limit of parents.
+            temperature: In units of the reward; near 0 only the fittest is drawn, at a large one all alike.
+            rng: The random number generator.
         """
         if not self.living:
             return []
         rewards = np.array([member.reward for member in self.living])
         weights = np.exp((rewards - rewards.max()) / temperature)
-        # Whoever is far behind still has a chance that is not zero, as choice() without replacement demands.
+        # choice() without replacement needs probabilities above zero.
         weights = np.maximum(weights, 1e-9)
         size = min(number, len(self.living))
         drawn = rng.choice(len(self.living), size=size, replace=False, p=weights / weights.sum())
@@ -146,10 +146,10 @@ class Island:
 
 
 def migrate(islands: Sequence[Island]) -> list[tuple[int, int, Member]]:
-    """The best of each island goes to the next one too, in a ring, all at the same moment.
+    """Copy the best member of each island to the next one in a ring, all at the same moment.
 
     Returns:
-        Who went, as (from, to, member); those that lived there already are left out.
+        The copies as (from, to, member), without members that were already there.
     """
     travellers = [(place, (place + 1) % len(islands), island.best) for place, island in enumerate(islands)]
     moved = []

@@ -7,14 +7,14 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from schedcp_gym.baselines.agent import Agent, Assignment
-from schedcp_gym.baselines.briefing import evidence, task_text
+from schedcp_gym.baselines.briefing import brief, evidence
 from schedcp_gym.llm import CallFailed, CallOutcome, Message, Reply, prompt, system, tokens, user
 from schedcp_gym.spec import BadInput
 
 PROMPTS = Path(__file__).parent / "prompts"
-#: As whom it asks: the ledger's role.
+#: The agent's role in the ledger.
 ROLE = "naive"
-#: So many attempts in a row without a file to try, and the model is taken not to be able to do it.
+#: After so many attempts in a row without a file, the search ends.
 BARREN = 3
 
 
@@ -28,25 +28,25 @@ class SchedulerFile:
 class NaiveAgent(Agent):
     """One model, one prompt, error lines: no repository, no analysis, no verifier, no figures.
 
-    It knows what somebody knows who has read a page about sched_ext: that there is <scx/common.bpf.h>. It is told the
-    workload's description, metrics and objective, and EEVDF's figures; not the processes seen, which is analysis, nor
-    the house's own headers. A file is tried by measuring it (an evaluation of the budget). If it does not compile,
-    is not loaded, or is thrown out, the model sees those lines, as one who tries it by hand would, and writes it again.
+    The prompt has the workload's description, metrics and objective, EEVDF's figures, and the name of
+    <scx/common.bpf.h>; not the names of processes, which is analysis, nor our own headers. A file is tried by a
+    measurement (an evaluation of the budget). If it does not compile, is not loaded, or is ejected, the model gets the
+    error lines, as a person who tries it by hand would, and writes the file again.
 
-    Once one works, or after some rounds, the attempt is over, and the next begins in an empty folder again: how good a
-    working one is, the model is never told, so there is nothing it could improve.
+    When a file works, or after some rounds, the attempt ends, and the next begins in an empty folder again. The model
+    is never told how good a working file is.
     """
 
     action = "Synth"
     uses_llm = True
 
     def __init__(self, *, attempts: int | None = None, rounds: int = 12, error_tokens: int = 2000) -> None:
-        """Sets what can be set.
+        """Store the settings.
 
         Args:
-            attempts: Conversations; None: until the budget is spent.
-            rounds: Answers within one of them.
-            error_tokens: Tokens of error lines that the model gets to see at once.
+            attempts: Number of conversations; None: until the budget is spent.
+            rounds: Limit of answers in each.
+            error_tokens: Limit of the tokens of error lines in a prompt.
 
         Raises:
             BadInput: A number is too small.
@@ -58,7 +58,7 @@ class NaiveAgent(Agent):
         self.error_tokens = error_tokens
 
     def run(self, given: Assignment) -> None:
-        """Begins anew until budget or attempts are used up, or the model brings nothing to try."""
+        """Make attempts until the budget or their number is used up, or the model writes no file."""
         given.env.reset(seed=given.seed)
         attempt = barren = 0
         while attempt != self.attempts and barren < BARREN:
@@ -67,7 +67,7 @@ class NaiveAgent(Agent):
             attempt += 1
 
     def _attempt(self, given: Assignment, attempt: int) -> int:
-        """One conversation; returns how many files were tried."""
+        """Hold one conversation, and return how many files were tried."""
         assert given.llm is not None
         talk = self._beginning(given)
         tried = 0
@@ -87,12 +87,12 @@ class NaiveAgent(Agent):
         return tried
 
     def _beginning(self, given: Assignment) -> list[Message]:
-        # No budget in it: every attempt begins with the same words.
-        task = prompt("task", PROMPTS, task=task_text(given, processes=False, budget=False))
-        return [system(prompt("system", PROMPTS)), user(task)]
+        # Without the budget, so that every attempt begins with the same question.
+        task = brief(given, processes=False, budget=False)
+        return [system(prompt("system", PROMPTS)), user(prompt("task", PROMPTS, task=task.text), task.data)]
 
     def _try(self, given: Assignment, attempt: int, number: int, reply: Reply[SchedulerFile]) -> dict[str, Any] | None:
-        """Measures what was written, and notes it; None if nothing was."""
+        """Measure the file and note it; return None if there is none."""
         noted = {"role": ROLE, "attempt": attempt + 1, "round": number}
         if reply.answer is None:
             given.note({**noted, "outcome": reply.outcome.value, "problem": reply.problem})
@@ -106,7 +106,7 @@ class NaiveAgent(Agent):
 
     def _answered(self, reply: Reply[SchedulerFile], info: dict[str, Any] | None) -> list[Message]:
         if info is None:
-            # A message that could not be read may hold calls that nobody answers; its text may be sent back.
+            # An unreadable message may hold tool calls without results; only its text may be sent back.
             said = {"role": "assistant", "content": reply.text or "(nothing)"}
             return [said, user(prompt("unread", PROMPTS, problem=reply.problem))]
         lines = tokens.cut(evidence(info), self.error_tokens)

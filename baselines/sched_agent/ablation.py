@@ -1,4 +1,4 @@
-"""What a run goes without, to see what it is worth."""
+"""Parts that a run can leave out, to measure their worth."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from schedcp_gym.llm import prompt
 
 #: The roles, in the order in which they are called (observation once, the others in each round).
 ROLES = ("observation", "planning", "execution", "learning")
-#: Tools that go with a part that is left out.
+#: Tools that are left out with a part.
 _TOOLS = {
     "repository": (
         "search_repository",
@@ -32,12 +32,12 @@ _TOOLS = {
 
 @dataclass(frozen=True)
 class Ablation:
-    """Which parts there are; True is the whole agent.
+    """The parts of the agent; all True is the whole agent.
 
     Attributes:
         repository: The policy repository: policies, primitives, lessons.
-        analysis: The analysis engine: traces, profiles, the workload's files, feedback. The description is left.
-        verifier_feedback: What the verifier found; without it, only whether a policy passed.
+        analysis: The analysis engine: traces, profiles, the workload's files, feedback. The description stays.
+        verifier_feedback: The verifier's reports; without them, only whether a policy passed.
         learning: The Learning role. Without it planning still sees what was measured.
     """
 
@@ -51,10 +51,10 @@ class Ablation:
         return [part for part in _TOOLS if not getattr(self, part)]
 
     def tools(self, names: tuple[str, ...]) -> list[str]:
-        """Those of a role's tools that are left."""
+        """Return a role's tools without those that are left out."""
         taken = {name for part in self._missing for name in _TOOLS[part]}
         return [name for name in names if name not in taken]
 
     def instructions(self, text: str) -> str:
-        """A role's instructions, with what is missing said."""
+        """Return a role's instructions, with a line for each part that is left out."""
         return "\n\n".join([text, *(prompt(f"without_{part}", PROMPTS) for part in self._missing)])

@@ -11,11 +11,10 @@ from schedcp_gym.spec import BadInput
 
 
 class SchedAgent(Agent):
-    """Observes once; then plans, executes and learns, round by round. After the SchedCP paper (arXiv 2509.01245).
+    """Observes once; then plans, executes and learns, round by round, as in the SchedCP paper (arXiv 2509.01245).
 
-    The roles hand structured messages to each other (``messages``) and see nothing else of each other's work. What they
-    are told of results comes from the tools' answers. A policy counts as found once it has passed all stages
-    of the verifier.
+    The roles exchange structured messages (``messages``) and see nothing else of each other's work. Results in these
+    messages come from the tools' data. The agent finds a policy when it has passed all stages of the verifier.
     """
 
     action = "Synth"
@@ -38,21 +37,21 @@ class SchedAgent(Agent):
         learning: bool = True,
         merge: Sequence[str] | None = None,
     ) -> None:
-        """Sets what can be set; ``configs/agent/sched_agent.yaml`` explains it.
+        """Store the settings; ``configs/agent/sched_agent.yaml`` explains it.
 
         Args:
             roles: By name: observation, planning, execution, learning.
-            rounds: Of planning, execution and learning.
-            candidates: Of a round; None: the evaluations that are left, shared evenly between the rounds.
-            patience: Rounds without a better policy after which it stops.
-            full_verifications: Policies that may go through all stages of the verifier.
-            repairs: Of a refused source.
-            least_gain: Share by which a policy must be better than the deployed one to be deployed instead.
+            rounds: Number of rounds of planning, execution and learning.
+            candidates: Candidates in a round; None: the evaluations that are left, divided by the rounds that are left.
+            patience: Rounds without a better policy after which the search ends.
+            full_verifications: Limit of policies that go through all stages of the verifier.
+            repairs: Limit of repairs of a rejected source.
+            least_gain: Share by which a policy must be better than the deployed one to replace it.
             repository: See :class:`~schedcp_gym.baselines.sched_agent.ablation.Ablation`.
             analysis: Likewise.
             verifier_feedback: Likewise.
             learning: Likewise.
-            merge: Roles that share one context, whose conversation goes on through the run; None: each has its own.
+            merge: Roles that share one context, whose conversation lasts for the whole run; None: each has its own.
 
         Raises:
             BadInput: There is no such role, or one is missing.
@@ -72,7 +71,7 @@ class SchedAgent(Agent):
         self._merge = tuple(merge or ())
 
     def run(self, given: Assignment) -> None:
-        """Searches until a budget is spent, patience is at its end, or no gain is expected."""
+        """Search until a budget is spent, patience ends, or no gain is expected."""
         Loop(given, self._roles, self._limits, self._ablation, self._merge).carry_out()
 
 

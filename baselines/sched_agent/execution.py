@@ -1,4 +1,4 @@
-"""Execution: carries a plan out."""
+"""Execution: carry a plan out."""
 
 from schedcp_gym.baselines.sched_agent.messages import ExecutionReport, ExecutionTask
 from schedcp_gym.baselines.sched_agent.role import Role

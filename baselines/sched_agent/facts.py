@@ -1,20 +1,21 @@
-"""What was measured, verified and deployed: taken from the tools' answers, never from what a model says of them."""
+"""Measurements, verifications and deployments of a run, from the tools' data, never from a model's words."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schedcp_gym.baselines.sched_agent.messages import ExecutionReport, Plan, Tried, Value
+from schedcp_gym.baselines.sched_agent.messages import ExecutionReport, Plan, Tried
+from schedcp_gym.spec.policy import Value
 
-#: What a failed policy is written down with: no figure is lower.
+#: Improvement recorded for a failed policy: the lowest possible value.
 _FAILED_IMPROVEMENT = 0.05
 
 
 class Facts:
-    """All that is known of this run's policies, in the order in which they were measured."""
+    """The results of this run's policies, in the order of their measurements."""
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
+        """Begin without results."""
         self.tried: list[Tried] = []
         self.deployed: Tried | None = None
         self._asked: list[dict[str, Value]] = []
@@ -23,15 +24,15 @@ class Facts:
         self._round = 0
 
     def begin_round(self, number: int) -> None:
-        """What is measured from now on belongs to this round."""
+        """Count later measurements to this round."""
         self._round = number
 
     def of_round(self, number: int) -> tuple[Tried, ...]:
-        """What a round has measured."""
+        """Return the results of a round."""
         return tuple(one for one in self.tried if one.round == number)
 
     def find(self, policy: str, tunables: Mapping[str, Value]) -> Tried | None:
-        """A policy that was measured with exactly these values, said or meant: what is left out has its default."""
+        """Return the result of a policy with exactly these values; values that are left out have their defaults."""
         values = dict(tunables)
         for one, asked in zip(self.tried, self._asked, strict=True):
             if one.policy == policy and values in (one.tunables, asked):
@@ -39,19 +40,19 @@ class Facts:
         return None
 
     def evaluation(self, one: Tried) -> int:
-        """The number of its evaluation in the run's record."""
+        """Return the number of a result's evaluation in the run's record."""
         return self._evaluations[self.tried.index(one)]
 
     @property
     def best(self) -> Tried | None:
-        """The best that ran to its end, the first of equals."""
+        """The best result that is ok, the first one of equals; None if there is none."""
         return max((one for one in self.tried if one.outcome == "ok"), key=lambda one: one.improvement, default=None)
 
     @property
     def chosen(self) -> Tried | None:
-        """What the run has found: what is deployed, or else the best that passed all stages of the verifier.
+        """The run's result: the deployed policy, or else the best one that passed all stages of the verifier.
 
-        None where that is no better than EEVDF.
+        None if that is no better than EEVDF.
         """
         if self.deployed and self.deployed.improvement > 1:
             return self.deployed
@@ -59,9 +60,9 @@ class Facts:
         return max(passed, key=lambda one: one.improvement, default=None)
 
     def unverified(self, least_gain: float) -> tuple[Tried, ...]:
-        """What is better than what is deployed by that share, and not verified; the best first.
+        """Return unverified results that are better than the deployed policy by that share, the best first.
 
-        Of the present workload seed only: under another, a process that a tunable names may not be there.
+        Only those of the present workload seed: with another seed, a process that a tunable names may not exist.
         """
         least = (self.deployed.improvement if self.deployed else 1.0) * (1 + least_gain)
         present = self._seeds[-1] if self._seeds else None
@@ -70,12 +71,12 @@ class Facts:
         return tuple(sorted(found, key=lambda one: -one.improvement))
 
     def measured(self, policy: str, asked: Mapping[str, Value], data: Mapping[str, Any]) -> Tried:
-        """Writes down a measurement.
+        """Record a measurement.
 
         Args:
-            policy: What the tools know it by.
-            asked: The values that the call has set; a policy kept with values of its own has more.
-            data: The answer of ``measure_policy``.
+            policy: The policy's name for the tools.
+            asked: The values in the call; a policy that the repository keeps with values has more.
+            data: Data of ``measure_policy``.
         """
         against = data.get("metrics_vs_eevdf") or {}
         one = Tried(
@@ -95,15 +96,15 @@ class Facts:
         return one
 
     def verified(self, policy: str, tunables: Mapping[str, Value], passed: bool, found: str) -> None:
-        """Writes down what all stages of the verifier have found."""
+        """Record the result of a full verification."""
         self._change(policy, tunables, verified="passed" if passed else "failed", message="" if passed else found)
 
     def reverted(self, policy: str, tunables: Mapping[str, Value], why: str) -> None:
-        """Writes down that a deployment was taken back."""
+        """Record that a deployment was taken back."""
         self._change(policy, tunables, message=f"deployment taken back: {why}")
 
     def deploy(self, policy: str, tunables: Mapping[str, Value]) -> None:
-        """Writes down that a policy serves the workload now."""
+        """Record that a policy is deployed now."""
         for one in self.tried:
             if one.deployed:
                 self._change(one.policy, one.tunables, deployed=False)
@@ -111,7 +112,7 @@ class Facts:
         self.deployed = self.find(policy, tunables) or self.deployed
 
     def name_candidates(self, number: int, plan: Plan, report: ExecutionReport | None) -> None:
-        """Finds which candidate of a round's plan each measurement belongs to."""
+        """Assign each measurement of a round to a candidate of its plan."""
         for one in self.of_round(number):
             self._change(one.policy, one.tunables, candidate=_candidate_of(one, plan, report))
 

@@ -1,4 +1,4 @@
-"""Learning: finds out why."""
+"""Learning: find the reasons for results."""
 
 from schedcp_gym.baselines.sched_agent.messages import LearningTask, Lessons
 from schedcp_gym.baselines.sched_agent.role import Role

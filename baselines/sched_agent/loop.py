@@ -1,4 +1,4 @@
-"""The loop: observe, then plan, execute, learn, with what each round has shown."""
+"""The loop: observe, then plan, execute and learn in each round."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,13 +27,13 @@ from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.wrappers import BudgetSpent
 from schedcp_gym.llm import LlmBudgetSpent
 
-#: Candidates of a round where neither the configuration nor the budget says how many.
+#: Candidates of a round if neither the configuration nor the budget limits them.
 _CANDIDATES = 4
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Limits:
-    """What a run may use beside its budget; see :class:`~schedcp_gym.baselines.sched_agent.agent.SchedAgent`."""
+    """Limits of a run beside its budget; see :class:`~schedcp_gym.baselines.sched_agent.agent.SchedAgent`."""
 
     rounds: int = Field(ge=1)
     candidates: int | None = Field(ge=1)
@@ -54,7 +54,7 @@ class Loop:
         ablation: Ablation,
         merge: Sequence[str],
     ) -> None:
-        """Prepares the roles' contexts; nothing is asked or measured yet."""
+        """Prepare the roles' contexts; nothing is asked or measured yet."""
         assert given.llm is not None
         assert given.tools is not None
         self._given = given
@@ -89,7 +89,7 @@ class Loop:
         )
 
     def carry_out(self) -> None:
-        """Searches; the best verified policy is noted as the chosen one, whatever ends the search.
+        """Search, and note the best verified policy as the chosen one, whatever ends the search.
 
         Raises:
             BudgetSpent: The run's virtual seconds are spent.
@@ -102,7 +102,7 @@ class Loop:
         except LlmBudgetSpent as spent:
             self._finish(str(spent))
             raise
-        except BudgetSpent:  # also for tools: nothing can be made up for
+        except BudgetSpent:  # no tool can be called any more
             self._note_found("the budget's guest seconds are spent")
             raise
         self._finish(why)
@@ -113,7 +113,7 @@ class Loop:
         for number in range(1, self._limits.rounds + 1):
             if self._task.steps_left <= 0:
                 self._given.env.reset()
-            if self._task.workload_seed != seed:  # processes have other names now
+            if self._task.workload_seed != seed:  # the processes have other names
                 profile, seed = self._observe(), self._task.workload_seed
             self._facts.begin_round(number)
             self._given.note({"iteration": number})
@@ -131,7 +131,7 @@ class Loop:
     def _observe(self) -> WorkloadProfile:
         self._target = target_of(self._task)
         profile: WorkloadProfile | None = self._ask("observation", ObservationTask(self._target))
-        profile = profile or WorkloadProfile(self._target.workload, "mixed", "Observation has found nothing out.", ())
+        profile = profile or WorkloadProfile(self._target.workload, "mixed", "Observation found nothing.", ())
         self._note("profile", profile=plain(profile))
         return profile
 
@@ -146,7 +146,7 @@ class Loop:
         return best > before * (1 + self._limits.least_gain), max(best, before)
 
     def _round(self, number: int, profile: WorkloadProfile) -> str:
-        """Carries a round out; gives the reason to stop, if there is one."""
+        """Carry a round out, and return the reason to stop, if there is one."""
         planning = PlanningTask(
             self._target, profile, self._left(number), tuple(self._facts.tried), self._lessons, self._remarks
         )
@@ -207,7 +207,7 @@ class Loop:
         evaluations = self._given.ledger.evaluations_left
         limited = None if evaluations == float("inf") else int(evaluations)
         share = _CANDIDATES if limited is None else -(-limited // rounds)
-        # No round goes on into the next episode, where the workload's seed is another.
+        # A round does not extend into the next episode, which has another workload seed.
         wanted = min(self._limits.candidates or share, self._task.steps_left)
         return Left(
             rounds=rounds,
@@ -221,11 +221,11 @@ class Loop:
         return self._roles[name].ask(self._contexts[name], task)
 
     def _finish(self, why: str) -> None:
-        """Verifies and deploys what the roles have left undone, and notes what the run has found."""
+        """Verify and deploy the best policy if the roles did not, and note the run's result."""
         for one in self._facts.unverified(self._limits.least_gain):
             if not self._bench.verifications_left:
                 break
-            self._given.tell(f"end: verifies {one.policy}, the best so far")
+            self._given.tell(f"end: verifying {one.policy}, the best so far")
             what = {"policy": one.policy, "tunables": one.tunables}
             verdict = self._bench.call(SUBMIT, {**what, "stages": "full"})
             if verdict.data.get("passed"):
@@ -234,7 +234,7 @@ class Loop:
         self._note_found(why)
 
     def _note_found(self, why: str) -> None:
-        """Notes what the run has found, and why it ended."""
+        """Note the run's result, and why it ended."""
         found = self._facts.chosen
         rounds = sorted({one.round for one in self._facts.tried})
         first = self._facts.tried[0].improvement if self._facts.tried else None

@@ -1,7 +1,7 @@
-"""What the roles hand to each other.
+"""The messages between the roles.
 
-A role is given one *task* as a JSON block in its prompt, and answers with one message. Both are values: what a model
-is told of a field is the text below it.
+A role gets one *task* as a JSON block in its prompt, and answers with one message. Both are values; the text below a
+field is its description for the model.
 """
 
 from typing import Literal
@@ -9,15 +9,16 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-#: Strict about what it is given; the texts below the fields become the schema's descriptions.
+from schedcp_gym.spec.policy import Value
+
+#: Unknown fields are errors; the texts below the fields become the schema's descriptions.
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-Value = bool | int | str
 WorkloadClass = Literal["batch", "latency", "throughput", "mixed"]
 Way = Literal["configure", "patch", "compose"]
 
 
-# ---- what is known of the task, and what it may cost ----
+# ---- the task and the budget ----
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -29,16 +30,16 @@ class Goal:
     unit: str
     weight: float
     eevdf: float
-    """What the kernel's own scheduler, EEVDF, reaches."""
+    """The value under the kernel's own scheduler, EEVDF."""
     floor: float | None = None
     """The least improvement over EEVDF (1.0 is as good); below it nothing counts as a gain."""
     best_possible: float | None = None
-    """What no schedule can beat, where that is known."""
+    """The best value that any schedule can reach, where that is known."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Target:
-    """What is to be improved."""
+    """The workload and its goals."""
 
     workload: str
     cpus: int
@@ -49,7 +50,7 @@ class Target:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Left:
-    """What may still be used."""
+    """The rest of the budget."""
 
     rounds: int
     """Rounds of planning, execution and learning, this one included."""
@@ -68,39 +69,40 @@ class Left:
 
 @dataclass(frozen=True, config=_CONFIG)
 class ObservationTask:
-    """What Observation is given."""
+    """The task of Observation."""
 
     target: Target
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class ProcessProfile:
-    """A process or a group of like ones that matters to the goals."""
+    """A process, or a group of like ones, that matters to the goals."""
 
     name: str
-    """As the kernel shows it (at most 15 characters); what a tunable would be set to. Never shortened to a guess."""
+    """As the kernel shows it (at most 15 characters), as the value for a tunable. Never a guess."""
     matters: str
     """What it does, and why it decides the result."""
     tasks: int | None = None
     cpu_share: float | None = None
     """Of all CPU time, 0 to 1."""
     burst_p50_ms: float | None = None
-    """How long it computes at a time: half of its bursts are shorter."""
+    """Median CPU time between a wake-up and the next sleep."""
     wait_p99_ms: float | None = None
-    """How long it waits for a CPU."""
+    """Wait for a CPU, 99th percentile."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class WorkloadProfile:
-    """What Observation found: enough to plan with, and no more."""
+    """The result of Observation: what a plan needs, and no more."""
 
     workload: str
     workload_class: WorkloadClass
     summary: str
-    """What it does and what holds it up, in plain words with the figures that show it."""
+    """What the workload does and what limits it, in plain words with the figures that show it."""
     goals: tuple[str, ...]
     """What a better schedule would do, the most valuable first."""
     processes: tuple[ProcessProfile, ...] = ()
+    """The one that decides the result first."""
     waits: tuple[str, ...] = ()
     """Who waits for whom, and for how long."""
     figures: dict[str, float] = Field(default_factory=dict)
@@ -136,7 +138,7 @@ class Candidate:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Plan:
-    """What Planning decided."""
+    """The result of Planning."""
 
     reasoning: str
     """In two or three sentences."""
@@ -151,11 +153,11 @@ class Plan:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Tried:
-    """A policy that was measured: facts, kept by the program and not by a model."""
+    """A policy that was measured: facts, recorded by the program and not by a model."""
 
     round: int
     candidate: str
-    """The plan's name for it; empty where it can't be told."""
+    """The plan's name for it; empty if unknown."""
     policy: str
     """Name or id, as the tools take it."""
     tunables: dict[str, Value]
@@ -173,26 +175,26 @@ class Tried:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Attempt:
-    """What became of a candidate."""
+    """The result of a candidate."""
 
     candidate: str
     result: Literal["measured", "refused", "not_tried"]
     policy: str = ""
-    """Name or id it was measured under."""
+    """Its name or id in the measurement."""
     note: str = ""
-    """Repairs that were made, and why; or why it was refused or left out."""
+    """Repairs, and their reasons; or why it was refused or left out."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class ExecutionReport:
-    """What Execution did."""
+    """The result of Execution."""
 
     attempts: tuple[Attempt, ...]
     """One for each candidate."""
     deployed: str = ""
     """The candidate that is deployed now, if this round changed that."""
     remarks: str = ""
-    """What the next plan should know and the figures don't show."""
+    """What the next plan needs and the figures do not show."""
 
 
 # ---- learning ----
@@ -200,7 +202,7 @@ class ExecutionReport:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Lesson:
-    """Something learned: true beyond this round."""
+    """A lesson that holds beyond this round."""
 
     text: str
     """One sentence that names mechanism and figure."""
@@ -211,7 +213,7 @@ class Lesson:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Lessons:
-    """What Learning hands to the next round. It takes the place of what it was given."""
+    """The result of Learning, for the next round. It replaces the earlier lessons."""
 
     lessons: tuple[Lesson, ...]
     """At most 8: those that should guide the next plan."""
@@ -228,43 +230,43 @@ class Lessons:
 
 @dataclass(frozen=True, config=_CONFIG)
 class PlanningTask:
-    """What Planning is given."""
+    """The task of Planning."""
 
     target: Target
     profile: WorkloadProfile
     left: Left
     history: tuple[Tried, ...] = ()
-    """All that was measured so far."""
+    """All measurements so far."""
     lessons: Lessons | None = None
     remarks: str = ""
-    """Of the last round's execution."""
+    """Remarks of the last round's execution."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class ExecutionTask:
-    """What Execution is given."""
+    """The task of Execution."""
 
     target: Target
     plan: Plan
     left: Left
     deployed: Tried | None = None
-    """The best policy so far that is verified and deployed; None: EEVDF still is."""
+    """The deployed policy, the best verified one so far; None: EEVDF."""
     unverified: tuple[Tried, ...] = ()
-    """Measured before, better than what is deployed, and not verified yet."""
+    """Measured, better than the deployed policy, and not verified yet."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class LearningTask:
-    """What Learning is given."""
+    """The task of Learning."""
 
     target: Target
     profile: WorkloadProfile
     plan: Plan
     report: ExecutionReport
     tried: tuple[Tried, ...]
-    """What this round measured."""
+    """Measurements of this round."""
     history: tuple[Tried, ...] = ()
-    """What earlier rounds measured."""
+    """Measurements of earlier rounds."""
     lessons: Lessons | None = None
     """So far."""
     left: Left | None = None

@@ -1,11 +1,11 @@
-"""Observation: finds out what the workload does, cheap tiers first."""
+"""Observation: analyse the workload, cheap tiers first."""
 
 from schedcp_gym.baselines.sched_agent.messages import ObservationTask, WorkloadProfile
 from schedcp_gym.baselines.sched_agent.role import Role
 
 
 class Observation(Role[ObservationTask, WorkloadProfile]):
-    """Asks the analysis engine for what it needs, tier by tier, and writes the workload's profile."""
+    """Asks the analysis engine, tier by tier, and writes the workload's profile."""
 
     name = "observation"
     tools = (

@@ -1,4 +1,4 @@
-"""Planning: decides what to try."""
+"""Planning: choose what to try."""
 
 from schedcp_gym.baselines.sched_agent.messages import Plan, PlanningTask
 from schedcp_gym.baselines.sched_agent.role import Role

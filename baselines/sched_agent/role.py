@@ -1,4 +1,4 @@
-"""What all roles have in common: a prompt, tools, and a conversation that ends with a structured answer."""
+"""The base of all roles: a prompt, tools, and a conversation that ends with a structured answer."""
 
 import abc
 import dataclasses
@@ -21,16 +21,16 @@ AnswerT = TypeVar("AnswerT")
 
 @dataclasses.dataclass
 class Context:
-    """What a role knows when it is asked. Merged roles share one, and its conversation goes on.
+    """The context in which a role is asked. Merged roles share one, and its conversation continues.
 
     Attributes:
         client: The model.
         workbench: Makes tool calls.
         instructions: The system message.
-        tools: What may be called.
-        is_kept: Whether the next question follows on this one.
+        tools: The tools that may be called.
+        is_kept: Whether the next question continues this conversation.
         messages: The conversation so far; empty before the first question.
-        tell: Told what the role does.
+        tell: Called with lines of progress.
     """
 
     client: Client
@@ -43,14 +43,14 @@ class Context:
 
 
 class Role(abc.ABC, Generic[TaskT, AnswerT]):
-    """One of the four. A subclass in a file of its own says what it is given and what it answers.
+    """One of the four roles. Each is a subclass in a file of its own, with a task and an answer.
 
     A configuration may name another class for a role, with the same task and answer.
     """
 
-    #: As in the configuration, the ledger and the file of its prompt.
+    #: Its name in the configuration and in the ledger, and the name of its prompt's file.
     name: ClassVar[str]
-    #: Tools it is offered, where there are such.
+    #: Names of its tools; those that do not exist in a run are left out.
     tools: ClassVar[tuple[str, ...]]
     answer: ClassVar[type[Any]]
 
@@ -62,17 +62,17 @@ class Role(abc.ABC, Generic[TaskT, AnswerT]):
         max_calls: int = 24,
         result_tokens: int = 3000,
     ) -> None:
-        """Sets what can be set.
+        """Store the settings.
 
         Args:
-            llm: The model of this role, instead of the run's: its name, or fields of the run's configuration that
-                differ.
-            max_rounds: Answers with tool calls; after these it must answer with what it knows.
-            max_calls: Tool calls in all.
-            result_tokens: Tokens of a tool's result that it sees; longer ones lose their middle.
+            llm: The model of this role, instead of the run's: its name, or the fields that differ from the run's
+                configuration.
+            max_rounds: Limit of answers with tool calls; after these the role must answer without tools.
+            max_calls: Limit of tool calls.
+            result_tokens: Limit of the tokens of a tool's result; the middle of a longer one is left out.
 
         Raises:
-            BadInput: A number is none, or below 1.
+            BadInput: A value is not a whole number from 1.
         """
         numbers = {"max_rounds": max_rounds, "max_calls": max_calls, "result_tokens": result_tokens}
         for setting, number in numbers.items():
@@ -84,10 +84,10 @@ class Role(abc.ABC, Generic[TaskT, AnswerT]):
         self.result_tokens = result_tokens
 
     def client(self, client: Client) -> Client:
-        """The client that asks this role's model.
+        """Return the client for this role's model.
 
         Raises:
-            BadInput: Its configuration is not allowed.
+            BadInput: Its configuration is wrong.
         """
         if not self.llm:
             return client
@@ -101,20 +101,22 @@ class Role(abc.ABC, Generic[TaskT, AnswerT]):
 
     @property
     def instructions(self) -> str:
-        """What the role is told before anything else: the same in every round, so that providers can cache it."""
+        """The system message: the same in every round, so that providers can cache it."""
         return prompt(self.name, PROMPTS)
 
     def ask(self, context: Context, task: TaskT) -> AnswerT | None:
-        """Asks, makes the calls that are wanted, and gives the answer; None if there is none that can be used.
+        """Ask the model, make its tool calls, and return its answer; None if it gives no usable one.
 
         Raises:
             CallFailed: The model can't be asked.
-            LlmBudgetSpent: Its budget is spent.
-            BudgetSpent: The run's is.
+            LlmBudgetSpent: The model's budget is spent.
+            BudgetSpent: The run's budget is spent.
         """
         if not context.messages or not context.is_kept:
             context.messages = [system(context.instructions)]
-        context.messages.append(user(prompt("task", PROMPTS, task=task_json(task))))
+        block = {type(task).__name__: plain(task)}
+        text = json.dumps(block, ensure_ascii=False, separators=(", ", ": "))
+        context.messages.append(user(prompt("task", PROMPTS, task=text), block))
         context.tell(f"{self.name}: begins")
         talk = run_tools(
             context.client,
@@ -130,16 +132,11 @@ class Role(abc.ABC, Generic[TaskT, AnswerT]):
         )
         context.messages = list(talk.messages)
         if talk.reply.answer is None:
-            context.tell(f"{self.name}: gave no answer that can be used: {talk.reply.problem or talk.reply.outcome}")
+            context.tell(f"{self.name}: gave no usable answer: {talk.reply.problem or talk.reply.outcome}")
         answer: AnswerT | None = talk.reply.answer
         return answer
 
 
-def task_json(task: Any) -> str:
-    """A task as the JSON block of a prompt: one object whose key says what it is."""
-    return json.dumps({type(task).__name__: plain(task)}, ensure_ascii=False, separators=(", ", ": "))
-
-
 def plain(message: Any) -> Any:
-    """A message as plain values; what is as it is by default is left out, for tokens are dear."""
+    """Return a message as plain values, without default values, which would only cost tokens."""
     return TypeAdapter(type(message)).dump_python(message, mode="json", exclude_defaults=True)

@@ -1,15 +1,15 @@
-"""What is to be improved, out of the environment."""
+"""The target of a run, from the environment."""
 
 from schedcp_gym.baselines.sched_agent.messages import Goal, Target
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.observation import processes
 
-#: Process names shown; the rest uses next to no CPU time.
+#: Limit of process names; the others use hardly any CPU time.
 _NAMES = 8
 
 
 def target_of(task: SchedEnv) -> Target:
-    """The task as the roles are told of it: what counts, and what EEVDF reaches on the episode's seed."""
+    """Return the task for the roles: the metrics of the objective, and EEVDF's values on the episode's seed."""
     assert task.baseline is not None
     objective, total = task.objective, sum(task.objective.weights.values())
     goals: list[Goal] = []

@@ -5,29 +5,28 @@ from pathlib import Path
 from typing import Any
 
 from schedcp_gym.baselines.agent import Agent, Assignment
-from schedcp_gym.baselines.briefing import budget_block, json_block, task_text, writing_text
+from schedcp_gym.baselines.briefing import brief, budget_block, json_block, writing_text
 from schedcp_gym.baselines.single_agent.window import Window
 from schedcp_gym.baselines.toolbox import MEASURE
-from schedcp_gym.llm import Message, Reply, Talk, ToolCall, prompt, run_tools, system, user
-from schedcp_gym.llm.tool_loop import plain_arguments
+from schedcp_gym.llm import Message, Reply, Talk, ToolCall, ToolResult, prompt, run_tools, system, user
 from schedcp_gym.spec import BadInput
 
 PROMPTS = Path(__file__).parent / "prompts"
-#: As whom it asks: the ledger's role.
+#: The agent's role in the ledger.
 ROLE = "single"
-#: So many stops in a row without a measurement before, and it has no more to try.
+#: After so many answers in a row without a measurement before them, the search ends.
 IDLE = 2
-#: Tool calls of an answer, on average: those beyond are told to the model as not made.
+#: Limit of tool calls of an answer, on average; for later ones the model is told that they were not made.
 CALLS = 8
-#: What is kept of a measurement for the conversation that has lost it.
+#: Fields of a measurement that are kept when its round is left out of the conversation.
 KEPT = ("policy", "tunables", "outcome", "message", "improvement", "reward")
 
 
 class SingleAgent(Agent):
-    """One model with every tool in one conversation: looks, plans, writes, measures and learns by itself.
+    """One model with all tools in one conversation: it observes, plans, writes, measures and learns.
 
-    It is what sched_agent is without roles: the same tools, the same budget. When the conversation outgrows its limit,
-    its oldest rounds are left out, and a list of what was measured stands for them.
+    It is sched_agent without roles: the same tools and the same budget. When the conversation is longer than its limit,
+    its oldest rounds are replaced by a list of their measurements.
     """
 
     action = "Synth"
@@ -42,13 +41,13 @@ class SingleAgent(Agent):
         context_tokens: int = 60000,
         result_tokens: int = 4000,
     ) -> None:
-        """Sets what can be set.
+        """Store the settings.
 
         Args:
-            tools: Names of the tools it has; None: all.
-            rounds: Answers with tool calls, in all.
-            context_tokens: Tokens of the conversation, beyond which it is cut.
-            result_tokens: Tokens of each tool's result.
+            tools: Names of its tools; None: all.
+            rounds: Limit of answers with tool calls.
+            context_tokens: Limit of the conversation's tokens, above which it is cut.
+            result_tokens: Limit of the tokens of each tool's result.
 
         Raises:
             BadInput: A number is too small.
@@ -62,7 +61,7 @@ class SingleAgent(Agent):
         self.result_tokens = result_tokens
 
     def run(self, given: Assignment) -> None:
-        """Lets the model work until the budget is spent, or it has no more to try."""
+        """Let the model work until the budget is spent, or it has nothing more to try."""
         given.env.reset(seed=given.seed)
         _Conversation(self, given).carry_on()
 
@@ -74,14 +73,15 @@ class _Conversation:
         self.agent = agent
         self.given = given
         self.measured: list[dict[str, Any]] = []
+        task = brief(given)
         self.talk: list[Message] = [
             system(prompt("system", PROMPTS, writing=writing_text())),
-            user(prompt("task", PROMPTS, task=task_text(given))),
+            user(prompt("task", PROMPTS, task=task.text), task.data),
         ]
         self.window = Window(agent.context_tokens, len(self.talk), self._left_out)
 
     def carry_on(self) -> None:
-        """Talks until there is nothing more to say."""
+        """Continue until the model has nothing more to try."""
         given, left = self.given, self.agent.rounds
         assert given.llm is not None
         assert given.tools is not None
@@ -108,15 +108,15 @@ class _Conversation:
                 return
             self.talk = [*talk.messages[:-1], *self._answered(talk.reply)]
 
-    def _execute(self, call: ToolCall) -> str:
+    def _execute(self, call: ToolCall) -> ToolResult:
         assert self.given.tools is not None
-        result = self.given.tools.call(call.name, plain_arguments(call))
+        result = self.given.tools.execute(call)
         if call.name == MEASURE and not result.is_error:
             self.measured.append({name: result.data[name] for name in KEPT if result.data.get(name)})
-        return f"error: {result.text}" if result.is_error else result.text
+        return result
 
     def _answered(self, reply: Reply[Any]) -> list[Message]:
-        """An answer without calls, and what is said to it."""
+        """Return an answer without calls, and the reply to it."""
         said = {"role": "assistant", "content": reply.text or "(nothing)"}
         left = ", ".join(f"{name}: {value}" for name, value in self._budget().items())
         if reply.ok:

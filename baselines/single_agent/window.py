@@ -1,27 +1,27 @@
-"""Keeps a conversation with tools within a number of tokens."""
+"""Keep a conversation with tools within a number of tokens."""
 
 from collections.abc import Callable, Sequence
 
 from schedcp_gym.llm import Message, tokens
 
-#: To what share of the limit a conversation is cut: seldom and much, so that a provider's cache of prompts is of use.
+#: Share of the limit that a conversation is cut to. Few large cuts let a provider's cache of prompts work.
 CUT_TO = 0.5
 
 
 class Window:
-    """Leaves out the oldest rounds of a conversation once it has grown too long.
+    """Leaves out the oldest rounds of a conversation that has grown too long.
 
-    A round is an answer of the model with all that came after it until its next one, so that no call loses its
-    results. The beginning (the task) and the last round stay.
+    A round is an answer of the model with everything up to its next answer, so that no call loses its results. The
+    beginning (the task) and the last round stay.
     """
 
     def __init__(self, limit: int, head: int, note: Callable[[int], Message]) -> None:
-        """Sets the limit.
+        """Store the limit.
 
         Args:
-            limit: Tokens that the messages may have.
-            head: Messages at the beginning that stay.
-            note: Makes the message that stands for what is left out; its argument is the number of rounds.
+            limit: Limit of the messages' tokens.
+            head: Number of messages at the beginning that stay.
+            note: Returns the message that replaces a number of rounds.
         """
         self.limit = limit
         self._head = head
@@ -29,7 +29,7 @@ class Window:
         self._left_out = 0
 
     def shorten(self, talk: Sequence[Message]) -> list[Message]:
-        """The conversation, or what is kept of it."""
+        """Return the conversation, or the part of it that is kept."""
         messages = list(talk)
         if tokens.count_request(messages) <= self.limit:
             return messages

@@ -161,7 +161,7 @@ def notes(comparison: "Comparison", budgets: Collection[str]) -> list[str]:
     from schedcp_gym.ui import harmless
 
     gaps = "to the bound, to the best: mean improvement ratio that is missing to the known bound, and to the best run"
-    lines = [f"{gaps} on the same task (which may be an oracle's)"]
+    lines = [f"{gaps} on the same task"]
     if comparison.control is None:
         lines.append("no A/A control: EEVDF was measured in one run only; compare several runs on a task")
     else:

@@ -1,6 +1,6 @@
 """Language models: one client for every provider, with budget, ledger and transcript. Importing this is cheap."""
 
-from schedcp_gym.llm.chat import Message, Reply, Tool, ToolCall, system, tool_result, user
+from schedcp_gym.llm.chat import Message, Reply, Tool, ToolCall, ToolResult, system, tool_result, user
 from schedcp_gym.llm.client import Client
 from schedcp_gym.llm.config import LlmBudget, LlmConfig, Prices
 from schedcp_gym.llm.errors import CallFailed, CallOutcome, LlmBudgetSpent, NotRecorded
@@ -23,6 +23,7 @@ __all__ = [
     "Talk",
     "Tool",
     "ToolCall",
+    "ToolResult",
     "Totals",
     "prompt",
     "read_ledger",

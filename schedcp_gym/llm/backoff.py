@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""Waits between attempts."""
 
 import datetime
 import email.utils
@@ -9,10 +9,10 @@ from schedcp_gym.llm.config import LlmConfig
 
 
 def wait_s(config: LlmConfig, request_sha256: str, attempt: int, retry_after_s: float | None) -> float:
-    """Host seconds to wait after a failed attempt.
+    """Return the host seconds to wait after a failed attempt.
 
-    It doubles from attempt to attempt, and a part of it that is drawn by request and seed is left out, so that many
-    callers don't come back at once. A server that says when it wants to be asked again is not asked earlier.
+    The wait doubles with each attempt. A random part of it, drawn from request and seed, is left out, so that many
+    callers do not ask again at the same time. If the server says when to ask again, the wait is at least that long.
     """
     draw = random.Random(f"{config.seed} {request_sha256} {attempt}").random()
     wait = min(config.backoff_max_s, config.backoff_s * 2.0 ** (attempt - 1)) * (0.5 + draw / 2)
@@ -22,7 +22,7 @@ def wait_s(config: LlmConfig, request_sha256: str, attempt: int, retry_after_s: 
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime.datetime) -> float | None:
-    """Seconds that a response's headers ask for; None where they say nothing one can read."""
+    """Return the seconds that a response's headers ask for; None if they ask for none."""
     if milliseconds := _number(headers.get("retry-after-ms", "")):
         return milliseconds / 1000
     text = headers.get("retry-after", "")

@@ -1,4 +1,4 @@
-"""What the clients of a run share: ledger, transcript and budget, behind one lock."""
+"""Ledger, transcript and budget of a run, shared by its clients behind one lock."""
 
 import dataclasses
 import math
@@ -16,19 +16,19 @@ from schedcp_gym.spec import BadInput
 
 LEDGER = "ledger.jsonl"
 TRANSCRIPT = "transcript.jsonl"
-#: Until a model's own counts are known, its prompts are taken to have this many tokens for each that is counted here.
+#: Assumed ratio of a model's own count of tokens to ours, until the model has reported a count.
 FIRST_MARGIN = 1.3
-#: Room above the most that was seen.
+#: Margin above the largest ratio that was seen.
 MARGIN = 1.05
-#: Prompts shorter than this say more about a provider's frame than about its vocabulary.
+#: Shorter prompts do not count for the ratio: a provider's fixed tokens dominate them.
 _TELLING_TOKENS = 200
 
 
 class Books:
-    """The files of one run, and what it may still spend. Safe for several threads."""
+    """The files of one run, and the rest of its budget. Safe for several threads."""
 
     def __init__(self, folder: Path, budget: LlmBudget) -> None:
-        """Opens the files in a run's folder, or begins them; calls that a killed process left open are settled.
+        """Open or create the files in a run's folder, and settle the calls that a killed process left open.
 
         Raises:
             SchedcpError: A file is damaged.
@@ -45,29 +45,29 @@ class Books:
             self._learn_ratio(entry)
 
     def reached(self) -> dict[str, Totals]:
-        """What this process has come past, by role: for an agent that plans with what is left."""
+        """Return the usage up to this point, by role. Replayed calls count, so a resumed run reports the same."""
         with self._changed:
             return totals_by_role(self.ledger.reached)
 
     def spent(self) -> Totals:
-        """All that was ever spent in this folder; calls under way at the most they may use."""
+        """Return everything that was spent in this folder; calls in progress count with their maximum."""
         with self._changed:
             return totals(self.ledger.entries)
 
     def so_far(self) -> Totals:
-        """What this process has come past: the same at the same place of a run, however often that was interrupted."""
+        """Return the usage up to this point. Replayed calls count, so a resumed run reports the same values."""
         with self._changed:
             return totals(self.ledger.reached)
 
     def left(self) -> dict[str, float | None]:
-        """What is left of each limit, as this process has come past; None where there is none."""
+        """Return the rest of each limit, as of :meth:`so_far`; None where there is no limit."""
         so_far = self.so_far()
         used = {"calls": so_far.calls, "tokens": so_far.tokens, "usd": so_far.usd, "host_s": so_far.host_s}
         limits = {name: getattr(self.budget, name) for name in used}
         return {name: None if limit is None else max(0.0, limit - used[name]) for name, limit in limits.items()}
 
     def open_replay(self, path: str) -> None:
-        """Reads a transcript that is to be replayed; clients of the same one go on where the others are.
+        """Read a transcript to replay. Clients of the same transcript share their position in it.
 
         Raises:
             BadInput: There is none.
@@ -79,7 +79,7 @@ class Books:
                 self._replayed[path] = Transcript(Path(path), strict=True)
 
     def take(self, request_sha256: str, replay: str | None) -> Recorded | None:
-        """The next recorded answer to a request, from the run's own transcript or another; it counts as reached."""
+        """Return the next recorded answer to a request, from the run's transcript or another; it counts as usage."""
         with self._changed:
             transcript = self.transcript if replay is None else self._replayed[replay]
             recorded = transcript.take(request_sha256)
@@ -90,10 +90,10 @@ class Books:
     def begin(
         self, call: CallEntry, max_tokens: int, timeout_s: float, prices: Prices | None
     ) -> tuple[CallEntry, Allowance]:
-        """Notes that a call is made, if the budget has room for it. Near its end, calls under way are waited for.
+        """Note the begin of a call, if the budget covers it. Near the budget's end, wait for calls in progress.
 
         Raises:
-            LlmBudgetSpent: It has not.
+            LlmBudgetSpent: The budget does not cover it.
         """
         with self._changed:
             margin = self._ratios.get(call.model, FIRST_MARGIN / MARGIN) * MARGIN
@@ -103,7 +103,7 @@ class Books:
                 allowance = self._allowance(request, call.waited_s)
                 if allowance is not None:
                     break
-                # Those under way hold more than they will use.
+                # Calls in progress reserve more than they will use.
                 self._changed.wait()
             ceiling = dataclasses.replace(
                 call,
@@ -119,21 +119,21 @@ class Books:
     def end(
         self, entry: CallEntry, request: dict[str, Any], answer: RawAnswer | None, error: str, *, final: bool
     ) -> None:
-        """Saves how an attempt ended, and what came of it."""
+        """Save the end of an attempt, with its answer or error."""
         with self._changed:
-            # In this order: what is answered is never paid twice, whenever this process dies.
+            # In this order, so that an answer is never paid twice, even if this process is killed.
             self.transcript.add(entry, request, answer, error, final=final)
             self.ledger.end(entry)
             self._learn_ratio(entry)
             self._changed.notify_all()
 
     def stop(self, role: str, request_sha256: str, request: dict[str, Any], stop: LlmBudgetSpent) -> None:
-        """Saves that the budget has stopped a question."""
+        """Save that the budget did not cover a question."""
         with self._changed:
             self.transcript.add_stop(role, request_sha256, request, stop.limit, str(stop))
 
     def check_wait(self, wait_s: float) -> None:
-        """Checks that the budget has time for a wait.
+        """Check that the budget has time for a wait.
 
         Raises:
             LlmBudgetSpent: It has not.
@@ -142,9 +142,9 @@ class Books:
             allow_wait(self.budget, totals(self.ledger.entries), wait_s)
 
     def _allowance(self, request: Request, waited_s: float) -> Allowance | None:
-        """What the budget has room for; None: more, perhaps, when a call under way has ended."""
+        """Return what the budget covers; None if that may be more after a call in progress has ended."""
         spent = totals(self.ledger.entries)
-        spent.host_s += waited_s  # enters the ledger with the attempt that it was for
+        spent.host_s += waited_s  # the ledger gets it together with the attempt
         try:
             allowance = allow(self.budget, spent, request)
         except LlmBudgetSpent:

@@ -1,4 +1,4 @@
-"""Whether a call may be made: only if no limit can be passed by it."""
+"""The check before a call: it is made only if it cannot exceed any limit."""
 
 import math
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from schedcp_gym.llm.config import LlmBudget, Prices
 from schedcp_gym.llm.errors import LlmBudgetSpent
 from schedcp_gym.llm.ledger import Totals
 
-#: An answer with less room than this would only be cut off, and paid for.
+#: A smaller limit would only cut the answer off, and still cost money.
 LEAST_ANSWER_TOKENS = 256
-#: An attempt with less time than this would only time out.
+#: An attempt with less time would only time out.
 _LEAST_CALL_S = 0.1
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a call would like to use.
+    """What a call asks for.
 
     Attributes:
-        prompt_tokens: At most; estimated.
-        max_tokens: Of the answer.
+        prompt_tokens: Estimated maximum of the prompt's tokens.
+        max_tokens: Limit of the answer's tokens.
         timeout_s: Host seconds of the attempt.
-        prices: None where they are not known.
+        prices: None if they are not known.
     """
 
     prompt_tokens: int
@@ -35,10 +35,10 @@ class Allowance:
     """What a call may use.
 
     Attributes:
-        max_tokens: Of the answer.
+        max_tokens: Limit of the answer's tokens.
         timeout_s: Host seconds of the attempt.
-        usd: What it costs at most; None where prices are not known.
-        is_full: It is all that was asked for.
+        usd: Maximum cost in dollars; None if prices are not known.
+        is_full: Whether it is all that was asked for.
     """
 
     max_tokens: int
@@ -48,15 +48,15 @@ class Allowance:
 
 
 def allow(budget: LlmBudget, spent: Totals, request: Request) -> Allowance:
-    """What of a request the budget still has room for.
+    """Return the part of a request that the budget covers.
 
     Args:
         budget: The limits.
-        spent: All calls so far; those under way at the most they may use.
+        spent: All calls so far; calls in progress count with their maximum.
         request: What is asked for.
 
     Raises:
-        LlmBudgetSpent: Too little to be of use.
+        LlmBudgetSpent: The budget covers too little for a useful answer.
     """
     if budget.calls is not None and spent.calls >= budget.calls:
         raise _stop("calls", f"{spent.calls} calls are made", budget.calls)
@@ -82,7 +82,7 @@ def allow(budget: LlmBudget, spent: Totals, request: Request) -> Allowance:
 
 
 def allow_wait(budget: LlmBudget, spent: Totals, wait_s: float) -> None:
-    """Checks that there is time for a wait and another attempt.
+    """Check that there is time for a wait and another attempt.
 
     Raises:
         LlmBudgetSpent: There is not.

@@ -1,4 +1,4 @@
-"""Turns what litellm raises into errors that say what happened and what to do."""
+"""Conversion of litellm's exceptions into errors that say what happened and what to do."""
 
 import datetime
 import json
@@ -42,13 +42,13 @@ _BY_STATUS = {
 
 
 def failure(error: BaseException, config: LlmConfig, timeout_s: float, missing_keys: list[str]) -> CallFailed:
-    """The error that a user sees, out of what was raised in a call.
+    """Return the error for the user, from the exception of a call.
 
     Args:
-        error: What was raised.
+        error: The exception.
         config: The model.
-        timeout_s: Host seconds the attempt had.
-        missing_keys: Environment variables that litellm would have liked to find.
+        timeout_s: Host seconds of the attempt.
+        missing_keys: Environment variables that litellm did not find.
     """
     response = _response(error)
     words = _words(error, response)
@@ -58,7 +58,7 @@ def failure(error: BaseException, config: LlmConfig, timeout_s: float, missing_k
 
 
 def no_key(config: LlmConfig, names: list[str]) -> CallFailed:
-    """The error where there is no key at all."""
+    """Return the error for a missing key."""
     return CallFailed(
         CallOutcome.AUTH_FAILED, f"{config.model}: there is no key: set {' or '.join(names)} in the environment"
     )
@@ -73,13 +73,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         here = here.__cause__ or here.__context__
 
 
-def root_of(error: BaseException) -> BaseException:
-    """The first error of those that led to this one."""
-    return list(_chain(error))[-1]
-
-
 def _response(error: BaseException) -> "httpx.Response | None":
-    """What the server sent. litellm makes responses up where there was none, and those have no headers."""
+    """Return the server's response. litellm invents one where there was none, without headers: that one is ignored."""
     import httpx
 
     for link in _chain(error):
@@ -113,7 +108,7 @@ def _outcome(error: BaseException, response: "httpx.Response | None", words: str
     if response is None and isinstance(error, exceptions.InternalServerError):
         return CallOutcome.BROKEN
     if response is None and isinstance(error, exceptions.APIConnectionError):
-        # litellm's name for whatever it did not foresee: nothing that another attempt would mend.
+        # litellm uses it for all unexpected errors: another attempt would not help.
         return CallOutcome.BAD_REQUEST
     if not isinstance(status, int):
         return CallOutcome.BAD_REQUEST
@@ -125,7 +120,7 @@ def _by_words(error: BaseException, response: "httpx.Response | None", words: st
 
     if isinstance(error, exceptions.ContentPolicyViolationError) or _REFUSED.search(words):
         return CallOutcome.REFUSED
-    # Some call a limit per minute a quota, too, and say when to come back.
+    # Some providers also call a limit per minute a quota, and say when to try again.
     comes_back = response is not None and (_COMES_BACK.search(response.text) or "retry-after" in response.headers)
     if _QUOTA.search(words) and not comes_back:
         return CallOutcome.QUOTA_SPENT
@@ -137,7 +132,7 @@ def _by_words(error: BaseException, response: "httpx.Response | None", words: st
 
 
 def _words(error: BaseException, response: "httpx.Response | None") -> str:
-    """The server's own words, in one line, without secrets."""
+    """Return the server's message in one line, without secrets."""
     text = str(error)
     if response is not None:
         try:
@@ -160,25 +155,25 @@ def _text(outcome: CallOutcome, config: LlmConfig, words: str, timeout_s: float,
     said = f" ({words})" if words else ""
     texts = {
         CallOutcome.TIMEOUT: f"no answer within {timeout_s:g} s; raise llm.timeout_s or lower llm.max_tokens",
-        CallOutcome.RATE_LIMITED: f"too many requests for this account{said}; raise llm.retries, or ask less at once",
-        CallOutcome.SERVER_ERROR: f"{where} is in trouble{said}; try again later",
+        CallOutcome.RATE_LIMITED: f"too many requests for this account{said}; raise llm.retries, or run less at once",
+        CallOutcome.SERVER_ERROR: f"{where} has an internal error{said}; try again later",
         CallOutcome.UNREACHABLE: f"can't connect to {where}; is it running, and is llm.api_base right?",
-        CallOutcome.BROKEN: f"{where} broke off or sent no proper answer{said}; does llm.api_base speak this protocol?",
+        CallOutcome.BROKEN: f"{where} broke the connection or its answer is invalid{said}; is llm.api_base right?",
         CallOutcome.QUOTA_SPENT: f"the account has no credit left{said}; add some, or set another llm.model",
         CallOutcome.AUTH_FAILED: f"{where} does not accept the key{said}; {how}",
         CallOutcome.UNKNOWN_MODEL: f"{where} has no such model{said}; set llm.model (provider/model) or llm.api_base",
         CallOutcome.TOO_LONG: f"the prompt is too long for the model{said}; set an llm.model with a larger context",
-        CallOutcome.BAD_REQUEST: f"{where} does not take this request{said}; see llm.params and llm.max_tokens",
+        CallOutcome.BAD_REQUEST: f"{where} rejects this request{said}; see llm.params and llm.max_tokens",
         CallOutcome.REFUSED: f"the provider's filter refused the prompt{said}",
     }
     return f"{model}: {texts[outcome]}"
 
 
 def key_of(config: LlmConfig, missing_keys: list[str]) -> str | None:
-    """The key to send; None leaves it to litellm to find the provider's usual one.
+    """Return the key to send; with None, litellm finds the provider's usual one.
 
     Raises:
-        CallFailed: There is none.
+        CallFailed: There is no key.
     """
     if config.api_key_env:
         key = os.environ.get(config.api_key_env)
@@ -186,9 +181,9 @@ def key_of(config: LlmConfig, missing_keys: list[str]) -> str | None:
             raise no_key(config, [config.api_key_env])
         return key
     if config.api_base:
-        # The usual key is for the provider's own server, and no other gets to see it. The client library wants a text.
+        # The usual key is only for the provider's own server. The client library requires a text.
         return "none"
-    # Some providers have other ways to log in; litellm knows better then.
+    # Some providers have other ways to log in, which litellm handles.
     if missing_keys and all(name.endswith("_API_KEY") for name in missing_keys):
         raise no_key(config, missing_keys)
     return None

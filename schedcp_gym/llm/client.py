@@ -1,4 +1,4 @@
-"""The one way to ask a language model: budgeted, recorded, checked."""
+"""The client for language models: every question is budgeted, recorded and validated."""
 
 import dataclasses
 import json
@@ -6,11 +6,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from schedcp_gym.llm import backoff, tokens
 from schedcp_gym.llm.books import Books
-from schedcp_gym.llm.chat import Message, Question, RawAnswer, Reply, Tool, Usage, schema_of, system, tool_result, user
+from schedcp_gym.llm.chat import (
+    Message,
+    Question,
+    RawAnswer,
+    Reply,
+    Tool,
+    Usage,
+    schema_of,
+    system,
+    tool_result,
+    user,
+    without_data,
+)
 from schedcp_gym.llm.config import LlmBudget, LlmConfig
 from schedcp_gym.llm.errors import RETRYABLE, CallFailed, CallOutcome, LlmBudgetSpent, NotRecorded
 from schedcp_gym.llm.ledger import CallEntry, unanswered
@@ -23,17 +35,25 @@ from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.digest import digest
 
 if TYPE_CHECKING:
+    from schedcp_gym.llm.own_program import OwnProgram
     from schedcp_gym.llm.transport import LiteLlm
 
+    Transport = OwnProgram | LiteLlm
+
 T = TypeVar("T")
-#: Told in one line when something is tried again.
+#: Called with one line when a question is repeated.
 Tell = Callable[[str], None]
 
 
 class Client:
-    """Asks one model on behalf of several roles. Safe for several threads.
+    """A client that asks one model on behalf of several roles. Safe for several threads.
 
-    In the folder of a run that goes on, what was answered before is answered out of its transcript and not paid again.
+    When a run is resumed in its folder, questions that were answered before get their answers from the transcript and
+    cost nothing.
+
+    Example:
+        >>> client = Client(LlmConfig("anthropic/claude-sonnet-4-5"), Path("runs/mine/llm"), LlmBudget(usd=1.0))
+        >>> client.chat("planner", [system("Be short."), user("What is EEVDF?")]).text
     """
 
     def __init__(
@@ -44,14 +64,14 @@ class Client:
         tell: Tell | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Opens the books in ``folder``; nothing is asked yet, and litellm is not imported.
+        """Open ledger and transcript in ``folder``. Nothing is asked yet, and litellm is not imported.
 
         Args:
             config: The model.
-            folder: For ledger and transcript, within the run's.
-            budget: Limits for all calls in this folder; None: none.
-            tell: Is told of waits and repairs.
-            wait: Waits for that many host seconds.
+            folder: Folder for ledger and transcript.
+            budget: Limits for all calls in this folder; None: no limit.
+            tell: Called with a line before waits and repairs.
+            wait: Waits for a number of host seconds.
 
         Raises:
             BadInput: There is no such transcript to replay.
@@ -60,7 +80,7 @@ class Client:
         self._set_up(config, tell or (lambda _line: None), wait)
 
     def using(self, config: LlmConfig) -> "Client":
-        """A client for another model, with the same books and budget."""
+        """Return a client for another model, with the same ledger, transcript and budget."""
         other = object.__new__(Client)
         other.books = self.books
         other._set_up(config, self._tell, self._wait)
@@ -70,57 +90,31 @@ class Client:
         self.config = config
         self._tell = tell
         self._wait = wait
-        self._transport: LiteLlm | None = None
+        self._transport: Transport | None = None
         self._lock = threading.Lock()
         if config.replay is not None:
             self.books.open_replay(config.replay)
 
     @property
     def shown_model(self) -> str:
-        """What output and leaderboard call the model: its name, unless it is a program of our own."""
+        """The model's name in output and in the leaderboard."""
         own = find_provider(self.config.provider)
         return self.config.model if own is None else own.shown_as
 
     @property
     def is_language_model(self) -> bool:
-        """False for a program of our own."""
+        """Whether it is a language model, and not a program of our own."""
         return find_provider(self.config.provider) is None
 
     def check(self) -> None:
-        """Finds out what can be known without asking: whether there is a key, and a price where dollars are limited.
+        """Check what can be checked without a question: the key, and the price where dollars are limited.
 
         Raises:
             CallFailed: There is no key.
-            BadInput: There is no such provider, or no price.
+            BadInput: The provider does not exist, or has no price.
         """
         if self.config.replay is None:
             self._ready().check_key()
-
-    @overload
-    def chat(
-        self,
-        role: str,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = ...,
-        answer: None = ...,
-        tool_choice: str = ...,
-        max_tokens: int | None = ...,
-        sample: int = ...,
-    ) -> Reply[Any]: ...
-
-    @overload
-    def chat(
-        self,
-        role: str,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = ...,
-        answer: type[T],
-        tool_choice: str = ...,
-        max_tokens: int | None = ...,
-        sample: int = ...,
-    ) -> Reply[T]: ...
 
     def chat(
         self,
@@ -133,21 +127,21 @@ class Client:
         max_tokens: int | None = None,
         sample: int = 0,
     ) -> Reply[T]:
-        """Asks, and asks once more if the answer is not of the form that was asked for.
+        """Ask a question. If the answer does not have the form that was asked for, ask once more for a corrected one.
 
         Args:
-            role: Who asks; the ledger sums up by it.
+            role: Who asks; the ledger adds up costs by role.
             messages: The conversation so far.
-            tools: What the model may call.
+            tools: The tools that may be called.
             answer: A pydantic model or dataclass that the text must be JSON of; None: free text.
             tool_choice: ``auto``, ``required`` or ``none``.
-            max_tokens: Tokens the answer may have; None: as configured.
-            sample: Which of several independent answers to the same question.
+            max_tokens: Limit of the answer's tokens; None: as configured.
+            sample: Number of this answer among several independent ones to the same question.
 
         Raises:
-            CallFailed: There is no answer, after all attempts.
-            LlmBudgetSpent: The budget has no room for the call.
-            NotRecorded: A transcript is replayed, and has no answer to this.
+            CallFailed: No attempt brought an answer.
+            LlmBudgetSpent: The budget does not cover the call.
+            NotRecorded: A transcript is replayed and has no answer to this question.
         """
         question: Question[T] = Question(tuple(messages), tuple(tools), answer, tool_choice, max_tokens, sample)
         reply = self._ask(role, question)
@@ -158,7 +152,7 @@ class Client:
         return dataclasses.replace(self._ask(role, again), repaired=True)
 
     def _ask(self, role: str, question: Question[T]) -> Reply[T]:
-        request = _request(self.config, question)
+        request = _request(self.config, role, question, own=not self.is_language_model)
         sha256 = digest({"model": self.config.model, **request, "sample": question.sample})
         recorded = self.books.take(sha256, self.config.replay)
         if self.config.replay or (recorded and recorded.answer):
@@ -193,7 +187,7 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     def _attempt(
-        self, transport: "LiteLlm", question: Question[T], request: dict[str, Any], call: CallEntry
+        self, transport: "Transport", question: Question[T], request: dict[str, Any], call: CallEntry
     ) -> Reply[T]:
         asked_tokens = min(request["max_tokens"], transport.most_tokens or request["max_tokens"])
         begun, allowed = self.books.begin(call, asked_tokens, self.config.timeout_s, transport.prices)
@@ -203,7 +197,7 @@ class Client:
         except CallFailed as error:
             entry = unanswered(begun, error.outcome, time.monotonic() - began)
             if error.outcome is CallOutcome.REFUSED:
-                # A filter before the model or one behind it: to who asks it is the same.
+                # The same outcome, whether the filter comes before the model or after it.
                 raw = _refusal(self.config.model, str(error))
                 self.books.end(entry, request, raw, str(error), final=True)
                 return read(raw, question.tools, question.answer)
@@ -214,7 +208,7 @@ class Client:
             entry = unanswered(begun, CallOutcome.INTERRUPTED, time.monotonic() - began)
             self.books.end(entry, request, None, "interrupted", final=False)
             raise
-        # What is given is what is saved, so that a run that goes on sees the same.
+        # The caller gets what is saved, so that a resumed run gets the same.
         raw = dataclasses.replace(raw, message=scrub(raw.message))
         reply = read(raw, question.tools, question.answer)
         entry = _counted(begun, raw, reply.outcome, time.monotonic() - began, transport)
@@ -227,7 +221,7 @@ class Client:
 
     def _back_off(self, sha256: str, attempt: int, error: CallFailed) -> float:
         if not self._may_retry(error):
-            text = f"{error}; it wants {error.retry_after_s:.0f} s of waiting, more than llm.retry_after_max_s"
+            text = f"{error}; it asks for a wait of {error.retry_after_s:.0f} s, more than llm.retry_after_max_s"
             raise CallFailed(error.outcome, text, error.retry_after_s) from None
         wait_s = backoff.wait_s(self.config, sha256, attempt, error.retry_after_s)
         self.books.check_wait(wait_s)
@@ -235,13 +229,11 @@ class Client:
         self._wait(wait_s)
         return wait_s
 
-    def _ready(self) -> "LiteLlm":
-        # Late: litellm takes two seconds, and a replay does without.
-        from schedcp_gym.llm.transport import LiteLlm
-
+    def _ready(self) -> "Transport":
+        # Imported here: litellm takes two seconds, and a replay does not need it.
         with self._lock:
             if self._transport is None:
-                transport = LiteLlm(self.config)
+                transport = self._opened()
                 if self.books.budget.usd is not None and transport.prices is None:
                     raise BadInput(
                         f"no price is known for {self.config.model}, so a limit in dollars can't be kept: "
@@ -250,11 +242,27 @@ class Client:
                 self._transport = transport
             return self._transport
 
+    def _opened(self) -> "Transport":
+        if own := find_provider(self.config.provider):
+            from schedcp_gym.llm.own_program import OwnProgram
 
-def _request(config: LlmConfig, question: Question[Any]) -> dict[str, Any]:
-    """What is sent, but for what depends on what is left of the budget. Secrets are out of it."""
-    messages = list(question.messages)
-    request: dict[str, Any] = {}
+            return OwnProgram(self.config, own)
+        from schedcp_gym.llm.transport import LiteLlm
+
+        return LiteLlm(self.config)
+
+
+def _request(config: LlmConfig, role: str, question: Question[Any], *, own: bool) -> dict[str, Any]:
+    """Return the request without secrets, and without what depends on the rest of the budget.
+
+    Args:
+        config: The model.
+        role: Who asks.
+        question: The question.
+        own: Whether a program of our own answers: it is told the role, and gets the messages with their data.
+    """
+    messages = list(question.messages) if own else [without_data(message) for message in question.messages]
+    request: dict[str, Any] = {"role": role} if own else {}
     if question.answer is not None:
         schema = schema_of(question.answer)
         told = prompt("answer_schema", schema=json.dumps(schema, indent=1))
@@ -287,7 +295,7 @@ def _played(recorded: Recorded | None, replay: str, role: str, sha256: str) -> R
         raise CallFailed(CallOutcome(recorded.outcome), recorded.error)
     raise NotRecorded(
         f"{replay} has no (further) answer to this question of {role} (request {sha256[:12]}): prompts, tools or "
-        "results differ from those recorded; record anew with llm.replay=null"
+        "results differ from the recorded ones; set llm.replay=null to record again"
     )
 
 
@@ -295,7 +303,9 @@ def _refusal(model: str, text: str) -> RawAnswer:
     return RawAnswer({"role": "assistant", "content": None, "refusal": text}, "content_filter", model, Usage())
 
 
-def _counted(begun: CallEntry, raw: RawAnswer, outcome: CallOutcome, host_s: float, transport: "LiteLlm") -> CallEntry:
+def _counted(
+    begun: CallEntry, raw: RawAnswer, outcome: CallOutcome, host_s: float, transport: "Transport"
+) -> CallEntry:
     usage, source = raw.usage, "usage"
     if usage.prompt_tokens is None:
         answer_tokens = tokens.count_request([raw.message])
@@ -314,7 +324,7 @@ def _counted(begun: CallEntry, raw: RawAnswer, outcome: CallOutcome, host_s: flo
 
 
 def _repair(reply: Reply[Any], tools: Sequence[Tool]) -> list[Message]:
-    """The malformed answer, and what is wrong with it, as the conversation goes on."""
+    """Return the messages that ask for a correction: the malformed answer, and what is wrong with it."""
     calls = reply.message.get("tool_calls") or []
     if not calls:
         return [reply.message, user(prompt("repair_answer", problem=reply.problem))]
@@ -322,7 +332,7 @@ def _repair(reply: Reply[Any], tools: Sequence[Tool]) -> list[Message]:
     for call in calls:
         problem = tool_call_problem(call, tools)
         arguments = call["function"].get("arguments") or ""
-        # Some providers take nothing but objects in what a model is said to have called.
+        # Some providers only accept objects as the arguments of earlier calls.
         kept = arguments if _is_object(arguments) else "{}"
         echoed.append({**call, "function": {**call["function"], "arguments": kept}})
         told = prompt("repair_tool_call", problem=problem, arguments=tokens.cut(arguments, 2000))

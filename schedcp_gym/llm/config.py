@@ -1,4 +1,4 @@
-"""Which model is asked, how, and what that may cost."""
+"""Configuration of a model: which one, how to ask it, and its limits."""
 
 import re
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-#: What the client sends itself, or what must not be written into a file.
+#: Parameters that the client sets itself, or that must not be in a file.
 _NOT_A_PARAM = re.compile(
     r"(?i)key|secret|token$|password|authorization|headers|^(model|messages|tools|tool_choice|response_format|stream|n|"
     r"seed|temperature|max_tokens|max_completion_tokens|timeout|max_retries|num_retries|api_base|base_url|fallbacks)$"
@@ -35,43 +35,43 @@ def _check_api_base(url: str | None) -> str | None:
 def _check_params(params: dict[str, Any]) -> dict[str, Any]:
     for name in params:
         if _NOT_A_PARAM.search(name):
-            raise ValueError(f"{name} can't be set here: a field of the configuration does, or it is a secret")
+            raise ValueError(f"{name} can't be set here: another field of the configuration sets it, or it is a secret")
     return params
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Prices:
-    """What a model costs, in dollars for a million tokens."""
+    """A model's prices, in dollars for a million tokens."""
 
     prompt_usd: float = Field(ge=0)
     completion_usd: float = Field(ge=0)
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """The price of one call."""
+        """Return the price of one call in dollars."""
         return (prompt_tokens * self.prompt_usd + completion_tokens * self.completion_usd) / 1e6
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LlmConfig:
-    """A model and how it is asked. Keys are not here: they are read from the environment when a call is made.
+    """A model and how to ask it. Keys are not part of it: a call reads them from the environment.
 
     Attributes:
         model: ``provider/model`` as litellm names it.
         api_base: URL of the server; None: the provider's own.
         api_key_env: Name of the environment variable with the key; None: the provider's usual one, or none at all if
-            ``api_base`` is given: a key is not sent to a server that it is not for.
+            ``api_base`` is given, so that a key never goes to another server than its own.
         temperature: None: the model's own.
-        max_tokens: Tokens that an answer may have, thinking included.
-        timeout_s: Host seconds an attempt may take, all included.
-        retries: Attempts after the first, where another try may help.
-        backoff_s: Wait before the second attempt; it doubles each time, and a random part of it is left out.
+        max_tokens: Limit of an answer's tokens, including reasoning.
+        timeout_s: Limit of an attempt's host seconds.
+        retries: Attempts after the first, where another one may help.
+        backoff_s: Wait before the second attempt; it doubles each time, less a random part.
         backoff_max_s: The longest such wait.
-        retry_after_max_s: The longest wait that a server may ask for; if it wants more, the call fails.
-        seed: Sent to models that take one, and the seed of the waits' random part.
-        json_schema: Send the schema of a structured answer as ``response_format``, too, for servers that enforce it.
+        retry_after_max_s: The longest wait that a server may ask for; if it asks for more, the call fails.
+        seed: Sent to models that support it, and the seed of the waits' random part.
+        json_schema: Send the schema of a structured answer also as ``response_format``, for servers that enforce it.
         params: Further parameters of the model by litellm's names, like ``reasoning_effort``.
-        prices: Instead of litellm's table.
-        replay: A transcript: answers come from there and nowhere else.
+        prices: Prices that replace litellm's table.
+        replay: A transcript; all answers come from it.
     """
 
     model: Annotated[str, AfterValidator(_check_model)]
@@ -98,13 +98,13 @@ class LlmConfig:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LlmBudget:
-    """What the calls of a run may use; no call is made that could pass it. None is no limit.
+    """Limits for all calls of a run. A call that could exceed one is not made. None: no limit.
 
     Attributes:
-        calls: Attempts, the failed ones included.
-        tokens: Of prompts and answers together.
-        usd: Dollars. Needs a model whose price is known.
-        host_s: Host seconds in calls and in waits between attempts, summed up also where calls overlap.
+        calls: Number of attempts, including failed ones.
+        tokens: Tokens of prompts and answers together.
+        usd: Dollars. The model's price must be known.
+        host_s: Host seconds of calls and of waits between attempts, added up also where calls overlap.
     """
 
     calls: int | None = Field(default=None, ge=1)

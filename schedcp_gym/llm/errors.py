@@ -1,4 +1,4 @@
-"""How a call can end, and the errors of those that brought no answer."""
+"""Outcomes of a call, and the errors of calls without an answer."""
 
 import enum
 
@@ -6,11 +6,11 @@ from schedcp_gym.spec import SchedcpError
 
 
 class CallOutcome(enum.StrEnum):
-    """How one attempt to get an answer ended. The first five are answers."""
+    """The outcome of one attempt. The first five are answers."""
 
     OK = "ok"
     CUT_OFF = "cut_off"  # the answer reached its limit of tokens
-    REFUSED = "refused"  # the model, or its provider's filter, won't answer this
+    REFUSED = "refused"  # the model, or its provider's filter, refuses to answer
     EMPTY = "empty"  # neither text nor a tool call
     MALFORMED = "malformed"  # not the JSON or the tool calls that were asked for
     TIMEOUT = "timeout"
@@ -23,10 +23,10 @@ class CallOutcome(enum.StrEnum):
     UNKNOWN_MODEL = "unknown_model"
     TOO_LONG = "too_long"  # the prompt is longer than the model's context
     BAD_REQUEST = "bad_request"
-    INTERRUPTED = "interrupted"  # this process was ended in the middle of it
+    INTERRUPTED = "interrupted"  # this process ended during the attempt
 
 
-#: Where another attempt may help.
+#: Outcomes after which another attempt may help.
 RETRYABLE = frozenset(
     {
         CallOutcome.TIMEOUT,
@@ -36,16 +36,16 @@ RETRYABLE = frozenset(
         CallOutcome.BROKEN,
     }
 )
-#: Without an answer, and yet the provider may have charged for it.
+#: Outcomes without an answer that the provider may have charged for.
 MAYBE_CHARGED = frozenset({CallOutcome.TIMEOUT, CallOutcome.BROKEN, CallOutcome.INTERRUPTED})
 
 
 class CallFailed(SchedcpError):
-    """A call brought no answer; the text says what to do about it.
+    """A call brought no answer; the text says what to do.
 
     Attributes:
-        outcome: How its last attempt ended.
-        retry_after_s: Seconds after which the server wants to be asked again, if it said so.
+        outcome: The outcome of its last attempt.
+        retry_after_s: Seconds after which the server allows another attempt, if it said so.
     """
 
     def __init__(self, outcome: CallOutcome, text: str, retry_after_s: float | None = None) -> None:
@@ -55,10 +55,10 @@ class CallFailed(SchedcpError):
 
 
 class LlmBudgetSpent(SchedcpError):
-    """The next call could pass a limit of the budget, so it was not made.
+    """The next call could exceed a limit of the budget, so it was not made.
 
     Attributes:
-        limit: Which one: a field of :class:`~schedcp_gym.llm.config.LlmBudget`.
+        limit: The limit: a field of :class:`~schedcp_gym.llm.config.LlmBudget`.
     """
 
     def __init__(self, limit: str, text: str) -> None:
@@ -67,4 +67,4 @@ class LlmBudgetSpent(SchedcpError):
 
 
 class NotRecorded(SchedcpError):
-    """A transcript that is replayed has no answer to this request."""
+    """A replayed transcript has no answer to this request."""

@@ -1,4 +1,4 @@
-"""What the calls of a run took: one JSON line when a call begins and one when it ends, each on disk at once."""
+"""The costs of a run's calls: one JSON line when a call begins and one when it ends, each on disk at once."""
 
 import dataclasses
 import datetime
@@ -17,24 +17,24 @@ from schedcp_gym.llm.errors import MAYBE_CHARGED, CallOutcome
 
 @checked(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class CallEntry:
-    """One attempt, ended or under way.
+    """One attempt, ended or in progress.
 
     Attributes:
         call: Its number in the run.
         role: Who asked: ``planning``, ``execution`` …
-        model: As configured.
-        request_sha256: Digest of what was asked.
-        attempt: 1, and more after failures.
-        outcome: How it ended; ``interrupted`` for one under way.
-        counted_tokens: Of the prompt, counted before it was sent.
-        prompt_tokens: As the server says; else an estimate (``source``).
-        completion_tokens: Likewise.
-        cached_tokens: Of the prompt, out of the provider's cache; None: not said.
+        model: The model's name in the configuration.
+        request_sha256: Digest of the request.
+        attempt: 1, or more after failures.
+        outcome: Its outcome; ``interrupted`` while it is in progress.
+        counted_tokens: Tokens of the prompt, counted before it was sent.
+        prompt_tokens: Tokens of the prompt as the server reports them; else an estimate (``source``).
+        completion_tokens: Tokens of the answer, likewise.
+        cached_tokens: Tokens of the prompt from the provider's cache; None: not reported.
         usd: Dollars; None: the price is not known.
-        source: Where tokens and dollars come from: ``usage`` (the server said so), ``estimate`` (counted here),
-            ``none`` (an error that costs nothing), or ``ceiling``: the most it can have been, because the provider may
-            have charged for an answer that never came.
-        waited_s: Host seconds of waiting before this attempt.
+        source: The source of tokens and dollars: ``usage`` (the server), ``estimate`` (counted here), ``none`` (an
+            error that costs nothing), or ``ceiling`` (the maximum, because the provider may have charged for an answer
+            that did not arrive).
+        waited_s: Host seconds of the wait before this attempt.
         host_s: Host seconds of the attempt itself.
     """
 
@@ -59,7 +59,7 @@ _ADAPTER = TypeAdapter(CallEntry)
 
 @dataclass
 class Totals:
-    """Sums over calls. ``unpriced`` counts those whose dollars are not known; they are not in ``usd``."""
+    """Sums over calls. ``unpriced`` counts calls without a known price; they are not in ``usd``."""
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -71,11 +71,11 @@ class Totals:
 
     @property
     def tokens(self) -> int:
-        """Of prompts and answers."""
+        """Tokens of prompts and answers."""
         return self.prompt_tokens + self.completion_tokens
 
     def add(self, entry: CallEntry) -> None:
-        """Adds a call."""
+        """Add a call."""
         self.calls += 1
         self.prompt_tokens += entry.prompt_tokens
         self.completion_tokens += entry.completion_tokens
@@ -85,12 +85,12 @@ class Totals:
         self.outcomes[entry.outcome.value] += 1
 
     def plain(self) -> dict[str, Any]:
-        """As values that JSON has words for."""
+        """Return the sums as plain values."""
         return dataclasses.asdict(self) | {"outcomes": dict(sorted(self.outcomes.items()))}
 
 
 def totals(entries: Iterable[CallEntry]) -> Totals:
-    """The sums over some calls."""
+    """Return the sums over some calls."""
     sums = Totals()
     for entry in entries:
         sums.add(entry)
@@ -98,7 +98,7 @@ def totals(entries: Iterable[CallEntry]) -> Totals:
 
 
 def totals_by_role(entries: Iterable[CallEntry]) -> dict[str, Totals]:
-    """The sums for each role, in order of name."""
+    """Return the sums for each role, in order of name."""
     sums: dict[str, Totals] = {}
     for entry in entries:
         sums.setdefault(entry.role, Totals()).add(entry)
@@ -111,21 +111,21 @@ def read_ledger(path: Path) -> list[CallEntry]:
 
 
 def calls_of(lines: Iterable[Mapping[str, Any]]) -> list[CallEntry]:
-    """Return the calls in a ledger's lines; one that never ended is ``interrupted``, at the most it can have used."""
+    """Return the calls in a ledger's lines; one that never ended is ``interrupted``, with its maximum."""
     began, ended = _calls(lines)
     return list(({**began, **ended}).values())
 
 
 class CallLedger:
-    """The file ``ledger.jsonl``. Not safe for several threads at once: who owns it holds a lock.
+    """The file ``ledger.jsonl``. Not safe for several threads: its owner holds a lock.
 
-    A run that goes on in its folder gets its old answers out of the transcript. ``entries`` is all that was ever
-    spent, for the limits. ``reached`` is what this process has come past, in the order it did: the same at the same
-    place of a run, however often that was interrupted, so it is what an agent may see.
+    On resume, a run takes its old answers from the transcript. ``entries`` has everything that was ever spent, for the
+    limits. ``reached`` has the calls of this process so far, including replayed ones, in order: at the same place of a
+    run it is always the same, so agents may use it.
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens the ledger, or begins one."""
+        """Open or create the ledger."""
         self.path = path
         self.reached: list[CallEntry] = []
         self._open, self._ended = _calls(read_lines(path, repair=True))
@@ -133,16 +133,16 @@ class CallLedger:
 
     @property
     def entries(self) -> list[CallEntry]:
-        """All calls, those under way at the most they may use."""
+        """All calls; those in progress with their maximum."""
         return [*self._ended.values(), *self._open.values()]
 
     @property
     def under_way(self) -> int:
-        """Calls that have begun and not ended."""
+        """Number of calls in progress."""
         return len(self._open)
 
     def begin(self, ceiling: CallEntry) -> CallEntry:
-        """Notes that a call is made now, and the most it can use. Returns it with its number."""
+        """Note the begin of a call and its maximum; return it with its number."""
         entry = dataclasses.replace(ceiling, call=self._next)
         self._next += 1
         self._write("begin", entry)
@@ -150,17 +150,17 @@ class CallLedger:
         return entry
 
     def end(self, entry: CallEntry) -> None:
-        """Notes how a call ended."""
+        """Note the end of a call."""
         self._write("end", entry)
         self._open.pop(entry.call, None)
         self._ended[entry.call] = entry
         self.reached.append(entry)
 
     def settle(self, known: Iterable[CallEntry]) -> None:
-        """Ends the calls of a process that was killed: as its transcript has them, else at the most they can have used.
+        """End the calls of a killed process: as in its transcript, else with their maximum.
 
         Args:
-            known: The transcript's.
+            known: The transcript's attempts.
         """
         found = {entry.call: entry for entry in known}
         for call, ceiling in list(self._open.items()):
@@ -170,7 +170,7 @@ class CallLedger:
             del self._open[call]
 
     def recall(self, entries: Iterable[CallEntry]) -> None:
-        """Comes past calls whose answers are out of a transcript. What the ledger has already is not written again."""
+        """Count calls whose answers come from a transcript. Lines that the ledger has are not written again."""
         for entry in entries:
             if self._ended.get(entry.call) != entry:
                 self._write("end", entry)
@@ -184,7 +184,7 @@ class CallLedger:
 
 
 def unanswered(begun: CallEntry, outcome: CallOutcome, host_s: float) -> CallEntry:
-    """A call without an answer: nothing is charged for it, unless the provider may have."""
+    """Return a call without an answer. It costs nothing, unless the provider may have charged for it."""
     if outcome in MAYBE_CHARGED:
         return dataclasses.replace(begun, outcome=outcome, host_s=host_s)
     nothing = {"prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0, "source": "none"}
@@ -192,12 +192,12 @@ def unanswered(begun: CallEntry, outcome: CallOutcome, host_s: float) -> CallEnt
 
 
 def entry_of(plain: dict[str, Any]) -> CallEntry:
-    """A call out of a file's line."""
+    """Return the call in a line of a file."""
     return _ADAPTER.validate_python(plain)
 
 
 def plain_of(entry: CallEntry) -> dict[str, Any]:
-    """A call as values that JSON has words for."""
+    """Return a call as plain values."""
     plain: dict[str, Any] = _ADAPTER.dump_python(entry, mode="json")
     return plain
 

@@ -1,4 +1,4 @@
-"""Reads answers strictly; says exactly what is wrong with those that don't fit."""
+"""Strict validation of answers, with exact errors."""
 
 import json
 import math
@@ -13,20 +13,20 @@ from schedcp_gym.llm.errors import CallOutcome
 
 T = TypeVar("T")
 
-#: What small models think, where their server does not take it out of the text.
+#: Reasoning of small models, where their server does not remove it from the text.
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
-#: Mistakes told at once: more of them rarely help.
+#: Limit of mistakes in one error: more rarely help.
 _MISTAKES = 8
 _SHOWN_CHARS = 80
 
 
 class NotParsed(Exception):
-    """An answer does not fit; the text is for the model."""
+    """An answer does not have the right form; the text is for the model."""
 
 
 def read(raw: RawAnswer, tools: Sequence[Tool], answer: type[T] | None) -> Reply[T]:
-    """Judges an answer, and takes out of it what was asked for."""
+    """Validate an answer, and extract what was asked for."""
     text = raw.message.get("content") or ""
     reply: Reply[T] = Reply(CallOutcome.OK, text, raw.message)
 
@@ -50,10 +50,10 @@ def read(raw: RawAnswer, tools: Sequence[Tool], answer: type[T] | None) -> Reply
 
 
 def parse_answer(text: str, model: type[T]) -> T:
-    """A structured answer: one JSON value and nothing else, bare or in one code fence; a thought may come before it.
+    """Return a structured answer: one JSON value, bare or in one code fence, optionally after a ``<think>`` block.
 
     Raises:
-        NotParsed: It is not.
+        NotParsed: The text is something else.
     """
     thought = _THOUGHT.match(text)
     text = text[thought.end() :] if thought else text
@@ -62,10 +62,10 @@ def parse_answer(text: str, model: type[T]) -> T:
 
 
 def parse_arguments(text: str, tool: Tool) -> Any:
-    """The arguments of a tool call. No text at all stands for no arguments.
+    """Return the arguments of a tool call. An empty text means no arguments.
 
     Raises:
-        NotParsed: They are not what the tool takes.
+        NotParsed: The tool does not accept them.
     """
     value = _json(text) if text.strip() else {}
     if not isinstance(value, dict):
@@ -77,7 +77,7 @@ def parse_arguments(text: str, tool: Tool) -> Any:
 
 
 def tool_call_problem(call: Mapping[str, Any], tools: Sequence[Tool]) -> str:
-    """What is wrong with a tool call; empty when nothing is."""
+    """Return what is wrong with a tool call; empty if nothing is."""
     try:
         _tool_call(call, tools)
     except NotParsed as problem:
@@ -128,7 +128,7 @@ def _json(text: str) -> Any:
 
 def _checked(value: Any, model: type[T]) -> T:
     try:
-        # By way of text: only there does strict still take a list for a tuple and a word for an enum.
+        # Through text: only there does strict mode accept a list for a tuple and a word for an enum.
         return TypeAdapter(model).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         mistakes = error.errors(include_url=False)

@@ -1,4 +1,4 @@
-"""Prompts are files: text with ``$name`` where a value belongs."""
+"""Prompts are files: text with ``$name`` in the place of a value."""
 
 import functools
 import string
@@ -8,10 +8,10 @@ _HERE = Path(__file__).parent / "prompts"
 
 
 def prompt(name: str, folder: Path = _HERE, /, **values: str) -> str:
-    """The text of ``<folder>/<name>.md`` with its values filled in.
+    """Return the text of ``<folder>/<name>.md`` with values filled in.
 
     Raises:
-        KeyError: A value that the text needs is missing.
+        KeyError: A value is missing.
     """
     return _template(folder / f"{name}.md").substitute(values)
 

@@ -1,4 +1,4 @@
-"""Takes secrets out of texts, before they are sent, saved or shown."""
+"""Removal of secrets from texts before they are sent, saved or shown."""
 
 import os
 import re
@@ -10,7 +10,7 @@ _SHORTEST = 12
 
 _SECRET_VARIABLE = re.compile(r"(?i)(_|^)(key|token|secret|password|passwd|credentials?)(_id)?$")
 _SECRET_FIELD = re.compile(r"(?i)^(proxy-)?authorization$|^(x-)?api[-_]?key$|^(secret|access)[-_]key$|^password$")
-#: (pattern, what is put in its place). Digits are asked for where plain words could look like it.
+#: (pattern, replacement). Some patterns require digits, so that plain words do not match.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"), MASK),
     (re.compile(r"\b[spr]k-(?=[\w*-]*[\d*])[\w*-]{8,}"), MASK),
@@ -31,15 +31,15 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def scrub(value: Any) -> Any:
-    """A text, or plain values with texts in them, without anything that looks like a secret.
+    """Return a text, or plain values with texts in them, without anything that looks like a secret.
 
-    That is: the values of environment variables whose names say so, keys in the forms of well-known providers,
-    ``Authorization`` and its like, private keys, passwords in URLs.
+    Secrets are: values of environment variables with a telling name, keys in the forms of well-known providers,
+    ``Authorization`` headers and the like, private keys, passwords in URLs.
     """
     secrets = sorted(set(_environment_secrets()), key=len, reverse=True)
 
     def clean(text: str) -> str:
-        # What is no text at all, like a half of a surrogate pair out of a log, can't be sent.
+        # A lone half of a surrogate pair, for example from a log, can't be sent.
         text = text.encode(errors="replace").decode()
         for secret in secrets:
             text = text.replace(secret, MASK)
@@ -67,6 +67,6 @@ def _environment_secrets() -> list[str]:
     return [
         value
         for name, value in os.environ.items()
-        # A path or a sentence is no key, whatever its variable is called.
+        # A path or a sentence is not a key, whatever its variable's name.
         if _SECRET_VARIABLE.search(name) and len(value) >= _SHORTEST and not re.search(r"^[/~.]|\s", value)
     ]

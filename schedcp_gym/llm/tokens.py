@@ -1,4 +1,4 @@
-"""How many tokens a text costs a model, and how a text is cut to a number of them."""
+"""Counting the tokens of a text, and cutting a text to a number of tokens."""
 
 import functools
 import importlib.util
@@ -8,38 +8,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schedcp_gym.llm.chat import DATA
+
 if TYPE_CHECKING:
     import tiktoken
 
-#: What a message costs beside its text: role and marks.
+#: Tokens of a message beside its text: role and marks.
 _MESSAGE_TOKENS = 4
-#: Share of a cut text that is its beginning; the rest is its end.
+#: Share of the beginning in a cut text; the rest is its end.
 _HEAD_SHARE = 0.75
 
 
 def count(text: str) -> int:
-    """Tokens of a text in the ``cl100k_base`` vocabulary: within some per cent of what other models count."""
+    """Return the tokens of a text in the ``cl100k_base`` vocabulary; other models differ by some per cent."""
     return len(_encoding().encode(text, disallowed_special=()))
 
 
 def count_request(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> int:
-    """Tokens of a prompt: the messages, and the tools that are offered with it."""
+    """Return the tokens of a prompt: its messages without their data, and its tools."""
     total = sum(_MESSAGE_TOKENS + _message_tokens(message) for message in messages)
     return total + (count(json.dumps(list(tools))) if tools else 0)
 
 
 def cut(text: str, limit: int) -> str:
-    """A text of at most ``limit`` tokens: its beginning and its end, and between them how much is left out.
+    """Return a text of at most ``limit`` tokens: its beginning and end, and between them the size of what is left out.
 
     Args:
-        text: Anything.
-        limit: Tokens that may be left, at least 32.
+        text: Any text.
+        limit: Limit of tokens, at least 32.
     """
-    # No token is shorter than a byte, so most texts need no counting; and a huge one is not counted to its end.
+    # A token has at least one byte, so most texts need no count; and a huge text is not counted to its end.
     if len(text.encode(errors="replace")) <= limit or (len(text) <= 64 * limit and count(text) <= limit):
         return text
     room = limit - 16
-    # A token is rarely longer than 64 bytes; what is cut here would not have fitted anyway.
+    # A token is rarely longer than 64 bytes, so what is cut here would not fit anyway.
     head = _encoding().encode(text[: 64 * limit], disallowed_special=())[: int(room * _HEAD_SHARE)]
     tail = _encoding().encode(text[-64 * limit :], disallowed_special=())[len(head) - room :]
     begin, end = (_encoding().decode(part, errors="ignore") for part in (head, tail))
@@ -48,7 +50,7 @@ def cut(text: str, limit: int) -> str:
 
 def _message_tokens(message: Mapping[str, Any]) -> int:
     content = message.get("content") or ""
-    rest = {key: value for key, value in message.items() if key not in ("role", "content") and value}
+    rest = {key: value for key, value in message.items() if key not in ("role", "content", DATA) and value}
     return count(content if isinstance(content, str) else json.dumps(content)) + (
         count(json.dumps(rest)) if rest else 0
     )
@@ -56,7 +58,7 @@ def _message_tokens(message: Mapping[str, Any]) -> int:
 
 @functools.cache
 def _encoding() -> "tiktoken.Encoding":
-    # tiktoken would fetch the vocabulary from the network; litellm carries it, and is too slow to be imported for that.
+    # tiktoken downloads the vocabulary; litellm contains a copy, but its import is too slow for this purpose.
     package = importlib.util.find_spec("litellm")
     if package and package.origin:
         bundled = Path(package.origin).parent / "litellm_core_utils" / "tokenizers"

@@ -1,24 +1,24 @@
-"""Lets a model call tools until it has its answer."""
+"""Let a model call tools until it answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from schedcp_gym.llm import tokens
-from schedcp_gym.llm.chat import Message, Reply, Tool, ToolCall, tool_result, user
+from schedcp_gym.llm.chat import Message, Reply, Tool, ToolCall, ToolResult, tool_result, user
 from schedcp_gym.llm.client import Client
 from schedcp_gym.llm.prompting import prompt
 from schedcp_gym.spec import BadInput
 
 T = TypeVar("T")
-#: Makes a call and gives its result as text. A SchedcpError is told to the model; anything else ends the loop.
-Execute = Callable[[ToolCall], str]
-#: Gives the conversation to go on with, when one has grown long. A call and its results stay together.
+#: Makes a call. A BadInput becomes a result for the model; any other exception ends the loop.
+Execute = Callable[[ToolCall], ToolResult]
+#: Shortens a conversation that has grown long. A call and its results stay together.
 Shorten = Callable[[Sequence[Message]], Sequence[Message]]
-#: Is told of all calls of an answer before they are made, one by one: what can be done side by side may begin.
+#: Gets all calls of an answer before they are made one by one, so that work for them can begin in parallel.
 Prepare = Callable[[Sequence[ToolCall]], None]
 
-#: Tokens of one tool's result that the model gets to see.
+#: Tokens of one tool's result that the model gets.
 RESULT_TOKENS = 4000
 
 
@@ -27,11 +27,11 @@ class Talk(Generic[T]):
     """How a conversation with tools ended.
 
     Attributes:
-        reply: The last one: the answer, or what is wrong with it.
-        messages: The whole conversation, as far as it was kept, with the last reply.
-        rounds: Answers that called tools.
-        calls: Tool calls that were made.
-        out_of_rounds: It would have called more tools, had it been allowed to.
+        reply: The last reply: the answer, or what is wrong with it.
+        messages: The conversation, as far as it was kept, with the last reply.
+        rounds: Number of answers that called tools.
+        calls: Number of tool calls that were made.
+        out_of_rounds: The model asked for more calls than it was allowed.
     """
 
     reply: Reply[T]
@@ -52,34 +52,35 @@ def run_tools(
     max_rounds: int = 20,
     max_calls: int = 100,
     result_tokens: int = RESULT_TOKENS,
-    max_tokens: int | None = None,
-    sample: int = 0,
     shorten: Shorten = list,
     prepare: Prepare | None = None,
 ) -> Talk[T]:
-    """Asks, makes the calls that the model wants, tells it their results, and so on until it answers without a call.
+    """Ask a model, make the calls that it asks for, return their results to it, and repeat until it makes no call.
 
-    After ``max_rounds`` rounds or ``max_calls`` calls the model has to answer with what it knows.
+    After ``max_rounds`` rounds or ``max_calls`` calls the model has to answer without tools.
 
     Args:
         client: The model.
-        role: Who asks.
+        role: Who asks; the ledger adds up costs by role.
         messages: The conversation so far.
-        tools: What the model may call.
+        tools: The tools that may be called.
         execute: Makes a call.
         answer: A pydantic model or dataclass that the last text must be JSON of; None: free text.
-        max_rounds: Answers that may call tools.
-        max_calls: Calls that may be made, in order; those beyond are told to the model as not made.
-        result_tokens: Tokens of each result; longer ones lose their middle.
-        max_tokens: Tokens of each answer; None: as configured.
-        sample: Which of several independent conversations.
-        shorten: Is given the conversation before each question.
-        prepare: Is told of the calls of an answer that are about to be made.
+        max_rounds: Limit of answers that call tools.
+        max_calls: Limit of calls, counted in order; for later ones the model is told that they were not made.
+        result_tokens: Limit of each result's tokens; the middle of a longer one is left out.
+        shorten: Returns the conversation to continue with; called before each question.
+        prepare: Called with the calls of an answer before the first of them is made.
 
     Raises:
         CallFailed: As :meth:`Client.chat`.
         LlmBudgetSpent: Likewise.
         NotRecorded: Likewise.
+
+    Example:
+        >>> look = Tool("look", "Looks at a CPU.", {"type": "object", "properties": {"cpu": {"type": "integer"}}})
+        >>> talk = run_tools(client, "planner", [user("Which CPU is idle?")], [look], lambda call: ToolResult(text="0"))
+        >>> talk.reply.text
     """
     talk, calls = list(messages), 0
     for rounds in range(max_rounds + 1):
@@ -87,37 +88,36 @@ def run_tools(
         if is_last:
             talk.append(user(prompt("last_round")))
         talk = list(shorten(talk))
-        reply: Reply[T] = client.chat(
-            role,
-            talk,
-            tools=tools,
-            answer=answer,
-            tool_choice="none" if is_last else "auto",
-            max_tokens=max_tokens,
-            sample=sample,
-        )
+        choice = "none" if is_last else "auto"
+        reply: Reply[T] = client.chat(role, talk, tools=tools, answer=answer, tool_choice=choice)
         talk.append(reply.message)
         if is_last or not reply.tool_calls:
             return Talk(reply, tuple(talk), rounds, calls, is_last and bool(reply.tool_calls))
         if prepare is not None:
             prepare(reply.tool_calls[: max_calls - calls])
         for call in reply.tool_calls:
-            allowed = calls < max_calls
-            result = _result(call, execute) if allowed else prompt("call_not_made")
-            calls += allowed
-            talk.append(tool_result(call.id, tokens.cut(result, result_tokens)))
+            if calls < max_calls:
+                result = _result(call, execute)
+                talk.append(tool_result(call.id, tokens.cut(result.shown, result_tokens), _data(result)))
+                calls += 1
+            else:
+                talk.append(tool_result(call.id, prompt("call_not_made")))
     raise AssertionError("the last round returns")
 
 
-def _result(call: ToolCall, execute: Execute) -> str:
+def _result(call: ToolCall, execute: Execute) -> ToolResult:
     try:
         return execute(call)
-    except BadInput as error:  # what the model can mend; a host that failed ends the run
-        return f"error: {error}"
+    except BadInput as error:  # the model can correct it; a fault of the host ends the run
+        return ToolResult(text=str(error), is_error=True)
+
+
+def _data(result: ToolResult) -> dict[str, Any]:
+    return {"is_error": True} if result.is_error else dict(result.data)
 
 
 def plain_arguments(call: ToolCall) -> Any:
-    """A call's arguments as plain values, also where they were checked by a model."""
+    """Return a call's arguments as plain values, also where a pydantic model validated them."""
     from pydantic import TypeAdapter
 
     arguments = call.arguments

@@ -1,4 +1,4 @@
-"""Everything that was asked and answered, one JSON line an attempt; and answers out of it, by digest of the request."""
+"""All questions and answers, one JSON line for each attempt; and recorded answers by digest of the request."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -14,14 +14,14 @@ from schedcp_gym.llm.ledger import CallEntry, entry_of, plain_of
 
 @dataclass(frozen=True)
 class Recorded:
-    """What came of one question.
+    """The result of one question.
 
     Attributes:
         entries: Its attempts.
         answer: None if it ended in an error.
-        outcome: Of the last attempt, or the limit of the budget that stopped it.
+        outcome: Outcome of the last attempt, or the limit of the budget that stopped the question.
         error: The error's text.
-        stopped: The budget was spent.
+        stopped: Whether the budget stopped it.
     """
 
     entries: tuple[CallEntry, ...]
@@ -32,15 +32,15 @@ class Recorded:
 
 
 class Transcript:
-    """The file ``transcript.jsonl``, written and read. Not safe for several threads: who owns it holds a lock."""
+    """The file ``transcript.jsonl``. Not safe for several threads: its owner holds a lock."""
 
     def __init__(self, path: Path, *, strict: bool) -> None:
-        """Reads what is there.
+        """Read the file.
 
         Args:
             path: The file.
-            strict: Errors are played again, too, and nothing is written. Otherwise a question that ended in an error is
-                asked anew: whatever was wrong may be mended.
+            strict: Replay errors too, and write nothing. Otherwise a question that ended in an error is asked again, as
+                its cause may be gone.
         """
         self.path = path
         self.strict = strict
@@ -53,11 +53,11 @@ class Transcript:
 
     @property
     def entries(self) -> list[CallEntry]:
-        """All attempts in the file as it was opened."""
+        """All attempts in the file when it was opened."""
         return self._entries
 
     def take(self, request_sha256: str) -> Recorded | None:
-        """The next recorded answer to a request; the attempts of errors that are passed over come with it."""
+        """Return the next recorded answer to a request, with the attempts of skipped errors before it."""
         waiting = self._known.get(request_sha256, deque())
         passed: list[CallEntry] = []
         while waiting:
@@ -65,14 +65,14 @@ class Transcript:
             passed += recorded.entries
             if self.strict or recorded.answer is not None:
                 return Recorded(tuple(passed), recorded.answer, recorded.outcome, recorded.error, recorded.stopped)
-        # The process before this one may have been killed between two attempts.
+        # The earlier process may have been killed between two attempts.
         passed += self._attempts.pop(request_sha256, [])
         return Recorded(tuple(passed), None, "", "") if passed else None
 
     def add(
         self, entry: CallEntry, request: dict[str, Any], answer: RawAnswer | None, error: str, *, final: bool
     ) -> None:
-        """Saves an attempt; ``final``: it was the question's last."""
+        """Save an attempt; ``final``: the question's last one."""
         told = None if answer is None else {"message": answer.message, "finish_reason": answer.finish_reason}
         line = {
             "kind": "attempt",
@@ -87,12 +87,12 @@ class Transcript:
         append_line(self.path, line)
 
     def add_stop(self, role: str, request_sha256: str, request: dict[str, Any], limit: str, error: str) -> None:
-        """Saves that the budget has stopped a question."""
+        """Save that the budget stopped a question."""
         line = {"kind": "stop", "request_sha256": request_sha256, "role": role, "limit": limit, "error": error}
         append_line(self.path, line | {"request": self._once(request_sha256, request)})
 
     def _once(self, request_sha256: str, request: dict[str, Any]) -> dict[str, Any] | None:
-        # A conversation is long: it is saved where it is asked first.
+        # Conversations are long, so each request is saved only once.
         if request_sha256 in self._saved:
             return None
         self._saved.add(request_sha256)

@@ -1,4 +1,4 @@
-"""The one place that calls litellm: one attempt, one answer or one error."""
+"""Calls of litellm, in one place: one attempt gives one answer or one error."""
 
 import asyncio
 import functools
@@ -11,12 +11,11 @@ from types import ModuleType
 from typing import Any
 
 from schedcp_gym.llm.chat import RawAnswer, Usage
-from schedcp_gym.llm.classify import failure, key_of, root_of
+from schedcp_gym.llm.classify import failure, key_of
 from schedcp_gym.llm.config import LlmConfig, Prices
 from schedcp_gym.llm.errors import CallFailed, CallOutcome
-from schedcp_gym.llm.providers import find_provider
 
-#: Of a message, what the conversation goes on with; thinking belongs to the tool calls that came of it.
+#: Fields of a message that the conversation keeps; reasoning belongs to the tool calls that it led to.
 _MESSAGE_FIELDS = ("role", "content", "tool_calls", "refusal", "reasoning_content", "thinking_blocks")
 _THINKING = ("reasoning_content", "thinking_blocks")
 _LOCK = threading.Lock()
@@ -24,62 +23,56 @@ _LOOPS: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 class LiteLlm:
-    """Sends requests to one model."""
+    """Sends requests to one model through litellm."""
 
     def __init__(self, config: LlmConfig) -> None:
-        """Imports litellm (two seconds, the first time); nothing is sent."""
+        """Import litellm, which takes two seconds the first time. Nothing is sent."""
         self.config = config
         self._litellm = _litellm()
-        self._own = find_provider(config.provider)
-        if self._own is not None:
-            from schedcp_gym.llm.own_provider import register
-
-            register(config.provider, self._own)
 
     @functools.cached_property
     def prices(self) -> Prices | None:
-        """What the model costs; None if nobody knows."""
-        if self.config.prices or self._own:
-            return self.config.prices or Prices(0.0, 0.0)
+        """The model's prices; None if they are not known."""
+        if self.config.prices:
+            return self.config.prices
         table = self._table_entry()
-        prompt = _dearest(table, "input_cost_per_token")
-        completion = _dearest(table, "output_cost_per_token")
+        prompt = _highest_price(table, "input_cost_per_token")
+        completion = _highest_price(table, "output_cost_per_token")
         return None if prompt is None or completion is None else Prices(prompt * 1e6, completion * 1e6)
 
     @functools.cached_property
     def most_tokens(self) -> int | None:
-        """The longest answer that the model can give; None if not known."""
+        """Tokens of the longest answer that the model can give; None if not known."""
         most = self._table_entry().get("max_output_tokens")
         return most if isinstance(most, int) and most > 0 else None
 
     @functools.cached_property
     def _unknown_params(self) -> set[str]:
-        """What the model can do without and does not know."""
+        """Optional parameters that the model does not support."""
         provider, _, name = self.config.model.partition("/")
         known = self._litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
         return set() if known is None else {"seed", "response_format"} - set(known)
 
     def check_key(self) -> None:
-        """Checks that there is a key, where one is needed.
+        """Check that the environment has a key, where one is needed.
 
         Raises:
-            CallFailed: There is none.
+            CallFailed: It has none.
         """
-        if self._own is None:
-            key_of(self.config, self._missing_keys())
+        key_of(self.config, self._missing_keys())
 
     def send(self, request: Mapping[str, Any], timeout_s: float) -> RawAnswer:
-        """Makes one attempt.
+        """Make one attempt.
 
         Args:
             request: Messages, tools and parameters by litellm's names.
-            timeout_s: Host seconds until it is given up, however much of the answer is there by then.
+            timeout_s: Host seconds after which the attempt ends, however much of the answer has arrived by then.
 
         Raises:
             CallFailed: There is no answer.
         """
         config = self.config
-        missing = [] if self._own else self._missing_keys()
+        missing = self._missing_keys()
         arguments = {
             "model": config.model,
             "api_base": config.api_base,
@@ -92,8 +85,6 @@ class LiteLlm:
         try:
             response = _on_loop(self._litellm.acompletion, arguments, timeout_s)
         except Exception as error:  # noqa: BLE001 (every provider's library raises its own)
-            if self._own and not isinstance(error, TimeoutError):
-                raise root_of(error) from None  # a mistake in a program of our own is not the network's fault
             raise failure(error, config, timeout_s, missing) from None
         return self._answer(response)
 
@@ -106,21 +97,21 @@ class LiteLlm:
         message = {name: told[name] for name in _MESSAGE_FIELDS if told.get(name)}
         message = {"role": "assistant", "content": None} | message
         if not message.get("tool_calls"):
-            # Thinking is only asked back for by those whose calls came of it.
+            # Providers only need the reasoning again that led to tool calls.
             message = {name: value for name, value in message.items() if name not in _THINKING}
         for number, call in enumerate(message.get("tool_calls", ())):
             call.pop("index", None)
-            # Small servers forget it.
+            # Small servers leave it out.
             call.setdefault("id", f"call_{plain.get('id')}_{number}")
         counted = plain.get("usage") or {}
         cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens")
-        # A server that counts nothing is made to say 0 by litellm.
+        # litellm reports 0 for a server that does not count.
         prompt, completion = counted.get("prompt_tokens") or None, counted.get("completion_tokens") or None
         usage = Usage(prompt, completion, cached, self._usd(response, prompt, completion))
         return RawAnswer(message, choice.get("finish_reason") or "stop", plain.get("model") or "", usage)
 
     def _usd(self, response: Any, prompt: int | None, completion: int | None) -> float | None:
-        if self.config.prices or self._own:
+        if self.config.prices:
             return None if prompt is None or not self.prices else self.prices.usd(prompt, completion or 0)
         return getattr(response, "_hidden_params", {}).get("response_cost")
 
@@ -129,7 +120,7 @@ class LiteLlm:
         return [name for name in found.get("missing_keys") or [] if not name.endswith(("_BASE", "_URL"))]
 
     def _table_entry(self) -> dict[str, Any]:
-        # Not litellm.get_model_info: for some providers it asks the server.
+        # litellm.get_model_info asks the server of some providers.
         name = self.config.model.partition("/")[2]
         for key in (self.config.model, name):
             entry = self._litellm.model_cost.get(key)
@@ -138,15 +129,15 @@ class LiteLlm:
         return {}
 
 
-def _dearest(entry: Mapping[str, Any], name: str) -> float | None:
-    """The price per token, that of long prompts if those cost more."""
+def _highest_price(entry: Mapping[str, Any], name: str) -> float | None:
+    """Return the price per token, that of long prompts if they cost more."""
     prices = [entry[key] for key in entry if re.fullmatch(rf"{name}(_above_\d+k_tokens)?", key)]
     return max((price for price in prices if isinstance(price, (int, float))), default=None)
 
 
 @functools.cache
 def _litellm() -> ModuleType:
-    """litellm, without anything that reaches for the network by itself."""
+    """Return litellm, with everything off that uses the network by itself."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
     os.environ["LITELLM_OFFLINE_MODE"] = "true"
@@ -154,7 +145,7 @@ def _litellm() -> ModuleType:
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True
-    # With it, litellm would ask a second time by itself when a parameter is refused: a call that nobody counts.
+    # Otherwise litellm repeats a call without a rejected parameter, and that call is not counted.
     litellm.drop_params = False
     litellm.disable_aiohttp_transport = True
     if not os.environ.get("LITELLM_LOG"):
@@ -163,10 +154,10 @@ def _litellm() -> ModuleType:
 
 
 def _on_loop(function: Any, arguments: Mapping[str, Any], timeout_s: float) -> Any:
-    """Calls a coroutine function, and gives it up when its time is over or this thread is interrupted."""
+    """Call a coroutine function, and cancel it when its time is over or this thread is interrupted."""
 
     async def limited() -> Any:
-        # The client library's own limit begins anew with each piece of an answer.
+        # The client library's own limit starts again with each piece of an answer.
         return await asyncio.wait_for(function(**arguments), timeout_s)
 
     future = asyncio.run_coroutine_threadsafe(limited(), _loop())

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from schedcp_gym.baselines.briefing import Brief
 from schedcp_gym.baselines.evolution.agent import BARREN, Evolution
 from schedcp_gym.baselines.evolution.mutator import question
 from schedcp_gym.baselines.evolution.population import Archive, Genome, Island, Member, migrate
-from schedcp_gym.lab.catalogue import load_policy
+from schedcp_gym.lab.catalogue import load_policy, tunables_of
 from schedcp_gym.llm import LlmBudgetSpent
 from schedcp_gym.llm.providers import Prompt
 from schedcp_gym.llm.providers.offline import PROVIDER
@@ -20,6 +21,7 @@ from schedcp_gym.run.settings import read_settings
 from schedcp_gym.spec import BadInput, source_sha256
 
 FIFO = load_policy("fifo").source
+TASK = Brief("TASK", {})
 
 
 def member(name, reward, **more):
@@ -106,7 +108,7 @@ def text_of(messages):
 def test_the_mutator_sees_figures_of_parents_and_errors_but_no_source_of_failures():
     parents = [member("SOURCE_A", 0.0, metrics={"p99": 5.0}), member("SOURCE_B", np.log(2), metrics={"p99": 2.5})]
     failed = [member("SOURCE_X", -3.0, outcome="rejected", evidence="expected expression " * 900)]
-    text = text_of(question("TASK", parents, failed, 100))
+    text = text_of(question(TASK, parents, failed, 100))
     assert text.index("TASK") < text.index("SOURCE_A") < text.index("SOURCE_B") < text.index("expected expression")
     assert '"improvement": 2' in text
     assert '"p99": 2.5' in text
@@ -115,18 +117,15 @@ def test_the_mutator_sees_figures_of_parents_and_errors_but_no_source_of_failure
 
 
 def test_without_parents_the_mutator_sees_what_failed():
-    text = text_of(question("TASK", [], [member("SOURCE_X", -3.0, outcome="rejected", evidence="bad")], 100))
+    text = text_of(question(TASK, [], [member("SOURCE_X", -3.0, outcome="rejected", evidence="bad")], 100))
     assert "SOURCE_X" in text
-    assert "Nothing that runs" in text
-
-
-SCHEMA = '{"properties": {"source": {"type": "string"}, "tunables": {"type": "object"}, "change": {"type": "string"}}}'
+    assert "No policy works yet" in text
 
 
 def mutated(parents, failed=(), draw=0):
-    messages = question("TASK", parents, failed, 500)
-    messages[-1] = {**messages[-1], "content": f"{messages[-1]['content']}\n\n{SCHEMA}"}
-    return json.loads(PROVIDER.answer(Prompt("rules", messages, [], False, 4000, draw)).text)
+    return json.loads(
+        PROVIDER.answer(Prompt("mutator", "rules", question(TASK, parents, failed, 500), [], 4000, draw)).text
+    )
 
 
 def test_the_stand_in_makes_children_that_differ_from_the_parent_and_from_each_other():
@@ -139,12 +138,9 @@ def test_the_stand_in_makes_children_that_differ_from_the_parent_and_from_each_o
     assert any(child["source"] == FIFO and child["tunables"]["slice_us"] != 4000 for child in children)
 
 
-def test_the_stand_in_mends_what_failed_where_nothing_runs():
-    broken = FIFO.replace('char _license[] SEC("license") = "GPL";\n', "")
-    assert broken != FIFO
-    child = mutated([], [member(broken, -3.0, outcome="rejected", evidence="error: no license section")])
-    assert 'SEC("license")' in child["source"]
-    assert len(child["source"]) > len(broken) - 2
+def test_the_stand_in_writes_a_source_where_nothing_runs():
+    child = mutated([], [member("int x = ;", -3.0, outcome="rejected", evidence="expected expression")])
+    assert {tunable.name for tunable in tunables_of(child["source"])} == {"favour", "slice_us"}
 
 
 class Model:
@@ -163,7 +159,7 @@ class Model:
 
 
 def bred(monkeypatch, answers, evaluations_left, archive=()):
-    monkeypatch.setattr("schedcp_gym.baselines.evolution.agent.task_text", lambda given, budget: "TASK")
+    monkeypatch.setattr("schedcp_gym.baselines.evolution.agent.brief", lambda given, budget: TASK)
     known, notes = Archive(), []
     for one in archive:
         known.add(one)
@@ -246,12 +242,9 @@ def test_a_search_breeds_measures_once_and_goes_on_after_a_kill(tmp_path):
 @pytest.mark.guest
 def test_a_mutator_without_ideas_ends_the_search(tmp_path, monkeypatch):
     """The model writes one policy again and again: it is measured once, and the search gives up."""
-    from schedcp_gym.llm.providers._offline import mutation
+    from schedcp_gym.llm.providers._offline.roles import ROLES
 
-    monkeypatch.setattr(mutation, "turn", lambda talk: {"source": FIFO, "change": "none"})
-    monkeypatch.setattr(
-        "schedcp_gym.llm.providers._offline.answer._KINDS", ((frozenset({"source", "change"}), mutation.turn),)
-    )
+    monkeypatch.setitem(ROLES, "mutator", lambda talk: {"source": FIFO, "change": "none"})
     entries = search(tmp_path, 9, ancestors=(), islands=2, children=1)
     assert sum(entry["kind"] == "evaluation" for entry in entries) == 1
     assert sum("iteration" in entry for entry in entries) == 1 + BARREN

@@ -4,7 +4,18 @@ import pytest
 from pydantic import BaseModel
 
 from llm.fake_server import Turn
-from schedcp_gym.llm import CallFailed, Client, LlmBudget, LlmConfig, Tool, read_ledger, run_tools, system, user
+from schedcp_gym.llm import (
+    CallFailed,
+    Client,
+    LlmBudget,
+    LlmConfig,
+    Tool,
+    ToolResult,
+    read_ledger,
+    run_tools,
+    system,
+    user,
+)
 
 
 class At(BaseModel):
@@ -51,7 +62,9 @@ def test_tools_and_prices(serve, client, tmp_path):
     thinking = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"}
     use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"cpu": 1}}
     server = serve(told(thinking, use, stop="tool_use"), told(text("edf")))
-    talk = run_tools(client(server, LlmBudget(usd=1.0)), "r", [system("s"), user("go")], [LOOK], lambda call: "idle")
+    talk = run_tools(
+        client(server, LlmBudget(usd=1.0)), "r", [system("s"), user("go")], [LOOK], lambda call: ToolResult(text="idle")
+    )
     assert talk.reply.text == "edf"
     first, second = (seen.body for seen in server.seen)
     assert server.seen[0].headers["x-api-key"] == "sk-ant-1234567890"

@@ -1,9 +1,12 @@
-"""Programs of our own that are asked like models: found by looking, called through litellm."""
+"""Programs of our own that answer in a model's place: found by their files, called without litellm."""
+
+import subprocess
+import sys
 
 import pytest
 from pydantic import BaseModel
 
-from schedcp_gym.llm import Client, LlmBudget, LlmConfig, Tool, providers, read_ledger, run_tools, user
+from schedcp_gym.llm import Client, LlmBudget, LlmConfig, Tool, ToolResult, providers, read_ledger, run_tools, user
 from schedcp_gym.spec import BadInput
 
 ECHO = """
@@ -20,7 +23,9 @@ class Echo:
             return Answer("word " * 500)
         if prompt.tools and prompt.messages[-1]["role"] == "user":
             return Answer(calls=[(prompt.tools[0]["function"]["name"], {"x": 1}), ("look", {"x": 2})])
-        return Answer(f"{prompt.model} {prompt.seed} {prompt.max_tokens} {prompt.messages[-1]['content']}")
+        last = prompt.messages[-1]
+        said = last.get("data") or last["content"]
+        return Answer(f"{prompt.role} {prompt.model} {prompt.seed} {prompt.max_tokens} {said}")
 
 
 PROVIDER = Echo()
@@ -49,7 +54,7 @@ def test_a_file_is_a_provider(folder):
     assert "echo" in providers.provider_names()
     client = Client(config(), folder, LlmBudget(usd=0.001))
     reply = client.chat("r", [user("hi")])
-    assert reply.text == "plain 5 300 hi"
+    assert reply.text == "r plain 5 300 hi"
     assert (client.shown_model, client.is_language_model) == ("echo-rules", False)
     entry = read_ledger(folder / "ledger.jsonl")[0]
     assert (entry.usd, entry.source, entry.outcome) == (0.0, "usage", "ok")
@@ -60,9 +65,25 @@ def test_it_calls_tools(folder):
     seen = []
     tool = Tool("look", "", At)
     client = Client(config(), folder)
-    talk = run_tools(client, "r", [user("hi")], [tool], lambda call: seen.append(call.arguments.x) or f"saw {call.id}")
+
+    def execute(call):
+        seen.append(call.arguments.x)
+        return ToolResult({"seen": call.id}, f"saw {call.id}")
+
+    talk = run_tools(client, "r", [user("hi")], [tool], execute)
     assert seen == [1, 2]
-    assert talk.reply.text == "plain 5 300 saw call_1_1"
+    assert talk.reply.text == "r plain 5 300 {'seen': 'call_1_1'}"
+
+
+def test_it_gets_the_data_of_a_message_and_needs_no_litellm(folder):
+    reply = Client(config(), folder).chat("r", [user("hi", {"task": 3})])
+    assert reply.text == "r plain 5 300 {'task': 3}"
+    code = (
+        "import sys, pathlib; from schedcp_gym.llm import Client, LlmConfig, user;"
+        f"client = Client(LlmConfig('offline/rules'), pathlib.Path({str(folder / 'other')!r}));"
+        "client.chat('naive', [user('x')]); print('litellm' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_a_limit_of_tokens_is_one(folder):

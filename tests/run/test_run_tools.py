@@ -54,7 +54,10 @@ def test_a_run_has_the_tools_of_the_control_plane_but_for_deployments_half_way(t
         names = {tool.name for tool in box.tools()}
         assert {"analyze_workload", "search_repository", "submit_policy", "measure_policy", "deploy_policy"} <= names
         assert not names & {"deployment_status", "stop_deployment"}
-        assert "not there in a run" in box.call("deployment_status", {"deployment": "deployment-1"}).text
+        assert (
+            "there is no deployment_status in a run"
+            in box.call("deployment_status", {"deployment": "deployment-1"}).text
+        )
         found = box.call("list_workloads", {})
         assert "schbench" in found.text
         assert "longtail" not in found.text
@@ -70,7 +73,7 @@ def test_a_run_has_the_tools_of_the_control_plane_but_for_deployments_half_way(t
         ({**FIFO, "policy": "fifi"}, "did you mean fifo"),
         ({**FIFO, "policy": "../../etc/passwd"}, "no policy"),
         ({**FIFO, "policy": "draft-0123456789ab"}, "submit its source again"),
-        ({**FIFO, "policy": "eevdf"}, "EEVDF is what all are compared with"),
+        ({**FIFO, "policy": "eevdf"}, "all policies are compared with EEVDF"),
         ({**FIFO, "tunables": {"slice": 3}}, "slice"),
         ({**FIFO, "tunables": {"slice_us": -3}}, "slice_us"),
         ({**FIFO, "tunables": [1]}, "tunables"),

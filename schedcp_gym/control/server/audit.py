@@ -1,4 +1,4 @@
-"""The audit log: a line of JSON for every request a server gets, secrets shortened."""
+"""The audit log: a line of JSON for every request, with shortened secrets."""
 
 import datetime
 import hashlib
@@ -16,9 +16,9 @@ from schedcp_gym.spec import BadInput
 
 log = logging.getLogger(__name__)
 
-#: Characters of a text that are kept whole; of a longer one, its size and digest. Items of a list or mapping.
+#: Limits of a logged value: characters of a text (of a longer one, size and digest are logged), items, depth.
 TEXT_CHARS, ITEMS, DEPTH = 200, 50, 6
-#: Characters of a token that are kept: enough to tell two apart, too few to use one.
+#: Characters of a token that are logged: enough to tell two tokens apart, too few to use one.
 TOKEN_CHARS = 12
 _TOKEN = re.compile(r"scp1\.[\w.-]{8,}")
 _SECRET = re.compile(r"(?i)token|secret|password|authorization|api_?key")
@@ -26,10 +26,10 @@ _NOT_SECRET = frozenset({"progressToken"})
 
 
 class AuditLog:
-    """Where the lines go. Safe to share between threads.
+    """A log file. Safe to share between threads.
 
     Args:
-        path: A file, made when missing, readable by its owner only; None: nowhere.
+        path: The file; it is created if missing, readable by its owner only. None: nothing is logged.
 
     Raises:
         BadInput: The file can't be written.
@@ -57,17 +57,17 @@ class AuditLog:
         host_s: float,
         guest_s: float | None = None,
     ) -> None:
-        """Writes a line; it is on disk as one piece, in order.
+        """Write a line in one piece.
 
         Args:
-            session: Who called.
-            method: The protocol's method.
-            tool: The tool, of a tool's call.
-            arguments: As they came; shortened here.
-            outcome: ``ok``, ``error`` (a tool said so), ``refused`` (the protocol did), ``cancelled`` or ``crashed``.
-            message: What was wrong.
-            host_s: Host seconds it took.
-            guest_s: Guest seconds of the runs behind the answer.
+            session: The caller.
+            method: The protocol's method; ``call`` for a call in this process.
+            tool: The tool, if it is a tool call.
+            arguments: The arguments as received; they are shortened here.
+            outcome: ``ok``, ``error`` (from a tool), ``refused`` (by the protocol), ``cancelled`` or ``crashed``.
+            message: The error.
+            host_s: Host seconds of the request.
+            guest_s: Guest seconds of the runs behind the result.
         """
         if self._descriptor is None:
             return
@@ -86,11 +86,11 @@ class AuditLog:
         try:
             with self._lock:
                 os.write(self._descriptor, line)
-        except OSError as error:  # what was done is done: the caller must get its answer
+        except OSError as error:  # the request was carried out: the caller must get its result
             log.error("the audit log can't be written: %s", error.strerror)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         with self._lock:
             if self._descriptor is not None:
                 os.close(self._descriptor)
@@ -98,7 +98,7 @@ class AuditLog:
 
 
 def shortened(value: Any, depth: int = 0) -> Any:
-    """Arguments as they may be kept: tokens cut, secrets masked, long texts as their size and digest."""
+    """Return a value as it may be logged: tokens cut, secrets masked, long texts as size and digest."""
     return scrub(_short(value, depth))
 
 

@@ -1,4 +1,4 @@
-"""One call of a tool, as the tool sees it: the plane, whose call it is, its own lab, and how it says how far it is."""
+"""A tool call under way: the control plane, the session, the call's own lab, and its progress."""
 
 import contextlib
 import threading
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Cancelled(SchedcpError):
-    """The client has cancelled the call."""
+    """The client cancelled the call."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """Who calls.
+    """The caller.
 
     Attributes:
-        id: As the audit log names it; no secret.
-        own: Whether the connection, or the transport's own id, tells it from others. Where nothing does, what belongs
-            to it has an id that can't be guessed.
+        id: Its name in the audit log; not a secret.
+        own: Whether the connection, or the transport's session id, tells this caller from others. Where nothing does,
+            the ids of a caller's deployments are secrets.
     """
 
     id: str
@@ -38,13 +38,14 @@ class Call:
 
     Attributes:
         plane: The control plane.
-        session: Whose call.
-        lab: Its own branch of the plane's lab.
-        doing: What it does now, in a few words.
-        done: Steps that are done.
-        steps: Steps there are; None when that is not known.
-        began: Host time of its start (monotonic).
-        cancelled: Set when the client wants it no more.
+        session: The caller.
+        lab: The call's own branch of the plane's lab.
+        doing: The current step, in a few words.
+        done: Number of finished steps.
+        steps: Number of all steps; None if not known.
+        began: Host time of the start (monotonic).
+        cancelled: Set when the client cancels the call.
+        told: Called at each step.
     """
 
     plane: "ControlPlane"
@@ -55,35 +56,40 @@ class Call:
     steps: int | None = None
     began: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
-    told: Callable[[], None] = lambda: None
+    told: Callable[["Call"], None] = lambda _call: None
 
     def step(self, doing: str, done: int = 0, steps: int | None = None) -> None:
-        """Says what comes now, and how far the call is; the client is told.
+        """Report the current step and the progress.
 
         Raises:
-            Cancelled: It is wanted no more.
+            Cancelled: The call was cancelled.
         """
         self.check()
         self.doing, self.done, self.steps = doing, done, steps
-        self.told()
+        self.told(self)
 
     def check(self) -> None:
-        """Goes on only when the call is still wanted.
+        """Return if the call was not cancelled.
 
         Raises:
-            Cancelled: It is not.
+            Cancelled: It was.
         """
         if self.cancelled.is_set():
             raise Cancelled("the call was cancelled")
 
     def cancel(self) -> None:
-        """Ends the call's machines; whatever it does next raises."""
+        """Stop the call's virtual machines; its next step raises :class:`Cancelled`."""
         self.cancelled.set()
         self.lab.stop()
 
+    @property
+    def progress(self) -> str:
+        """The current step in a line, with the number of finished steps."""
+        return f"{self.doing}{f' ({self.done} of {self.steps} done)' if self.steps else ''}"
+
     @contextlib.contextmanager
     def ending_with_it(self) -> Iterator[None]:
-        """Whatever fails in a cancelled call failed because it was cancelled."""
+        """Raise :class:`Cancelled` for any error in a cancelled call: the cancellation is its cause."""
         try:
             yield
         except SchedcpError:

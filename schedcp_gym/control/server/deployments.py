@@ -1,4 +1,4 @@
-"""Deployments under way and past: each belongs to the session that started it."""
+"""Running and ended deployments. Each belongs to the session that started it."""
 
 import logging
 import secrets
@@ -13,7 +13,7 @@ from schedcp_gym.spec import BadInput, Policy, SchedcpError
 
 log = logging.getLogger(__name__)
 
-#: Deployments of one session that may run at once, and that are remembered.
+#: Limits for one session: running deployments, and remembered ones.
 AT_ONCE, REMEMBERED = 2, 50
 
 Deploy = Callable[[Lab], CanaryReport]
@@ -24,17 +24,17 @@ class Deployment:
     """One deployment.
 
     Attributes:
-        id: What its session calls it.
-        session: Whose it is.
-        workload: On what.
-        policy: What is deployed.
-        lab: Where; stopping it ends it.
+        id: Its name within the session.
+        session: The session that owns it.
+        workload: Name of the workload.
+        policy: The policy.
+        lab: The lab that runs it; stopping the lab ends the deployment.
         began: Host time of its start (monotonic).
-        state: ``running``, or how it ended: ``kept``, ``reverted``, ``failed``, ``stopped``.
-        report: What became of it.
+        state: ``running``, or its end: ``kept``, ``reverted``, ``failed``, ``stopped``.
+        report: The canary's report; None until the end, or if there is none.
         message: Why there is no report.
         over: Set at its end.
-        guessable: Whether its id is no secret: where others share the session, nothing else says whose it is.
+        guessable: Whether its id is no secret.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Deployment:
 
 
 class Deployments:
-    """The registry. Safe to share between threads."""
+    """All deployments, by session. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Deployment] = {}
@@ -65,23 +65,25 @@ class Deployments:
         lab: Lab,
         deploy: Deploy,
         *,
+        wait: bool = False,
         guessable: bool = True,
         ended: Callable[[Deployment], None] = lambda _: None,
     ) -> Deployment:
-        """Starts a deployment in a thread of its own.
+        """Start a deployment in a thread of its own, or carry it out in this one.
 
         Args:
-            session: Whose it is.
-            workload: On what.
-            policy: What.
-            lab: Where.
-            deploy: Does it.
-            guessable: Whether its id may be a number in order; else, where nothing but the id tells whose it is, it
-                can't be guessed.
-            ended: Told of its end, in that thread.
+            session: The session that owns it.
+            workload: Name of the workload.
+            policy: The policy.
+            lab: The lab that runs it.
+            deploy: Carries it out.
+            wait: Carry it out in this thread, and return at its end.
+            guessable: Whether ids are numbers in order. If False, the id is a secret, for callers that nothing else
+                tells apart.
+            ended: Called at its end, in the thread that carries it out.
 
         Raises:
-            BadInput: Too many of the session's are running.
+            BadInput: Too many deployments of the session are running.
         """
         with self._lock:
             mine = [each for each in self._known.values() if each.session == session]
@@ -95,32 +97,17 @@ class Deployments:
             name = f"deployment-{number}" if guessable else f"deployment-{number}-{secrets.token_urlsafe(16)}"
             deployment = Deployment(name, session, workload, policy, lab, guessable=guessable)
             self._known[session, name] = deployment
-
-        def work() -> None:
-            try:
-                deployment.report = deploy(lab)
-                deployment.state = deployment.report.verdict.value
-            except SchedcpError as error:
-                deployment.message = "its virtual machine was ended on request" if lab.stopped else str(error)
-                deployment.state = "stopped" if lab.stopped else "failed"
-            except Exception as error:  # a thread's last words: whoever asks for its state must get them
-                log.exception("deployment %s failed", name)
-                deployment.message, deployment.state = f"internal error: {type(error).__name__}", "failed"
-            try:
-                ended(deployment)
-            except Exception:  # the deployment is as it is, whether that could be written down or not
-                log.exception("the end of deployment %s could not be recorded", name)
-            finally:
-                deployment.over.set()
-
-        threading.Thread(target=work, name=name, daemon=True).start()
+        if wait:
+            _carry_out(deployment, deploy, ended)
+        else:
+            threading.Thread(target=_carry_out, args=(deployment, deploy, ended), name=name, daemon=True).start()
         return deployment
 
     def get(self, session: str, name: str) -> Deployment:
-        """A deployment of a session.
+        """Return a deployment of a session.
 
         Raises:
-            BadInput: The session has none of the name; another's is none of its own.
+            BadInput: No such deployment in this session. Sessions cannot see each other's deployments.
         """
         with self._lock:
             if found := self._known.get((session, name)):
@@ -130,9 +117,28 @@ class Deployments:
         raise BadInput(f"this session has no deployment {name[:80]!r}{have} (deploy_policy gives the id)")
 
     def stop_session(self, session: str) -> None:
-        """Ends what a session has running; forgets all of it."""
+        """Stop a session's running deployments, and forget all of its deployments."""
         with self._lock:
             mine = [key for key in self._known if key[0] == session]
             gone = [self._known.pop(key) for key in mine]
         for each in gone:
             each.lab.stop()
+
+
+def _carry_out(deployment: Deployment, deploy: Deploy, ended: Callable[[Deployment], None]) -> None:
+    lab = deployment.lab
+    try:
+        deployment.report = deploy(lab)
+        deployment.state = deployment.report.verdict.value
+    except SchedcpError as error:
+        deployment.message = "its virtual machine was stopped on request" if lab.stopped else str(error)
+        deployment.state = "stopped" if lab.stopped else "failed"
+    except Exception as error:  # nobody would see it in a thread: the deployment's state must show it
+        log.exception("deployment %s failed", deployment.id)
+        deployment.message, deployment.state = f"internal error: {type(error).__name__}", "failed"
+    try:
+        ended(deployment)
+    except Exception:  # the deployment has ended, whether or not that could be recorded
+        log.exception("the end of deployment %s could not be recorded", deployment.id)
+    finally:
+        deployment.over.set()

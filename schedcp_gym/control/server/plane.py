@@ -1,4 +1,4 @@
-"""The control plane: one session's view of schedulers and workloads."""
+"""The control plane: the state behind the tools."""
 
 import dataclasses
 import threading
@@ -9,7 +9,7 @@ from schedcp_gym.control.analysis.engine import Analyzer
 from schedcp_gym.control.repository import PolicyRecord, Repository, ResultRecord, result_of
 from schedcp_gym.control.server.deployments import Deployment, Deployments
 from schedcp_gym.control.server.policies import Policies
-from schedcp_gym.control.server.watching import Watch
+from schedcp_gym.control.server.watch import Watch
 from schedcp_gym.control.verifier.canary import Verdict
 from schedcp_gym.control.verifier.verifier import Verifier
 from schedcp_gym.lab import Lab, catalogue
@@ -18,22 +18,22 @@ from schedcp_gym.spec.policy import Value
 
 
 class ControlPlane:
-    """What may be observed and done, and on what: the state behind the tools. Safe to share between threads.
+    """The state behind the tools: workloads, machine, repository, results, tokens. Safe to share between threads.
 
     Args:
-        lab: Where everything runs; each call works in a branch of it, so that it can be stopped by itself.
+        lab: The lab. Each call uses a branch of it, so that one call can be stopped without the others.
         repository: The policy repository.
-        workloads: Names of the workloads that tools may name; None: all.
+        workloads: Names of the workloads that tools may use; None: all.
         machine: The machine.
-        scale: How long workloads run.
-        deploy_scale: How long they run while a policy is deployed; None: as long as otherwise. With another length, a
-            workload's processes may have other names, which a policy's tunables then do not fit.
-        seed: Their seed.
-        objective: What policies are scored by: one, or its name; None: each workload's own.
-        measured_only: Measurements are somebody else's, as in a run, where the environment makes them: measure_policy
-            is refused, and feedback is given on those policies only that :meth:`note_measured` was told of.
-        wait_for_deployments: A deployment is over when deploy_policy returns.
-        author: Who writes the policies that are added.
+        scale: Scale of the workloads' runs.
+        deploy_scale: Scale while a policy is deployed; None: ``scale``. With another scale, a workload's processes may
+            have other names, and a policy's tunables may not fit.
+        seed: The workloads' seed.
+        objective: The objective that scores policies, or its name; None: each workload's own.
+        measured_only: The environment makes all measurements, as in a run: measure_policy is an error, and feedback is
+            given only on policies that :meth:`note_measured` was called for.
+        wait_for_deployments: deploy_policy returns at the deployment's end.
+        author: Author of the policies that are added to the repository.
 
     Raises:
         BadInput: There is no such workload or objective.
@@ -77,17 +77,17 @@ class ControlPlane:
         for name in self._names if workloads is not None else ():
             catalogue.find_objective(catalogue.load_workload(name), objective)
 
-    # What there is
+    # Workloads and policies
 
     def workload_names(self) -> list[str]:
-        """Names of the workloads that tools may name, sorted."""
+        """Return the names of the workloads that tools may use, sorted."""
         return list(self._names)
 
     def workload(self, name: str) -> Workload:
-        """A workload.
+        """Return a workload.
 
         Raises:
-            BadInput: There is none of the name, or this plane is not for it.
+            BadInput: There is no such workload, or tools may not use it.
         """
         if name not in self._names:
             raise catalogue.unknown("workload", name, self._names)
@@ -96,11 +96,11 @@ class ControlPlane:
     def resolve(
         self, policy: str | None = None, source: str | None = None, tunables: Mapping[str, Value] | None = None
     ) -> Policy:
-        """What a tool's arguments ``policy``, ``source`` and ``tunables`` stand for; see :meth:`Policies.resolve`."""
+        """Return the policy that a tool's arguments stand for; see :meth:`Policies.resolve`."""
         return self.policies.resolve(policy, source, tunables)
 
     def trial(self, workload: str, policy: Policy) -> Trial:
-        """A policy on a workload, on this plane's machine, scale and seed.
+        """Return the trial of a policy on a workload, with this plane's machine, scale and seed.
 
         Raises:
             BadInput: There is no such workload here.
@@ -108,26 +108,26 @@ class ControlPlane:
         return Trial(policy, self.workload(workload), self.machine, self.scale, self.seed)
 
     def analyzer(self, lab: Lab) -> Analyzer:
-        """The analysis engine on this plane's machine, scale and seed."""
+        """Return the analysis engine for this plane's machine, scale and seed."""
         return Analyzer(lab, self.machine, self.scale, self.seed)
 
     def verifier(self, lab: Lab) -> Verifier:
-        """The verifier on this plane's machine."""
+        """Return the verifier for this plane's machine."""
         return Verifier(lab, self.machine)
 
-    # What has been measured
+    # Measurements
 
     def note_measured(
         self, workload: str, policy: Policy, measured: Measurement | None = None, baseline: Measurement | None = None
     ) -> None:
-        """Takes note that a policy was measured: feedback on it may be given from now on.
+        """Note that a policy was measured: from now on feedback on it is allowed.
 
         Args:
-            workload: On what.
-            policy: What was measured.
-            measured: What it gave; with EEVDF's it becomes a result in the repository, now if the policy is there,
-                else when it is added.
-            baseline: What EEVDF gave in its place.
+            workload: Name of the workload.
+            policy: The policy.
+            measured: Its measurement. Together with EEVDF's it becomes a result in the repository: now if the policy is
+                there, else when the policy is added.
+            baseline: EEVDF's measurement.
 
         Raises:
             BadInput: There is no such workload here.
@@ -147,10 +147,10 @@ class ControlPlane:
             self.watch.measured(workload, policy.name, result.reward)
 
     def check_measured(self, workload: str, policy: Policy) -> None:
-        """Sees to it that feedback is no measurement by another name.
+        """Check that feedback on a policy is allowed, so that it cannot replace a measurement.
 
         Raises:
-            BadInput: Only measured policies get feedback here, and this one was not.
+            BadInput: Only measured policies get feedback here, and this one was not measured.
         """
         if not self.measured_only or policy.is_eevdf:
             return
@@ -162,7 +162,7 @@ class ControlPlane:
             )
 
     def add(self, record: PolicyRecord) -> PolicyRecord:
-        """Adds a policy to the repository, with what was measured of it before; see :meth:`Repository.add`."""
+        """Add a policy to the repository, with its results so far; see :meth:`Repository.add`."""
         kept = self.repository.add(record)
         with self._lock:
             mine = {key: each for key, each in self._results.items() if each[0].source == kept.source}
@@ -173,28 +173,28 @@ class ControlPlane:
         return kept
 
     def _record(self, record: PolicyRecord, policy: Policy, result: ResultRecord) -> None:
-        """A result's values are those that differ from the record's own."""
+        """Record a result, with those values that differ from the record's own."""
         values = {name: value for name, value in policy.tunables if record.values.get(name) != value}
         self.repository.record(dataclasses.replace(result, policy=record.id, values=values))
 
     # Deployment
 
     def keep_token(self, policy: Policy, token: str, session: str = "") -> None:
-        """Keeps the verifier's token for a policy with its tunables.
+        """Keep the verifier's token for a policy with its tunables.
 
         Args:
-            policy: What passed.
-            token: What it was given.
-            session: Who was given it; empty: whoever asks.
+            policy: The policy that passed.
+            token: The token.
+            session: The session that may use it; empty: all.
         """
         with self._lock:
             self._tokens[session, policy.source, policy.tunables] = token
 
     def token_of(self, policy: Policy, session: str = "") -> str:
-        """The token that a session was given for a policy with these tunables.
+        """Return a session's token for a policy with its tunables.
 
         Raises:
-            BadInput: None was.
+            BadInput: There is none.
         """
         with self._lock:
             found = [self._tokens.get((each, policy.source, policy.tunables)) for each in (session, "")]
@@ -204,7 +204,7 @@ class ControlPlane:
         return token
 
     def note_deployed(self, deployment: Deployment) -> None:
-        """Takes note of a deployment's end: who watches is told, and the repository keeps it as a result."""
+        """Note a deployment's end: notify subscribers, and add a result to the repository."""
         report = deployment.report
         if report is None or report.verdict is Verdict.FAILED:
             return
@@ -218,14 +218,14 @@ class ControlPlane:
         message = "" if report.kept else f"a deployment was taken back: {report.reason}"
         metrics = report.metrics if report.kept else {}
         measured = Measurement(trial.digest, outcome, metrics=metrics, message=message, job_s=report.wall_s)
-        # What came of it mixes several shares of tasks: a result, but none to be compared with EEVDF's.
+        # The metrics mix several shares of tasks, so the result has no reward.
         result = result_of(trial, measured, objective=self.objective, origin="deployment")
         self._record(record, deployment.policy, result)
 
     # Ending
 
     def branch(self) -> Lab:
-        """A lab for one call: stopping it ends that call's machines and no others."""
+        """Return a lab for one call. Stopping it ends the virtual machines of that call and no others."""
         lab = self.lab.branch()
         with self._lock:
             self._branches.add(lab)
@@ -235,7 +235,7 @@ class ControlPlane:
         return lab
 
     def close(self) -> None:
-        """Ends all that is under way, and what is begun after this. The lab itself is left as it is."""
+        """Stop all calls, also those that begin later. The lab itself stays usable."""
         with self._lock:
             self._closed = True
             branches = list(self._branches)

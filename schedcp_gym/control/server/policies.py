@@ -1,7 +1,4 @@
-"""What an argument that names a policy stands for: a policy of the repository, a draft of this session, or a source.
-
-A path of the host is never one.
-"""
+"""Policies in tools' arguments: a policy of the repository, a draft, or a source. A path of the host is never one."""
 
 import hashlib
 import threading
@@ -16,17 +13,17 @@ from schedcp_gym.spec import EEVDF, BadInput, Policy, Tunable, check_tunables
 from schedcp_gym.spec.policy import Value
 
 DRAFT = "draft-"
-#: Drafts that are remembered; the oldest are forgotten.
+#: Limit of remembered drafts; the oldest are forgotten.
 DRAFTS = 500
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of a source.
+    """An edit of a source.
 
     Attributes:
-        old: A piece of it that is there exactly once.
-        new: What takes its place.
+        old: A piece of the source that occurs exactly once.
+        new: Its replacement.
     """
 
     old: str
@@ -34,7 +31,7 @@ class Edit:
 
 
 class Policies:
-    """The policies that tools may name. Safe to share between threads."""
+    """The policies that tools can name. Safe to share between threads."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
@@ -44,15 +41,15 @@ class Policies:
     def resolve(
         self, policy: str | None = None, source: str | None = None, tunables: Mapping[str, Value] | None = None
     ) -> Policy:
-        """The policy that is meant, with values for its tunables.
+        """Return the policy that arguments stand for, with values for its tunables.
 
         Args:
             policy: A name or id of the repository, a draft's id, or ``eevdf``.
-            source: BPF C instead of it; it becomes a draft.
-            tunables: Values to set, beside those the repository keeps it with.
+            source: BPF C instead; it becomes a draft.
+            tunables: Values to set, in addition to those that the repository keeps for the policy.
 
         Raises:
-            BadInput: Both are given, or none; there is no such policy; a tunable is wrong; the source is no text.
+            BadInput: Both or neither are given; there is no such policy; a tunable is wrong; the source is not text.
         """
         if (policy is None) == (source is None):
             raise BadInput("give either `policy` (a name or id) or `source` (BPF C text), and not both")
@@ -70,10 +67,10 @@ class Policies:
         return Policy(record.name, record.source, check_tunables(declared, {**record.values, **values}))
 
     def record(self, policy: str) -> PolicyRecord:
-        """A policy of the repository.
+        """Return a policy of the repository.
 
         Raises:
-            BadInput: There is none of the name or id.
+            BadInput: There is none with that name or id.
         """
         if policy.startswith(DRAFT):
             raise BadInput(f"there is no {policy[:80]!r} in this session: submit its source again (submit_policy)")
@@ -85,26 +82,26 @@ class Policies:
             raise BadInput(f"{head}; {hint}") from None
 
     def known(self, policy: Policy) -> PolicyRecord | None:
-        """The record that a policy's results belong to: of the same source and values, else of the same source."""
+        """Return the record that a policy's results belong to: the same source and values, else the same source."""
         if policy.is_eevdf:
             return None
         find = self.repository.find
         return find(policy.source, dict(policy.tunables)) or find(policy.source, {})
 
     def remember(self, source: str) -> str:
-        """Keeps a source as a draft; returns the id that stands for it from now on.
+        """Keep a source as a draft, and return the draft's id.
 
         Raises:
-            BadInput: It is empty, too long, or no text.
+            BadInput: It is empty, or not text.
         """
         if not source.strip():
             raise BadInput("the source is empty: it must be BPF C")
         try:
             encoded = source.encode()
         except UnicodeEncodeError:
-            raise BadInput("the source is no text: it has characters that UTF-8 can't hold") from None
+            raise BadInput("the source is no text: it has characters that UTF-8 can't encode") from None
         if "\0" in source:
-            raise BadInput("the source is no text: it holds a NUL character")
+            raise BadInput("the source is no text: it has a NUL character")
         name = DRAFT + hashlib.sha256(encoded).hexdigest()[:12]
         with self._lock:
             self._drafts[name] = source
@@ -114,23 +111,23 @@ class Policies:
         return name
 
     def edited(self, source: str, edits: Sequence[Edit]) -> str:
-        """A source with pieces of it replaced, one after the other.
+        """Return a source with edits, made one after the other.
 
         Raises:
-            BadInput: A piece is not there, or more than once.
+            BadInput: A piece does not occur, or more than once.
         """
         for number, edit in enumerate(edits, 1):
             count = source.count(edit.old) if edit.old else 0
             if count != 1:
                 found = "is not in the source" if count == 0 else f"is in the source {count} times"
-                remedy = "copy it from get_policy to the letter" if count == 0 else "take more of what is around it"
+                remedy = "copy it exactly from get_policy" if count == 0 else "take more of what is around it"
                 raise BadInput(f"edit {number}: `old` {found}; it must be there exactly once: {remedy}")
             source = source.replace(edit.old, edit.new)
         return source
 
     @staticmethod
     def tunables(source: str) -> tuple[Tunable, ...]:
-        """The tunables a source declares.
+        """Return the tunables that a source declares.
 
         Raises:
             BadInput: One's default lies outside its range.
@@ -145,5 +142,5 @@ class Policies:
 
 
 def compile_fault(error: CompileError) -> BadInput:
-    """A compiler's words as an argument's fault, in a line."""
-    return BadInput(f"the source does not compile: {error.first}; submit_policy says more")
+    """Return a compiler's error as an argument's error, in a line."""
+    return BadInput(f"the source does not compile: {error.first}; submit_policy reports more")

@@ -1,4 +1,4 @@
-"""Prompts: a Markdown file each in ``prompts/``, with its title, description and arguments at its head, in YAML."""
+"""Prompts: Markdown files in ``prompts/`` that begin with title, description and arguments in YAML."""
 
 import functools
 import string
@@ -16,19 +16,19 @@ from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.spec import BadInput
 
 FOLDER = Path(__file__).with_name("prompts")
-#: What the server says of itself to every client.
+#: The file with the server's instructions to every client.
 INSTRUCTIONS = "instructions"
 ARGUMENT_CHARS = 2000
 
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Argument:
-    """What a prompt is asked with.
+    """An argument of a prompt.
 
     Attributes:
-        description: What it is.
-        default: Its value where it is not given; None: it must be.
-        of: Whether it is the name of something: ``workload`` or ``policy``.
+        description: For a person.
+        default: The value if none is given; None: a value is required.
+        of: ``workload`` or ``policy`` if the value must be the name of one; else empty.
     """
 
     description: str
@@ -37,15 +37,15 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PromptTemplate:
     """A prompt.
 
     Attributes:
-        name: The file's.
-        title: A few words.
-        description: What it is for.
-        arguments: By name.
-        text: With ``$name`` where an argument goes.
+        name: Name of its file.
+        title: Title in a few words.
+        description: Its purpose.
+        arguments: Arguments by name.
+        text: Text with ``$name`` in the place of an argument.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Prompt:
     text: str
 
     def declared(self) -> types.Prompt:
-        """As a client sees it."""
+        """Return the prompt in the protocol's form."""
         arguments = [
             types.PromptArgument(name=name, description=each.description, required=each.default is None)
             for name, each in self.arguments.items()
@@ -64,26 +64,26 @@ class Prompt:
 
 
 @functools.cache
-def all_prompts() -> dict[str, Prompt]:
-    """All prompts by name."""
+def all_prompts() -> dict[str, PromptTemplate]:
+    """Return all prompts by name."""
     return {path.stem: _load(path) for path in sorted(FOLDER.glob("*.md")) if path.stem != INSTRUCTIONS}
 
 
 @functools.cache
 def instructions() -> str:
-    """What the server says of itself."""
+    """Return the server's instructions."""
     return (FOLDER / f"{INSTRUCTIONS}.md").read_text().strip()
 
 
-def _load(path: Path) -> Prompt:
+def _load(path: Path) -> PromptTemplate:
     _, head, text = path.read_text().split("---\n", 2)
     declared = yaml.safe_load(head)
     arguments = TypeAdapter(dict[str, Argument]).validate_python(declared.get("arguments") or {})
-    return Prompt(path.stem, declared["title"], declared["description"], arguments, text.strip())
+    return PromptTemplate(path.stem, declared["title"], declared["description"], arguments, text.strip())
 
 
 def filled(plane: ControlPlane, name: str, given: Mapping[str, str]) -> types.GetPromptResult:
-    """A prompt with its arguments.
+    """Return a prompt with its arguments filled in.
 
     Raises:
         BadInput: There is no such prompt; an argument is missing, unknown or wrong.

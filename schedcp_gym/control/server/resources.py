@@ -1,11 +1,11 @@
-"""Resources: what can be read by its address, and watched.
+"""Resources: what clients can read by its address, and subscribe to.
 
 ======================================  ==========================================================================
 ``schedcp://workloads/NAME``            a workload's declaration, as JSON
-``schedcp://workloads/NAME/changes``    what is known of its changes (JSON); can be subscribed to
+``schedcp://workloads/NAME/changes``    the state of its changes, as JSON; clients can subscribe to it
 ``schedcp://policies/NAME``             a policy's source
 ``schedcp://policies/NAME/card``        a policy's card
-``schedcp://primitives/NAME``           a primitive's code with what it needs, as a source that compiles by itself
+``schedcp://primitives/NAME``           a primitive's code with all that it needs, as a source that compiles
 ======================================  ==========================================================================
 """
 
@@ -21,14 +21,14 @@ import mcp_types as types
 import yaml
 
 from schedcp_gym.control.repository import unit
-from schedcp_gym.control.server.answer import plain
 from schedcp_gym.control.server.plane import ControlPlane
 from schedcp_gym.control.server.tools.workloads import description_of
+from schedcp_gym.control.server.values import plain
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.spec import BadInput
 
 SCHEME = "schedcp://"
-#: Resources in a page of the list.
+#: Number of resources in a page of the list.
 PAGE = 100
 _URI_CHARS = 300
 _ADDRESS = re.compile(r"schedcp://(?P<kind>[a-z]+)/(?P<name>[^/?#]+)(?:/(?P<part>[a-z]+))?")
@@ -38,21 +38,21 @@ JSON, C, TEXT = "application/json", "text/x-c", "text/plain"
 
 @functools.cache
 def _words() -> dict[str, dict[str, str]]:
-    """Titles and descriptions of the kinds of resources."""
+    """Return titles and descriptions of the kinds of resources."""
     found: dict[str, dict[str, str]] = yaml.safe_load(_WORDS.read_text())
     return found
 
 
 def changes_uri(workload: str) -> str:
-    """The address of what is known of a workload's changes."""
+    """Return the address of the state of a workload's changes."""
     return f"{SCHEME}workloads/{quote(workload, safe='')}/changes"
 
 
 def listed(plane: ControlPlane, cursor: str | None) -> types.ListResourcesResult:
-    """Workloads and policies by address, a page at a time.
+    """Return a page of the list of all resources.
 
     Raises:
-        BadInput: The cursor is none of ours.
+        BadInput: The cursor is not from this list.
     """
     entries = [
         *((f"workloads/{name}", JSON, name) for name in plane.workload_names()),
@@ -79,7 +79,7 @@ def _kind(path: str) -> dict[str, str]:
 
 
 def templates() -> list[types.ResourceTemplate]:
-    """The kinds of resources, by the form of their address."""
+    """Return the kinds of resources, by the form of their address."""
     mimes = {"workloads": JSON, "workloads/changes": JSON, "policies/card": TEXT}
     found = []
     for kind, words in _words().items():
@@ -98,10 +98,10 @@ def templates() -> list[types.ResourceTemplate]:
 
 
 def read(plane: ControlPlane, uri: str) -> types.ReadResourceResult:
-    """Reads a resource.
+    """Read a resource.
 
     Raises:
-        BadInput: There is none of the address.
+        BadInput: There is no resource with the address.
     """
     kind, name = _parsed(uri)
     readers: dict[str, Callable[[ControlPlane, str], tuple[str, str]]] = {
@@ -116,10 +116,10 @@ def read(plane: ControlPlane, uri: str) -> types.ReadResourceResult:
 
 
 def watched(plane: ControlPlane, uri: str) -> str:
-    """The workload whose changes an address stands for.
+    """Return the workload whose changes an address stands for.
 
     Raises:
-        BadInput: It stands for something else, which never changes by itself.
+        BadInput: The address stands for something else.
     """
     kind, name = _parsed(uri)
     if kind != "workloads/changes":
@@ -146,7 +146,7 @@ def _changes(plane: ControlPlane, name: str) -> tuple[str, str]:
     told: dict[str, Any] = {
         "workload": name,
         "analysed_under": seen.policy if seen else None,
-        "summary": seen.text if seen else "not analysed yet: workload_changes does it",
+        "summary": seen.text if seen else "not analysed yet: call workload_changes",
         **(seen.data if seen else {}),
         "new_analysis_due": sorted(state.due.values()),
         "best_policy": state.best,

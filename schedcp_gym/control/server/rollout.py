@@ -1,4 +1,4 @@
-"""Steps and limits of a deployment, by how long the workload runs and by what counts for it."""
+"""Steps and limits of a deployment, by the workload's scale and class."""
 
 import functools
 from pathlib import Path
@@ -14,7 +14,7 @@ _RULES = Path(__file__).with_name("rollout.yaml")
 
 
 def rollout(workload: Workload, objective: Objective, scale: Scale) -> CanaryConfig:
-    """How a policy is deployed to a workload: ``rollout.yaml`` over the canary's defaults."""
+    """Return the steps and limits for a workload: ``rollout.yaml`` over the canary's defaults."""
     rules = _rules()
     return CanaryConfig(
         **rules["scale"].get(scale.value, {}),

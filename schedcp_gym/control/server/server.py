@@ -1,4 +1,4 @@
-"""The MCP server of a control plane, on the SDK's low-level server: what comes in is checked, told, and logged."""
+"""The MCP server of a control plane: the tool registry, resources and prompts on the SDK's low-level server."""
 
 import asyncio
 import functools
@@ -22,13 +22,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from schedcp_gym.control.server import prompts, resources
-from schedcp_gym.control.server.answer import Answer
 from schedcp_gym.control.server.audit import AuditLog
 from schedcp_gym.control.server.call import Call, Session
 from schedcp_gym.control.server.plane import ControlPlane
+from schedcp_gym.control.server.registry import ERROR_CHARS, ToolRegistry
 from schedcp_gym.control.server.subscriptions import Subscribers, WatchBus
-from schedcp_gym.control.server.tool import Tool, all_tools
-from schedcp_gym.lab.catalogue import unknown
+from schedcp_gym.control.server.tool import ToolFunction, all_tools
 from schedcp_gym.spec import BadInput, SchedcpError
 
 log = logging.getLogger(__name__)
@@ -36,32 +35,31 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NAME = "schedcp-gym"
-#: Host seconds between two words on the progress of a call that says nothing by itself.
+#: Host seconds between two reports of progress.
 HEARTBEAT_S = 2.0
-#: Characters of a tool's error.
-ERROR_CHARS = 1500
-#: Calls of tools that boot nothing, at once.
+#: Limit of simultaneous calls of tools that start no virtual machine.
 QUICK_AT_ONCE = 16
 
 Context = ServerRequestContext[Session, Any]
 
 
 def build_server(plane: ControlPlane, audit: AuditLog | None = None) -> Server[Session]:
-    """The server of a plane; it speaks through any of the SDK's transports, several clients at once.
+    """Return the server of a plane. It works with every transport of the SDK, and with several clients at once.
 
     Args:
-        plane: What it serves. Close it when the server has ended.
-        audit: Where each request is written; None: nowhere.
+        plane: The plane. Close it when the server has ended.
+        audit: The log of all requests; None: no log.
     """
-    return _Handlers(plane, audit or AuditLog()).server()
+    return _Handlers(ToolRegistry(plane, audit)).server()
 
 
 class _Handlers:
-    """What the server does with each kind of request."""
+    """The handlers of all kinds of requests."""
 
-    def __init__(self, plane: ControlPlane, audit: AuditLog) -> None:
-        self.plane = plane
-        self.audit = audit
+    def __init__(self, registry: ToolRegistry) -> None:
+        self.registry = registry
+        self.plane = plane = registry.plane
+        self.audit = registry.audit
         self.bus = WatchBus(plane.watch)
         self.subscribers = Subscribers(plane)
         self._limiters: dict[bool, anyio.CapacityLimiter] = {}
@@ -92,7 +90,7 @@ class _Handlers:
 
     @asynccontextmanager
     async def lifespan(self, _: Server[Session]) -> AsyncIterator[Session]:
-        """A connection, or, over HTTP, the whole of the server's life."""
+        """Open the session of a connection; over HTTP, of the whole life of the server."""
         session = Session(secrets.token_hex(4))
         try:
             yield session
@@ -102,7 +100,7 @@ class _Handlers:
 
     @staticmethod
     def session_of(context: Context) -> Session:
-        """Whose request it is: the connection's; over HTTP that of the transport's session id, where it has them."""
+        """Return the caller of a request: the connection, or over HTTP the transport's session id, if there is one."""
         request = context.request
         if request is None:
             return context.lifespan_context
@@ -112,7 +110,7 @@ class _Handlers:
         return Session("http", own=False)
 
     async def audited(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """Logs each request with its end; notifications and pings are none."""
+        """Write each request and its outcome to the audit log, except notifications and pings."""
         if ctx.request_id is None or ctx.method == "ping":
             return await call_next(ctx)
         began = time.monotonic()
@@ -152,65 +150,45 @@ class _Handlers:
         return types.ListToolsResult(tools=[_declared(tool) for tool in all_tools().values()])
 
     async def call_tool(self, context: Context, parameters: types.CallToolRequestParams) -> types.CallToolResult:
+        """Run a tool in a thread, report its progress, and stop its virtual machines when the client cancels it."""
         began = time.monotonic()
-        try:
-            if parameters.name not in all_tools():
-                raise unknown("tool", parameters.name[:80], all_tools())
-            tool = all_tools()[parameters.name]
-            answer = await self._run(context, tool, tool.check(parameters.arguments or {}))
-        except SchedcpError as error:
-            return _failed(str(error), time.monotonic() - began)
-        except Exception as error:
-            log.exception("the tool %s failed", parameters.name[:80])
-            return _failed(
-                f"internal error in {parameters.name[:80]} ({type(error).__name__}); the server's log says more",
-                time.monotonic() - began,
-            )
-        content = [types.TextContent(type="text", text=answer.text)]
-        return types.CallToolResult(content=content, structured_content=answer.structured(time.monotonic() - began))
-
-    async def _run(self, context: Context, tool: Tool, arguments: dict[str, Any]) -> Answer:
-        """Runs a tool in a thread, tells of its progress, and ends its machines when the client cancels it."""
-        call = Call(self.plane, self.session_of(context), self.plane.branch())
         loop, told = asyncio.get_running_loop(), asyncio.Event()
-        call.told = lambda: _quietly(loop, told.set)
-
-        def work() -> Answer | SchedcpError:
-            try:
-                with call.ending_with_it():
-                    answer: Answer = tool.run(call, **arguments)
-                return answer
-            except SchedcpError as error:  # raised within a group of tasks it would come out as a group of errors
-                return error
-
+        call = self.registry.begin(self.session_of(context), lambda _call: _quietly(loop, told.set))
+        work = functools.partial(self.registry.run, call, parameters.name, parameters.arguments or {})
         async with anyio.create_task_group() as group:
             group.start_soon(self._report, context, call, told)
             try:
-                ended = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter(tool))
+                limiter = self._limiter(parameters.name)
+                result = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
             except anyio.get_cancelled_exc_class():
                 call.cancel()
                 raise
             group.cancel_scope.cancel()
-        if isinstance(ended, SchedcpError):
-            raise ended
-        return ended
+        costs: dict[str, Any] = {"host_s": round(time.monotonic() - began, 3)}
+        if "guest_s" in result.data:
+            costs["cached"] = result.cached
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=result.text)],
+            structured_content={**result.data, **costs},
+            is_error=result.is_error,
+        )
 
-    def _limiter(self, tool: Tool) -> anyio.CapacityLimiter:
-        if tool.boots not in self._limiters:
-            self._limiters[tool.boots] = anyio.CapacityLimiter(self.plane.lab.workers if tool.boots else QUICK_AT_ONCE)
-        return self._limiters[tool.boots]
+    def _limiter(self, name: str) -> anyio.CapacityLimiter:
+        boots = name in all_tools() and all_tools()[name].boots
+        if boots not in self._limiters:
+            self._limiters[boots] = anyio.CapacityLimiter(self.plane.lab.workers if boots else QUICK_AT_ONCE)
+        return self._limiters[boots]
 
     @staticmethod
     async def _report(context: Context, call: Call, told: asyncio.Event) -> None:
-        """Tells the client how far a call is: at each step, and now and then in between."""
+        """Report a call's progress to the client, at each step and every few seconds in between."""
         while True:
             with anyio.move_on_after(HEARTBEAT_S):
                 await told.wait()
             told.clear()
             seconds = time.monotonic() - call.began
-            doing = call.doing or "waiting for its turn"
-            share = f" ({call.done} of {call.steps} done)" if call.steps else ""
-            await context.session.report_progress(round(seconds, 3), None, f"{doing}{share}, {seconds:.0f} s")
+            doing = call.progress or "waiting for its turn"
+            await context.session.report_progress(round(seconds, 3), None, f"{doing}, {seconds:.0f} s")
 
     # Resources
 
@@ -248,20 +226,15 @@ class _Handlers:
         return await _asked(functools.partial(prompts.filled, self.plane, parameters.name, parameters.arguments or {}))
 
 
-def _declared(tool: Tool) -> types.Tool:
+def _declared(tool: ToolFunction) -> types.Tool:
     hints = types.ToolAnnotations(
         read_only_hint=not tool.changes, destructive_hint=False, idempotent_hint=not tool.changes, open_world_hint=False
     )
     return types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=hints)
 
 
-def _failed(text: str, host_s: float) -> types.CallToolResult:
-    content = [types.TextContent(type="text", text=text[:ERROR_CHARS])]
-    return types.CallToolResult(content=content, is_error=True, structured_content={"host_s": round(host_s, 3)})
-
-
 async def _asked(question: Callable[[], T]) -> T:
-    """The answer of what is no tool; what is wrong with the question is the protocol's error for bad parameters."""
+    """Return the answer to a request that is no tool call. A wrong one is the protocol's error for bad parameters."""
     try:
         return await anyio.to_thread.run_sync(question)
     except BadInput as error:
@@ -271,7 +244,7 @@ async def _asked(question: Callable[[], T]) -> T:
 
 
 def _outcome_of(result: HandlerResult) -> tuple[str, str, float | None]:
-    """How a request ended, what was wrong, and the guest seconds, from the result as it is sent."""
+    """Return a request's outcome, its error and its guest seconds, from the result as it is sent."""
     if not isinstance(result, dict):
         return "ok", "", None
     data = result.get("structuredContent") or {}
@@ -282,7 +255,7 @@ def _outcome_of(result: HandlerResult) -> tuple[str, str, float | None]:
 
 
 def _quietly(loop: asyncio.AbstractEventLoop, done: Any) -> None:
-    """Calls something on the loop; a call that was given up has nobody left to tell."""
+    """Call something on the loop, unless the loop has ended."""
     if not loop.is_closed():
         try:
             loop.call_soon_threadsafe(done)

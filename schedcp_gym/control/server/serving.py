@@ -1,4 +1,4 @@
-"""The server on the SDK's transports: standard input and output, or streamable HTTP behind a bearer token."""
+"""The server on the SDK's transports: standard input and output, or streamable HTTP with a bearer token."""
 
 import asyncio
 import contextlib
@@ -27,18 +27,18 @@ from schedcp_gym.spec import BadInput
 TOKEN_VARIABLE = "SCHEDCP_MCP_TOKEN"
 LEAST_TOKEN_CHARS = 16
 PATH = "/mcp"
-#: Bytes of a request over HTTP, sessions at once, host seconds after which an idle session ends.
+#: Limits over HTTP: bytes of a request, simultaneous sessions, host seconds of an idle session.
 BODY_BYTES, SESSIONS, IDLE_S = 4 << 20, 64, 3600.0
-#: Host seconds that open connections, or a read that nothing interrupts, may hold up the end.
+#: Host seconds that open connections, or a read that cannot be interrupted, may delay the end.
 GRACE_S = 1.0
 
 
 async def serve_stdio(server: Server[Any], stop: Callable[[], None]) -> None:
-    """Serves one client on standard input and output, until it closes its end or a signal comes.
+    """Serve one client on standard input and output, until the client closes them or a signal comes.
 
     Args:
-        server: What is served.
-        stop: Called at a signal, before anything waits: ends all machines.
+        server: The server.
+        stop: Called first at a signal: stops all virtual machines.
     """
     with anyio.CancelScope() as scope, _stopping(scope, stop):
         async with stdio_server() as (reader, writer):
@@ -46,12 +46,12 @@ async def serve_stdio(server: Server[Any], stop: Callable[[], None]) -> None:
 
 
 async def serve_http(server: Server[Any], where: socket.socket, token: str) -> None:
-    """Serves any number of clients on a socket, until a signal comes.
+    """Serve any number of clients on a socket, until a signal comes.
 
     Args:
-        server: What is served.
-        where: Bound already.
-        token: What each request must carry.
+        server: The server.
+        where: A bound socket.
+        token: The token that each request must have.
     """
     host, port = where.getsockname()[:2]
     config = uvicorn.Config(
@@ -61,8 +61,8 @@ async def serve_http(server: Server[Any], where: socket.socket, token: str) -> N
 
 
 def http_app(server: Server[Any], host: str, port: int, token: str) -> Starlette:
-    """The server as an application for HTTP; whoever does not know the token gets status 401."""
-    # The SDK asks who issues tokens, for clients that would get one there: ours is told by whoever runs the server.
+    """Return the server as an HTTP application; a request without the token gets status 401."""
+    # The SDK requires an issuer of tokens; ours has none: the person who runs the server passes the token on.
     issuer = AnyHttpUrl(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     return server.streamable_http_app(
         streamable_http_path=PATH,
@@ -76,23 +76,23 @@ def http_app(server: Server[Any], host: str, port: int, token: str) -> Starlette
 
 
 class BearerToken:
-    """Lets in who knows the one token."""
+    """Accepts requests with one token."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """The access that a token gives; None if it is not the one."""
+        """Return the access for the right token; None for another."""
         if not hmac.compare_digest(token.encode(errors="replace"), self._token):
             return None
         return AccessToken(token=token, client_id="bearer", scopes=[])
 
 
 def http_token() -> tuple[str, bool]:
-    """The token of the environment, else a new one; and whether it is new.
+    """Return the token of the environment, else a new one, and whether it is new.
 
     Raises:
-        BadInput: The environment's is too short, or can't be sent in a header.
+        BadInput: The environment's token is too short, or can't be sent in a header.
     """
     given = os.environ.get(TOKEN_VARIABLE, "")
     if not given:
@@ -100,16 +100,16 @@ def http_token() -> tuple[str, bool]:
     if len(given) < LEAST_TOKEN_CHARS or not given.isascii() or not given.isprintable() or " " in given:
         raise BadInput(
             f"{TOKEN_VARIABLE} must have {LEAST_TOKEN_CHARS} characters or more, of ASCII and without spaces; "
-            "unset it, and one is made"
+            "unset it to get a new one"
         )
     return given, False
 
 
 def bind(address: str) -> socket.socket:
-    """A socket that listens at ``HOST:PORT``; port 0 takes any that is free.
+    """Return a socket that listens at ``HOST:PORT``; port 0 means any free port.
 
     Raises:
-        BadInput: The address is malformed, or can't be had.
+        BadInput: The address is malformed, or can't be used.
     """
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -123,7 +123,7 @@ def bind(address: str) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this host can reach it."""
+    """Return whether only this host can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -132,7 +132,7 @@ def is_loopback(host: str) -> bool:
 
 @contextlib.contextmanager
 def _stopping(scope: anyio.CancelScope, stop: Callable[[], None]) -> Iterator[None]:
-    """Ends a scope at SIGINT or SIGTERM; a read of standard input can't be interrupted, so all ends with it."""
+    """Cancel a scope at SIGINT or SIGTERM, and then end the process: a read of standard input can't be stopped."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 

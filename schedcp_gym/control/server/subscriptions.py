@@ -1,6 +1,6 @@
-"""Who is told of a workload's changes, in both ways that the protocol has had for it.
+"""Subscriptions to changes of workloads, in both forms of the protocol.
 
-With ``resources/subscribe`` (the handshake's protocol) notifications come on the connection; with
+With ``resources/subscribe`` (the protocol with a handshake) notifications arrive on the connection; with
 ``subscriptions/listen`` (2026-07-28) on the stream of that request.
 """
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from mcp.server.session import ServerSession
 
     from schedcp_gym.control.server.plane import ControlPlane
-    from schedcp_gym.control.server.watching import Watch
+    from schedcp_gym.control.server.watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: Subscriptions that are kept; the oldest are dropped.
+#: Limit of subscriptions; the oldest are removed.
 LIMIT = 1024
 
 
 class WatchBus:
-    """The plane's watch as the SDK's source of events for ``subscriptions/listen``."""
+    """The plane's watch as a source of events for ``subscriptions/listen``."""
 
     def __init__(self, watch: "Watch") -> None:
         self._watch = watch
 
     async def publish(self, event: ServerEvent) -> None:
-        """Nothing is published by the server itself: events are the watch's."""
+        """Do nothing: all events come from the watch."""
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Has a listener called on its own loop for each workload that changes."""
+        """Call a listener on its loop for each workload that changes; return a function that ends it."""
         loop = asyncio.get_running_loop()
 
         def changed(workload: str) -> None:
@@ -58,7 +58,7 @@ class Subscribers:
         self._lock = threading.Lock()
 
     def add(self, session: str, workload: str, client: "ServerSession") -> None:
-        """Subscribes a session; once more changes nothing. To be called on the connection's loop."""
+        """Subscribe a session; a second time changes nothing. Must be called on the connection's loop."""
         loop = asyncio.get_running_loop()
         key = (session, workload)
 
@@ -77,14 +77,14 @@ class Subscribers:
             each()
 
     def remove(self, session: str, workload: str) -> None:
-        """Ends a subscription, if there is one."""
+        """End a subscription, if there is one."""
         with self._lock:
             end = self._ends.pop((session, workload), None)
         if end:
             end()
 
     def forget(self, session: str) -> None:
-        """Ends all subscriptions of a session."""
+        """End all subscriptions of a session."""
         with self._lock:
             ends = [self._ends.pop(key) for key in list(self._ends) if key[0] == session]
         for end in ends:
@@ -95,12 +95,12 @@ _SENDING: set[asyncio.Task[None]] = set()
 
 
 def _start(sending: Coroutine[Any, Any, None]) -> None:
-    """Sends in a task of its own, which is kept until it is done; a client that has gone is no fault."""
+    """Send a notification in a task of its own. A client that has disconnected is not an error."""
 
     async def send() -> None:
         try:
             await sending
-        except Exception as error:  # noqa: BLE001  whatever a transport says when its client has gone
+        except Exception as error:  # noqa: BLE001  a transport may raise anything when its client has disconnected
             log.debug("a notification could not be sent: %s", type(error).__name__)
 
     task = asyncio.get_running_loop().create_task(send())

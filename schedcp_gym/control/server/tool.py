@@ -1,7 +1,7 @@
-"""What a tool is, how its arguments are checked, and how all tools are found.
+"""Tools as functions: their schemas, the validation of their arguments, and how they are found.
 
-A module of ``tools/`` is a group of tools; each function in it under :func:`tool` is one. Its docstring is what a model
-reads; its arguments' schema follows from the signature.
+Each module of ``tools/`` is a group of tools. A function under :func:`tool` is one of them. A model reads its
+docstring; the schema of its arguments follows from the signature.
 """
 
 import functools
@@ -15,25 +15,25 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from schedcp_gym.control.server import tools as package
-from schedcp_gym.control.server.answer import Answer
 from schedcp_gym.lab.catalogue import unknown
+from schedcp_gym.llm import ToolResult
 from schedcp_gym.llm.chat import without_titles
 from schedcp_gym.spec import BadInput
 
-Function = Callable[..., Answer]
+Function = Callable[..., ToolResult]
 
 
 @dataclass(frozen=True)
-class Tool:
-    """A tool.
+class ToolFunction:
+    """A function that is a tool.
 
     Attributes:
-        name: As it is called.
+        name: The name in calls.
         description: For a model.
-        arguments: Checks the arguments.
-        run: Does it.
-        boots: Whether it may start virtual machines: then few run at once.
-        changes: Whether it leaves anything changed: a record, a deployment.
+        arguments: Validates the arguments.
+        run: The function; its first argument is the :class:`~schedcp_gym.control.server.call.Call`.
+        boots: Whether it may start virtual machines; the number of such calls at once is limited.
+        changes: Whether it changes something that lasts: a record, a deployment.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Tool:
 
     @functools.cached_property
     def schema(self) -> dict[str, Any]:
-        """The arguments' JSON schema, without what says nothing."""
+        """The arguments' JSON schema, without titles."""
         found: dict[str, Any] = without_titles(self.arguments.model_json_schema(), strictness=False)
         return {**found, "additionalProperties": False}
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments, checked and in their types.
+        """Return the arguments, validated and converted to their types.
 
         Raises:
-            BadInput: One is missing, unknown or wrong.
+            BadInput: An argument is missing, unknown or wrong.
         """
         fields = self.arguments.model_fields
         for name in arguments:
@@ -72,20 +72,29 @@ class Tool:
         said = first["msg"].removeprefix("Value error, ")
         field = self.arguments.model_fields.get(name)
         example = f", as {field.examples[0]!r}" if field is not None and field.examples else ""
+        if first["type"] == "string_unicode":
+            return BadInput(f"{self.name}: {where} is no text: it has characters that UTF-8 can't encode")
         if first["type"] == "missing" and len(first["loc"]) == 1:
             return BadInput(f"{self.name} needs the argument {name!r}{example}")
         return BadInput(f"{self.name}: {where}: {said}{example}"[:400])
 
 
-def tool(*, boots: bool = False, changes: bool = False) -> Callable[[Function], Tool]:
-    """Makes a function a tool: its first argument is the :class:`Call`, the others are the tool's.
+def tool(*, boots: bool = False, changes: bool = False) -> Callable[[Function], ToolFunction]:
+    """Return a decorator that turns a function into a tool.
 
     Args:
         boots: Whether it may start virtual machines.
-        changes: Whether it leaves anything changed.
+        changes: Whether it changes something that lasts.
+
+    Example:
+        >>> @tool()
+        ... def count_policies(call: Call) -> ToolResult:
+        ...     'Return the number of policies.'
+        ...     number = len(call.plane.repository.policies())
+        ...     return ToolResult({"policies": number}, f"{number} policies")
     """
 
-    def made(function: Function) -> Tool:
+    def made(function: Function) -> ToolFunction:
         fields: dict[str, Any] = {}
         for parameter in list(inspect.signature(function).parameters.values())[1:]:
             default = ... if parameter.default is parameter.empty else parameter.default
@@ -94,16 +103,16 @@ def tool(*, boots: bool = False, changes: bool = False) -> Callable[[Function], 
         name = function.__name__
         arguments = create_model(f"{name}_arguments", __config__=config, __module__=function.__module__, **fields)
         description = inspect.getdoc(function) or ""
-        return Tool(name, description, arguments, function, boots, changes)
+        return ToolFunction(name, description, arguments, function, boots, changes)
 
     return made
 
 
 @functools.cache
-def all_tools() -> dict[str, Tool]:
-    """All tools by name, group by group."""
-    found: dict[str, Tool] = {}
+def all_tools() -> dict[str, ToolFunction]:
+    """Return all tools by name, group by group."""
+    found: dict[str, ToolFunction] = {}
     for module in sorted(each.name for each in pkgutil.iter_modules(package.__path__)):
         group = importlib.import_module(f"{package.__name__}.{module}")
-        found |= {each.name: each for each in vars(group).values() if isinstance(each, Tool)}
+        found |= {each.name: each for each in vars(group).values() if isinstance(each, ToolFunction)}
     return found

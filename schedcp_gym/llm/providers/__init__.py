@@ -1,6 +1,6 @@
-"""Models that are programs of our own: each file here is a provider, called through litellm like any other.
+"""Programs of our own that answer in a model's place. Each file here is a provider.
 
-``<name>.py`` with a ``PROVIDER`` answers to every model ``<name>/…``. It sees what a model would see, and nothing else.
+``<name>.py`` with a ``PROVIDER`` answers for every model ``<name>/…``.
 """
 
 import importlib
@@ -14,21 +14,22 @@ from schedcp_gym.spec import BadInput
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is given.
+    """One question to a program.
 
     Attributes:
-        model: What comes after ``<name>/``.
-        messages: The conversation, in the form of OpenAI's chat protocol.
-        tools: The tools it may call, in the same form; empty where calls are not allowed.
-        must_call: Its answer has to be a tool call.
-        max_tokens: Of the answer.
-        seed: For whatever it draws.
+        role: Who asks, like ``planning``: the program is told its role.
+        model: The model's name after ``<provider>/``.
+        messages: The conversation, in the form of OpenAI's chat protocol. Where a message has ``data``, that holds the
+            plain values that its text was written from: a program reads these, never the text.
+        tools: The tools that may be called, in the same form; empty where no call is allowed.
+        max_tokens: Limit of the answer's tokens.
+        seed: Seed of random choices.
     """
 
+    role: str
     model: str
     messages: Sequence[Mapping[str, Any]]
     tools: Sequence[Mapping[str, Any]]
-    must_call: bool
     max_tokens: int
     seed: int | None
 
@@ -42,26 +43,26 @@ class Answer:
 
 
 class Provider(Protocol):
-    """A program that answers like a model. Same prompt, same answer."""
+    """A program that answers in a model's place. The same prompt gets the same answer."""
 
-    #: What output and leaderboard call it.
+    #: Name in output and in the leaderboard.
     shown_as: str
 
     def answer(self, prompt: Prompt) -> Answer:
-        """Answers."""
+        """Return the answer to a prompt."""
         ...
 
 
 def provider_names() -> list[str]:
-    """Names of all providers of our own, sorted; nothing of them is imported."""
+    """Return the names of all providers of our own, sorted, without importing them."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def find_provider(name: str) -> Provider | None:
-    """The provider of that name; None if it is not one of ours.
+    """Return the provider of our own with that name; None if there is none.
 
     Raises:
-        BadInput: Its file has no ``PROVIDER``.
+        BadInput: The file has no ``PROVIDER``.
     """
     if name not in provider_names():
         return None

@@ -1,4 +1,4 @@
-"""What lies between an agent's tools and the control plane: client, audit log, and the environment's part."""
+"""The tools of a run: the control plane's registry, the audit log, and the environment's part."""
 
 from schedcp_gym.run.tools.server import RunTools, open_tools
 

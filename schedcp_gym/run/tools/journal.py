@@ -1,4 +1,4 @@
-"""The audit log of a run's tools: every call and its result, and the answers of a run that goes on."""
+"""The audit log of a run's tools: every call and its result. A resumed run takes its first results from here."""
 
 import datetime
 import json
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from schedcp_gym.baselines.toolbox import ToolResult
 from schedcp_gym.files import append_line, read_lines
+from schedcp_gym.llm import ToolResult
 from schedcp_gym.run.folder import TOOLS
 from schedcp_gym.run.lines import AuditedCall, typed_calls
 from schedcp_gym.spec import SchedcpError
@@ -17,12 +17,12 @@ from schedcp_gym.spec import SchedcpError
 class Journal:
     """The file ``tools.jsonl`` of a run's folder.
 
-    A run that goes on makes the same calls in the same order as before it was ended, so its first calls are answered
-    from here; only new ones are made.
+    On resume, a run replays from the start and makes the same calls in the same order. Recorded calls get their results
+    from here; only new calls are made.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens the file, or begins one. A last line that was cut off (power loss) is removed.
+        """Open or create the file. A last line that was cut off (power loss) is removed.
 
         Raises:
             SchedcpError: A line is damaged.
@@ -31,7 +31,7 @@ class Journal:
         self._replay = deque(typed_calls(read_lines(self.path, repair=True), str(self.path)))
 
     def recall(self, name: str, arguments: Mapping[str, Any]) -> AuditedCall | None:
-        """The entry of the next call, if it was made before.
+        """Return the recorded entry of the next call; None if the call is new.
 
         Raises:
             SchedcpError: The journal has another call at this place.
@@ -42,13 +42,13 @@ class Journal:
         if (entry["tool"], entry["arguments"]) != (name, _plain(arguments)):
             raise SchedcpError(
                 f"{self.path}: this run calls {_gist(name, arguments)} where the journal has "
-                f"{_gist(entry['tool'], entry['arguments'])}: the agent or what it uses has changed; "
-                "start anew with another run.dir"
+                f"{_gist(entry['tool'], entry['arguments'])}: the agent, or something that it uses, has changed; "
+                "start a new run with another run.dir"
             )
         return entry
 
     def add(self, name: str, arguments: Mapping[str, Any], result: ToolResult, **more: Any) -> None:
-        """Appends a call; it is on disk when this returns."""
+        """Append a call; it is on disk when this returns."""
         entry = {
             "kind": "call",
             "tool": name,
@@ -63,12 +63,12 @@ class Journal:
 
 
 def result_of(entry: Mapping[str, Any]) -> ToolResult:
-    """What a call in the journal has given."""
-    return ToolResult(entry["text"], entry["data"], entry["is_error"])
+    """Return the result of a recorded call."""
+    return ToolResult(entry["data"], entry["text"], entry["is_error"])
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    # A model can write NaN, and JSON has no word for it.
+    # A model can send NaN, which JSON cannot represent.
     plain: dict[str, Any] = json.loads(json.dumps(dict(values)), parse_constant=lambda _word: None)
     return plain
 

@@ -1,4 +1,4 @@
-"""A run's tools: the control plane's, but for those that the environment answers."""
+"""The tools of a run: those of the control plane, except the one that the environment answers."""
 
 import contextlib
 import json
@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from schedcp_gym.baselines.toolbox import MEASURE, Toolbox, ToolResult
+from schedcp_gym.baselines.toolbox import MEASURE, Toolbox
 from schedcp_gym.envs.base import SchedEnv
 from schedcp_gym.envs.wrappers import BudgetSpent, Ledger
 from schedcp_gym.lab import Lab
-from schedcp_gym.llm import Tool
+from schedcp_gym.llm import Tool, ToolResult
 from schedcp_gym.llm.scrub import scrub
 from schedcp_gym.run.settings import Settings
 from schedcp_gym.run.tools.journal import Journal, result_of
 from schedcp_gym.run.tools.measuring import Measuring, measured_calls
-from schedcp_gym.run.tools.session import Session, Tell
 from schedcp_gym.spec import BadInput, Policy
 
 if TYPE_CHECKING:
-    from schedcp_gym.control.server import ControlPlane
+    from schedcp_gym.control.server.call import Call
+    from schedcp_gym.control.server.registry import ToolRegistry
 
-#: In a run a deployment is over when deploy_policy returns: what would look at it half-way is left out.
+Tell = Callable[[str], None]
+#: Tools for running deployments. In a run, a deployment has ended when deploy_policy returns.
 LEFT_OUT = ("deployment_status", "stop_deployment")
 REPOSITORY = "repository"
 _GIST_LETTERS = 100
@@ -42,26 +43,26 @@ def open_tools(
     tell: Tell,
     progress: Tell,
 ) -> Iterator[Toolbox]:
-    """The tools of a run, over a control plane of its own.
+    """Open the tools of a run, over a control plane of its own.
 
     Args:
-        settings: The run's.
-        folder: The run's.
+        settings: The run's settings.
+        folder: The run's folder.
         env: The task, with all its wrappers.
-        ledger: What is spent.
-        author: Who writes the policies that are added to the repository.
-        report: Is told of the image's build.
-        named: Is told of a policy, under the name it is known by, before it is measured.
-        tell: Is told what is done, in a line.
-        progress: Is told how far that is, now and then.
+        ledger: The costs so far.
+        author: Author of the policies that are added to the repository.
+        report: Called with the progress of the image's build.
+        named: Called with each policy, under its name, before it is measured.
+        tell: Called with a line before each call.
+        progress: Called with a line at each step of a call.
     """
     from schedcp_gym.control.repository import open_library
     from schedcp_gym.control.server import ControlPlane
-    from schedcp_gym.control.server.server import build_server
+    from schedcp_gym.control.server.registry import ToolRegistry
 
     journal, task = Journal(folder), env.unwrapped
     assert isinstance(task, SchedEnv)
-    tell("control plane: opens the policy repository")
+    tell("control plane: opening the policy repository")
     plane = ControlPlane(
         Lab(workers=settings.workers, cache=settings.cache, report=report),
         repository=open_library(Path(settings.repository) if settings.repository else folder / REPOSITORY),
@@ -73,43 +74,44 @@ def open_tools(
         wait_for_deployments=True,
         author=author,
     )
-    measuring = Measuring(env, ledger, plane.resolve, named)
-    with Session(build_server(plane), progress) as session:
-        try:
-            yield Toolbox(RunTools(session, plane, measuring, journal, ledger, tell))
-        finally:
-            plane.close()  # before the session: it waits for the calls under way
+    registry = ToolRegistry(plane)
+    measuring = Measuring(env, ledger, plane.resolve, registry.find(MEASURE).check, named)
+    try:
+        yield Toolbox(RunTools(registry, measuring, journal, ledger, tell, progress))
+    finally:
+        plane.close()
 
 
 class RunTools:
-    """Makes an agent's calls, or recalls them: see :class:`~schedcp_gym.run.tools.journal.Journal`."""
+    """Makes an agent's calls, or takes their results from the run's :class:`~schedcp_gym.run.tools.journal.Journal`."""
 
     def __init__(
         self,
-        session: Session,
-        plane: "ControlPlane",
+        registry: "ToolRegistry",
         measuring: Measuring,
         journal: Journal,
         ledger: Ledger,
         tell: Tell,
+        progress: Tell,
     ) -> None:
-        """Puts the parts together."""
-        self._session = session
-        self._plane = plane
+        """Combine the parts; see :func:`open_tools`."""
+        self._registry = registry
+        self._plane = registry.plane
         self._measuring = measuring
         self._journal = journal
         self._ledger = ledger
         self._tell = tell
+        self._progress = progress
 
     def tools(self) -> list[Tool]:
-        """What may be called."""
-        return [tool for tool in self._session.tools() if tool.name not in LEFT_OUT]
+        """Return the tools that may be called."""
+        return [tool for tool in self._registry.tools() if tool.name not in LEFT_OUT]
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """Makes a call, or recalls it.
+        """Make a call, or take its result from the journal.
 
         Raises:
-            BudgetSpent: It is.
+            BudgetSpent: The budget is spent.
             BadInput: No episode has begun.
             SchedcpError: The host failed; or the journal has another call at this place.
         """
@@ -117,11 +119,11 @@ class RunTools:
         return self._measure(arguments) if name == MEASURE else self._use(name, arguments)
 
     def prepare(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Measures in parallel what these calls will ask for."""
+        """Measure in parallel what these calls will ask for."""
         self._begin()
         wanted = measured_calls(calls)
         if not wanted or (calls[0][0] != MEASURE and self._measuring.is_over):
-            return  # another call comes first, and it is about the episode that is over
+            return  # another call comes first, and it belongs to the episode that has ended
         self._go_on()
         self._measuring.prefetch(wanted)
 
@@ -132,7 +134,7 @@ class RunTools:
         self._plane.seed = task.workload_seed
 
     def _go_on(self) -> None:
-        # Only now: until something is measured in the next episode, tools answer for the one that is over.
+        # Not earlier: until the first measurement of the next episode, tools work on the episode that has ended.
         self._measuring.go_on()
         self._begin()
 
@@ -146,12 +148,16 @@ class RunTools:
         else:
             self._tell(f"{name}: {_gist(arguments)}".removesuffix(": "))
             if name in LEFT_OUT:
-                result = ToolResult(f"{name} is not there in a run: deploy_policy's result is the end", is_error=True)
+                text = f"there is no {name} in a run: the deployment has ended when deploy_policy returns"
+                result = ToolResult(text=text, is_error=True)
             else:
-                result = _scrubbed(self._session.call(name, arguments))
+                result = _scrubbed(self._registry.call(name, arguments, told=self._show))
             self._journal.add(name, arguments, result)
         self._ledger.virtual_s += result.data.get("guest_s") or 0.0
         return result
+
+    def _show(self, call: "Call") -> None:
+        self._progress(call.progress)
 
     def _measure(self, arguments: Mapping[str, Any]) -> ToolResult:
         known = self._journal.recall(MEASURE, arguments)
@@ -162,7 +168,7 @@ class RunTools:
         try:
             policy = self._measuring.wanted(arguments)
         except BadInput as error:
-            result = ToolResult(str(error), is_error=True)
+            result = _scrubbed(ToolResult(text=str(error), is_error=True))
             self._journal.add(MEASURE, arguments, result, evaluation=None)
             return result
         if not known:
@@ -175,19 +181,20 @@ class RunTools:
         return result
 
     def _keep(self, policy: Policy, *, is_new: bool) -> None:
-        """Lets the plane know of the last measurement: it goes into the repository, where its policy is known there."""
+        """Pass the last measurement to the plane, which adds it to the repository if the policy is there."""
         task = self._measuring.task
-        # On the virtual clock the same result is not kept twice; on the other one nobody could tell.
+        # On the virtual clock a result that is repeated on resume has the same id and is kept once; on the real clock
+        # it would be kept twice.
         known = (task.last, task.baseline) if is_new or task.deterministic else (None, None)
         self._plane.note_measured(task.workload.name, policy, *known)
 
     def _restore(self, arguments: Mapping[str, Any], result: ToolResult) -> None:
-        """Gives the plane what the one before it knew from a call: drafts of policies, and the verifier's tokens."""
+        """Restore what the plane got from a call before the run was interrupted: drafts, and the verifier's tokens."""
         from schedcp_gym.control.server.policies import Edit
         from schedcp_gym.control.verifier.token import read
 
         plane, data = self._plane, result.data
-        with contextlib.suppress(BadInput):  # what was wrong then made neither
+        with contextlib.suppress(BadInput):  # a wrong call made neither
             source = arguments.get("source")
             if edits := arguments.get("edits"):
                 base = plane.resolve(arguments.get("policy"), source)
@@ -199,12 +206,12 @@ class RunTools:
 
 
 def _scrubbed(result: ToolResult) -> ToolResult:
-    # What is given is what is written, so that a run that goes on is told the same.
-    return ToolResult(scrub(result.text), scrub(dict(result.data)), result.is_error)
+    # The agent gets what is written to the journal, so that a resumed run gets the same.
+    return ToolResult(scrub(dict(result.data)), scrub(result.text), result.is_error)
 
 
 def _gist(arguments: Mapping[str, Any]) -> str:
-    """The arguments in a line."""
+    """Return the arguments in a line."""
     shown = {name: value for name, value in arguments.items() if name not in ("workload", "source", "token") and value}
     text = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items())
     text = " ".join(text.split())

@@ -11,10 +11,10 @@ from llm.fake_server import answer
 from omegaconf import OmegaConf
 
 from schedcp_gym.baselines.agent import Assignment
-from schedcp_gym.baselines.toolbox import Toolbox, ToolResult
+from schedcp_gym.baselines.toolbox import Toolbox
 from schedcp_gym.envs import env_id
 from schedcp_gym.envs.wrappers import Budget, Ledger
-from schedcp_gym.llm import Tool
+from schedcp_gym.llm import Tool, ToolResult
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.spec import Measurement, Outcome
 
@@ -44,17 +44,16 @@ class Tools:
         if name == "submit_policy":
             return self._submit(arguments)
         if name == "deploy_policy":
-            return ToolResult("deployed to all", {"state": "kept"})
-        return ToolResult(f"answer of {name}", {})
+            return ToolResult({"state": "kept"}, "deployed to all")
+        return ToolResult({}, f"answer of {name}")
 
     def _submit(self, arguments):
         policy = arguments.get("policy") or "draft-1"
         if policy in self.unsafe:
             stages = [{"stage": "behaviour", "passed": False, "summary": "starves"}]
-            return ToolResult(
-                "behaviour: starves", {"passed": False, "caught_at": "behaviour", "policy": policy, "stages": stages}
-            )
-        return ToolResult("passed", {"passed": True, "policy": policy, "token": f"token of {policy}"})
+            failed = {"passed": False, "caught_at": "behaviour", "policy": policy, "stages": stages}
+            return ToolResult(failed, "behaviour: starves")
+        return ToolResult({"passed": True, "policy": policy, "token": f"token of {policy}"}, "passed")
 
     def prepare(self, calls):
         self.prepared.append([name for name, _ in calls])
@@ -66,7 +65,7 @@ class Tools:
         failed = {"outcome": "rejected", "message": "line 3: no such queue", "improvement": 0.05}
         found = {"policy": arguments["policy"], "tunables": arguments.get("tunables") or {}, "workload_seed": 1}
         found["evaluation"] = evaluation
-        return ToolResult(f"{gained} times", {**found, **(ok if gained else failed)})
+        return ToolResult({**found, **(ok if gained else failed)}, f"{gained} times")
 
 
 @pytest.fixture

@@ -180,10 +180,10 @@ def test_what_is_not_allowed_is_answered_with_an_error_that_says_why(run_agent):
         full_verifications=1,
     )
     told = [m["content"] for m in run.seen[7].body["messages"] if m["role"] == "tool"]
-    assert told[0].startswith("error: all stages are for what was measured")
+    assert told[0].startswith("error: stages=full is for measured policies")
     assert told[1] == "1.4 times"
     assert told[2].startswith("measured before")
-    assert told[3].startswith("error: this round has measured all it may")
+    assert told[3].startswith("error: this round's evaluations are spent")
     assert told[4] == "passed"
     assert told[5].startswith("error: no full verification is left")
     assert [name for name, _ in run.made if name != "deploy_policy"] == ["measure_policy", "submit_policy"]

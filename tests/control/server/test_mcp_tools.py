@@ -5,8 +5,8 @@ import json
 import pytest
 
 from schedcp_gym.control.server import ControlPlane
-from schedcp_gym.control.server.answer import page
 from schedcp_gym.control.server.tool import all_tools
+from schedcp_gym.control.server.values import page
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.spec import BadInput, Measurement, Objective, Outcome, Policy, Scale
 
@@ -98,7 +98,8 @@ def test_a_page_has_at_least_a_line():
     assert page("x " * 10_000, 1, limit=10).lines == 1
     shown = {"text": "b", "first_line": 2, "last_line": 2, "lines": 3, "next_line": 3}
     assert page("a\nb\nc", 2, limit=2).data() == shown
-    assert page("a", 2) is None
+    with pytest.raises(BadInput, match="p has 1 lines; there is no line 2"):
+        page("a", 2, name="p")
 
 
 def test_search_finds_policies_primitives_and_what_failed(served):
@@ -242,7 +243,7 @@ def test_feedback_in_a_run_is_for_measured_policies_only(library, serve):
     for tool in ("get_feedback", "analyze_workload", "workload_changes", "profile_workload"):
         refused = served.call(tool, workload="schbench", policy="fifo")
         assert "was not measured on schbench yet" in text_of(refused)
-    assert "by the environment" in text_of(served.call("measure_policy", workload="schbench", policy="fifo"))
+    assert "the environment measures" in text_of(served.call("measure_policy", workload="schbench", policy="fifo"))
     plane.note_measured("schbench", plane.resolve("fifo"))
     plane.check_measured("schbench", plane.resolve("fifo"))
     with pytest.raises(BadInput, match="not measured"):

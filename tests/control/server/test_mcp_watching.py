@@ -6,7 +6,7 @@ import json
 import pytest
 
 from schedcp_gym.control.analysis import Analysis, Tier
-from schedcp_gym.control.server.watching import Watch
+from schedcp_gym.control.server.watch import Watch
 
 URI = "schedcp://workloads/phases/changes"
 

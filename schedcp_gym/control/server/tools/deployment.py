@@ -1,4 +1,4 @@
-"""Deploying a verified policy to a running workload, step by step, with a way back."""
+"""Tools that deploy a verified policy to a running workload, step by step, and take it back on a breach."""
 
 import dataclasses
 import functools
@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from schedcp_gym.control.server import telling
-from schedcp_gym.control.server.answer import Answer
+from schedcp_gym.control.server import formatting
 from schedcp_gym.control.server.arguments import (
     NO_TUNABLES,
     PolicyArgument,
@@ -18,6 +17,7 @@ from schedcp_gym.control.server.arguments import (
 )
 from schedcp_gym.control.server.call import Call
 from schedcp_gym.control.server.deployments import Deployment
+from schedcp_gym.control.server.results import DeploymentData
 from schedcp_gym.control.server.rollout import rollout
 from schedcp_gym.control.server.tool import tool
 from schedcp_gym.control.verifier import canary
@@ -25,6 +25,7 @@ from schedcp_gym.control.verifier.canary import CanaryReport
 from schedcp_gym.control.verifier.token import TOKEN_LIMIT
 from schedcp_gym.lab import Lab
 from schedcp_gym.lab.catalogue import find_objective
+from schedcp_gym.llm import ToolResult
 from schedcp_gym.spec import Policy
 
 DeploymentArgument = Annotated[
@@ -40,8 +41,8 @@ def deploy_policy(
     token: Annotated[
         str | None,
         Field(
-            description="What submit_policy with stages=full gave for this policy with these tunables; null: the one "
-            "this session was given.",
+            description="The token that submit_policy with stages=full returned for this policy with these tunables; "
+            "null: the one that this session got.",
             max_length=TOKEN_LIMIT,
             examples=["scp1.…"],
         ),
@@ -49,10 +50,10 @@ def deploy_policy(
     policy: PolicyArgument = None,
     source: SourceArgument = None,
     tunables: TunablesArgument = NO_TUNABLES,
-) -> Answer:
+) -> ToolResult:
     """Deploy a verified policy: to 10, 25, 50 % of the workload's tasks, then to all; back to EEVDF on a breach.
 
-    Gives a deployment's id at once; deployment_status tells how it goes. Takes 15 to 40 host seconds.
+    Returns the deployment's id at once; deployment_status reports its state. Takes 15 to 40 host seconds.
     """
     plane = call.plane
     found, chosen = plane.workload(workload), plane.resolve(policy, source, tunables)
@@ -60,16 +61,21 @@ def deploy_policy(
     call.step(f"the token for {chosen.name}")
     canary.admit(chosen, given, lab=call.lab, spec=plane.machine)
     deploy = functools.partial(_deploy, call, chosen, given, found)
-    lab = call.lab if plane.wait_for_deployments else plane.branch()
+    call.step(f"{chosen.name} on {workload}: 10, 25, 50, 100 % of the tasks")
     deployment = plane.deployments.start(
-        call.session.id, workload, chosen, lab, deploy, guessable=call.session.own, ended=plane.note_deployed
+        call.session.id,
+        workload,
+        chosen,
+        call.lab if plane.wait_for_deployments else plane.branch(),
+        deploy,
+        wait=plane.wait_for_deployments,
+        guessable=call.session.own,
+        ended=plane.note_deployed,
     )
-    if plane.wait_for_deployments:
-        call.step(f"{chosen.name} on {workload}: 10, 25, 50, 100 % of the tasks")
-        deployment.over.wait()
-        call.check()
+    call.check()
     spent = deployment.report.wall_s if deployment.report else 0.0
-    return dataclasses.replace(_answer(deployment), guest_s=spent)
+    result = _result(deployment)
+    return dataclasses.replace(result, data={**result.data, "guest_s": round(spent, 6)})
 
 
 @tool()
@@ -79,28 +85,28 @@ def deployment_status(
     wait_s: Annotated[
         float, Field(description="Host seconds to wait for its end, if it is running.", ge=0, le=60)
     ] = 0.0,
-) -> Answer:
-    """How a deployment of this session goes: running, or kept, reverted, failed, stopped, with each phase's figures.
+) -> ToolResult:
+    """Report a deployment of this session: running, kept, reverted, failed or stopped, with each phase's figures.
 
-    A guest on the virtual clock talks to nobody while it runs: the phases are told at its end.
+    A guest on the virtual clock sends nothing while it runs: the phases are reported at its end.
     """
     found = call.plane.deployments.get(call.session.id, deployment)
     until = time.monotonic() + wait_s
     while not found.over.wait(min(0.5, max(0.0, until - time.monotonic()))) and time.monotonic() < until:
         call.step(f"{deployment}: running")
-    return _answer(found)
+    return _result(found)
 
 
 @tool(changes=True)
-def stop_deployment(call: Call, deployment: DeploymentArgument) -> Answer:
-    """Stop a deployment of this session that is running: its virtual machine is ended."""
+def stop_deployment(call: Call, deployment: DeploymentArgument) -> ToolResult:
+    """Stop a running deployment of this session: its virtual machine is stopped."""
     found = call.plane.deployments.get(call.session.id, deployment)
     if found.state != "running":
-        return _answer(found)
+        return _result(found)
     found.lab.stop()
     call.step(f"{deployment}: stopping")
     found.over.wait(30.0)
-    return _answer(found)
+    return _result(found)
 
 
 def _deploy(call: Call, policy: Policy, token: str, workload: Any, lab: Lab) -> CanaryReport:
@@ -117,9 +123,9 @@ def _deploy(call: Call, policy: Policy, token: str, workload: Any, lab: Lab) -> 
     )
 
 
-def _answer(deployment: Deployment) -> Answer:
+def _result(deployment: Deployment) -> ToolResult:
     report = deployment.report
-    data: dict[str, Any] = {
+    about: DeploymentData = {
         "deployment": deployment.id,
         "workload": deployment.workload,
         "policy": deployment.policy.name,
@@ -128,10 +134,11 @@ def _answer(deployment: Deployment) -> Answer:
         "deployed": deployment.state == "kept",
         "why": deployment.message or (report.reason if report else ""),
     }
+    data: dict[str, Any] = {**about}
     head = f"{deployment.id}: {deployment.policy.name} on {deployment.workload}: "
     if report is None:
         why = f": {deployment.message}" if deployment.message else ""
-        return Answer(f"{head}{deployment.state}{why}", data)
+        return ToolResult(data, f"{head}{deployment.state}{why}")
     data |= {
         "in_charge": report.in_charge,
         "phases": report.phases,
@@ -141,4 +148,4 @@ def _answer(deployment: Deployment) -> Answer:
         "metrics": report.metrics,
         "deployed_guest_s": report.wall_s,
     }
-    return Answer(head + telling.deployment_text(report), data)
+    return ToolResult(data, head + formatting.deployment_text(report))

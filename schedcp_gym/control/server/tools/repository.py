@@ -1,4 +1,4 @@
-"""The policy repository: what is known of policies, found again in plain words, and added to."""
+"""Tools that search the policy repository, read it and add to it."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -10,8 +10,7 @@ from schedcp_gym.control.repository.card import read_card
 from schedcp_gym.control.repository.classes import check_class
 from schedcp_gym.control.repository.entry import facets_of
 from schedcp_gym.control.repository.records import Name
-from schedcp_gym.control.server import telling
-from schedcp_gym.control.server.answer import Answer, Page, page
+from schedcp_gym.control.server import formatting
 from schedcp_gym.control.server.arguments import (
     NO_TUNABLES,
     NO_WORDS,
@@ -25,9 +24,12 @@ from schedcp_gym.control.server.arguments import (
 )
 from schedcp_gym.control.server.call import Call
 from schedcp_gym.control.server.policies import DRAFT, compile_fault
+from schedcp_gym.control.server.results import HitData
 from schedcp_gym.control.server.tool import tool
+from schedcp_gym.control.server.values import Page, page
 from schedcp_gym.lab import catalogue
 from schedcp_gym.lab.compiler import CompileError, compile_policy
+from schedcp_gym.llm import ToolResult
 from schedcp_gym.spec import EEVDF, BadInput, Outcome
 
 #: Tokens of a source's page: alone, and below the card.
@@ -37,7 +39,7 @@ LIST_PAGE = 100
 
 
 class ParentArgument(BaseModel):
-    """Where a policy came from."""
+    """A policy or primitive that another policy was made from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,7 +54,7 @@ def search_repository(
     query: Annotated[
         str,
         Field(
-            description="What is wanted, in plain words.",
+            description="What you look for, in plain words.",
             min_length=1,
             max_length=2000,
             examples=["keep one long job from finishing last"],
@@ -69,35 +71,33 @@ def search_repository(
         Word | None, Field(description=f"Only with a result that ended so: {', '.join(Outcome)}.", examples=["ok"])
     ] = None,
     limit: Annotated[int, Field(description="Most answers.", ge=1, le=20)] = 5,
-) -> Answer:
-    """Search the policy repository in natural language; the best fit first, with the best it was measured at."""
+) -> ToolResult:
+    """Search the policy repository in natural language; the best fit first, with its best result."""
     repository = call.plane.repository
     hits = repository.search(query, kinds=(Kind(kind),), workload_class=workload_class, outcome=outcome, limit=limit)
-    rows: list[dict[str, Any]] = []
+    rows: list[HitData] = []
     lines: list[str] = []
     for hit in hits:
         best = next(iter(repository.standings(hit.record.id)), None) if isinstance(hit.record, PolicyRecord) else None
-        measured = [f"  best measured: {telling.standing_text(best)}"] if best else []
-        lines += [f"{hit.score:.2f} {telling.hit_text(hit.record)}", *measured]
-        rows.append(
-            {
-                "kind": kind,
-                "name": hit.record.name,
-                "id": hit.record.id,
-                "score": round(hit.score, 4),
-                "title": _title(hit.record),
-                "best": telling.standing_data(best) if best else None,
-                **(_lesson_data(hit.record) if isinstance(hit.record, Antipattern) else {}),
-            }
-        )
-    return Answer("\n".join(lines) or "nothing fits; fewer filters may help", {"hits": rows})
+        measured = [f"  best measured: {formatting.standing_text(best)}"] if best else []
+        lines += [f"{hit.score:.2f} {formatting.hit_text(hit.record)}", *measured]
+        row: HitData = {
+            "kind": kind,
+            "name": hit.record.name,
+            "id": hit.record.id,
+            "score": round(hit.score, 4),
+            "title": _title(hit.record),
+            "best": formatting.standing_data(best) if best else None,
+        }
+        rows.append({**row, **_lesson_data(hit.record)} if isinstance(hit.record, Antipattern) else row)  # type: ignore[typeddict-item]
+    return ToolResult({"hits": rows}, "\n".join(lines) or "nothing fits; fewer filters may help")
 
 
 @tool()
 def list_policies(
     call: Call, first: Annotated[int, Field(description="Number to begin at, from 1: to read on.", ge=1, le=10**6)] = 1
-) -> Answer:
-    """All policies of the repository, a line each: name, how far it is trusted, what for, title. 100 to a page."""
+) -> ToolResult:
+    """List all policies of the repository, a line each: name, status, classes of workloads, title. 100 to a page."""
     records = call.plane.repository.policies()
     shown = records[first - 1 : first - 1 + LIST_PAGE]
     if not shown and first > 1:
@@ -117,7 +117,7 @@ def list_policies(
     following = first + len(shown) if first - 1 + len(shown) < len(records) else None
     if following:
         lines.append(f"({len(records) - following + 1} more: first={following})")
-    return Answer("\n".join(lines), {"policies": rows, "total": len(records), "next": following})
+    return ToolResult({"policies": rows, "total": len(records), "next": following}, "\n".join(lines))
 
 
 @tool()
@@ -127,10 +127,10 @@ def get_policy(
         Word, Field(description="Name or id of a policy of the repository, or a draft's id.", examples=["ljf"])
     ],
     first_line: FirstLine = 1,
-) -> Answer:
-    """A policy: card, tunables with ranges, what it was measured at, lineage, lessons, and its source, page by page.
+) -> ToolResult:
+    """Read a policy: card, tunables with ranges, results, lineage, lessons, and its source, page by page.
 
-    With first_line above 1 it is the source alone, from that line on.
+    With first_line above 1, only the source is returned, from that line on.
     """
     plane = call.plane
     found = plane.resolve(policy)
@@ -138,8 +138,8 @@ def get_policy(
         raise BadInput("eevdf is the kernel's own scheduler: it has no source; list_policies has those that do")
     known = plane.policies.known(found) if policy == found.name and policy.startswith(DRAFT) else None
     record = known or (None if policy.startswith(DRAFT) else plane.policies.record(policy))
-    shown = _page(found.source, first_line, PAGE_ALONE if first_line > 1 else PAGE_BELOW, found.name)
-    tunables = [telling.tunable_data(each) for each in catalogue.tunables_of(found.source)]
+    shown = page(found.source, first_line, PAGE_ALONE if first_line > 1 else PAGE_BELOW, name=found.name)
+    tunables = [formatting.tunable_data(each) for each in catalogue.tunables_of(found.source)]
     data: dict[str, Any] = {"policy": found.name, "tunables": tunables, "source": shown.data()}
     head: list[str] = []
     if record is not None:
@@ -151,14 +151,14 @@ def get_policy(
             "card": record.card,
             "values": record.values,
             "parents": record.parents,
-            "standings": [telling.standing_data(each) for each in standings[: telling.STANDINGS]],
+            "standings": [formatting.standing_data(each) for each in standings[: formatting.STANDINGS]],
             "lessons": [_lesson_data(each) for each in lessons],
         }
-        head = [telling.policy_text(plane.repository, record, standings)]
+        head = [formatting.policy_text(plane.repository, record, standings)]
     elif tunables:
-        head = ["\n".join(telling.tunable_text(each) for each in catalogue.tunables_of(found.source))]
+        head = ["\n".join(formatting.tunable_text(each) for each in catalogue.tunables_of(found.source))]
     lines = [*(head if first_line == 1 else []), *_page_lines(shown, "source")]
-    return Answer("\n".join(lines), data)
+    return ToolResult(data, "\n".join(lines))
 
 
 @tool()
@@ -171,13 +171,13 @@ def get_primitive(
         ),
     ],
     first_line: FirstLine = 1,
-) -> Answer:
-    """A part to compose policies of: what it does, what it needs (headers, tunables, maps), how it is called, code."""
+) -> ToolResult:
+    """Read a primitive, a part to compose policies of: card, needs (headers, tunables, maps), usage, code."""
     known = {each.name: each for each in call.plane.repository.primitives()}
     if name not in known:
         raise catalogue.unknown("primitive", name, known)
     found = known[name]
-    shown = _page(found.code, first_line, PAGE_ALONE if first_line > 1 else PAGE_BELOW, name)
+    shown = page(found.code, first_line, PAGE_ALONE if first_line > 1 else PAGE_BELOW, name=name)
     parts = {
         "headers": [f"#include <{header}>" for header in found.headers],
         "tunables": list(found.tunables),
@@ -189,7 +189,7 @@ def get_primitive(
     head += [f"{part}:\n" + "\n".join(lines) for part, lines in parts.items() if lines]
     head += [f"usage:\n{found.usage}"] if found.usage else []
     code = _page_lines(shown, "code") if found.code else ["It is all in its headers."]
-    return Answer("\n".join([*(head if first_line == 1 else []), *code]), data)
+    return ToolResult(data, "\n".join([*(head if first_line == 1 else []), *code]))
 
 
 @tool(changes=True)
@@ -221,11 +221,11 @@ def add_policy(
         list[Word], Field(description="Workloads it is meant for.", max_length=32, examples=[["schbench"]])
     ] = NO_WORDS,
     workload_classes: Classes = NO_WORDS,
-) -> Answer:
+) -> ToolResult:
     """Add a policy to the repository, as a candidate: a draft, a source, or a known policy with other tunables.
 
-    It must compile. What was measured of it in this session is recorded with it; it is promoted once repeated seeds
-    prove it better than EEVDF.
+    It must compile. Its results in this session are recorded with it. It is promoted when results on several seeds
+    prove that it is better than EEVDF.
     """
     plane = call.plane
     chosen = plane.resolve(policy, source, tunables)
@@ -236,7 +236,7 @@ def add_policy(
     except ValidationError:
         raise BadInput(f"a name has letters, digits and any of _.@+-, not {name[:80]!r}") from None
     if name == EEVDF or name.startswith(DRAFT):
-        raise BadInput(f"{name} is what tools call something else: give another name")
+        raise BadInput(f"{name} is a reserved name: give another name")
     call.step("compiling it")
     try:
         compile_policy(chosen.source, plane.lab.image(plane.machine.kernel))
@@ -255,7 +255,7 @@ def add_policy(
     kept = plane.add(record)
     known = "" if kept.name == name else f" (the same policy was there already, as {kept.name})"
     data = {"policy": kept.name, "id": kept.id, "status": kept.status.value, "new": kept.name == name}
-    return Answer(f"{kept.name} · {kept.id} · {kept.status.value}{known}", data)
+    return ToolResult(data, f"{kept.name} · {kept.id} · {kept.status.value}{known}")
 
 
 @tool(changes=True)
@@ -268,7 +268,7 @@ def record_learning(
     text: Annotated[
         str,
         Field(
-            description="What was tried, what came of it (figures with units), why, and what to do instead.",
+            description="What was tried, the result (figures with units), the reason, and what to do instead.",
             min_length=1,
             max_length=TEXT_CHARS,
         ),
@@ -278,8 +278,8 @@ def record_learning(
         Word | None, Field(description="The policy of the repository that showed it.", examples=["ljf"])
     ] = None,
     workload_classes: Classes = NO_WORDS,
-) -> Answer:
-    """Keep a lesson for whoever comes next: what did not work (an antipattern), or, on a policy's card, what did."""
+) -> ToolResult:
+    """Keep a lesson for later runs: what did not work (an antipattern), or, on a policy's card, what did."""
     plane = call.plane
     for each in workload_classes:
         check_class(each)
@@ -288,7 +288,9 @@ def record_learning(
             raise BadInput("what worked is kept on a policy's card: name the policy (add_policy adds a new one)")
         classes = f" ({', '.join(workload_classes)})" if workload_classes else ""
         record = plane.repository.note(plane.policies.record(policy).name, f"Learnt{classes}: {title}: {text}")
-        return Answer(f"noted on the card of {record.name}", {"kind": "note", "policy": record.name, "id": record.id})
+        return ToolResult(
+            {"kind": "note", "policy": record.name, "id": record.id}, f"noted on the card of {record.name}"
+        )
     words = re.findall(r"[a-z0-9]+", title.lower())
     lesson = Antipattern(
         name="-".join(words)[:80].strip("-") or "lesson",
@@ -298,20 +300,12 @@ def record_learning(
         author=plane.author,
     )
     kept = plane.repository.learn(lesson)
-    return Answer(f"kept as antipattern {kept.name} · {kept.id}", {"kind": "antipattern", **_lesson_data(kept)})
-
-
-def _page(text: str, first_line: int, limit: int, name: str) -> Page:
-    shown = page(text, first_line, limit)
-    if shown is None:
-        lines = len(text.splitlines())
-        raise BadInput(f"{name} has {lines} lines; there is no line {first_line}")
-    return shown
+    return ToolResult({"kind": "antipattern", **_lesson_data(kept)}, f"kept as antipattern {kept.name} · {kept.id}")
 
 
 def _page_lines(shown: Page, what: str) -> list[str]:
     head = f"{what}, lines {shown.first_line} to {shown.last_line} of {shown.lines}:"
-    more = [f"(it goes on: first_line={shown.next_line})"] if shown.next_line else []
+    more = [f"(more: first_line={shown.next_line})"] if shown.next_line else []
     return [head, shown.text, *more]
 
 

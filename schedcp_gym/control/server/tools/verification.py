@@ -1,4 +1,4 @@
-"""Having a policy verified, and measured."""
+"""Tools that verify and measure a policy."""
 
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schedcp_gym.control.analysis.differences import metric_changes
-from schedcp_gym.control.server import telling
-from schedcp_gym.control.server.answer import Answer
+from schedcp_gym.control.server import formatting
 from schedcp_gym.control.server.arguments import (
     EDITS,
     NO_TUNABLES,
@@ -21,18 +20,19 @@ from schedcp_gym.control.server.policies import Edit
 from schedcp_gym.control.server.tool import tool
 from schedcp_gym.control.verifier.report import Stage, StageReport
 from schedcp_gym.lab.catalogue import find_objective
+from schedcp_gym.llm import ToolResult
 from schedcp_gym.spec import EEVDF, BadInput, Measurement, Outcome, Policy, SchedcpError, reward
 
 STAGES: dict[str, Collection[Stage]] = {"quick": (Stage.SOURCE, Stage.KERNEL), "full": tuple(Stage)}
 
 
 class EditArgument(BaseModel):
-    """A change of the source."""
+    """An edit of the source."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    old: Annotated[str, Field(description="A piece that is there exactly once.", min_length=1, max_length=50_000)]
-    new: Annotated[str, Field(description="What takes its place; empty: nothing.", max_length=50_000)]
+    old: Annotated[str, Field(description="A piece that occurs exactly once.", min_length=1, max_length=50_000)]
+    new: Annotated[str, Field(description="Its replacement; may be empty.", max_length=50_000)]
 
 
 @tool(boots=True)
@@ -56,10 +56,10 @@ def submit_policy(
             examples=[[{"old": "slice_us * 1000", "new": "slice_us * 2000"}]],
         ),
     ] = [],  # noqa: B006  pydantic copies it
-) -> Answer:
-    """Submit a policy to the verifier: what failed, where, with what evidence, and what to do about it.
+) -> ToolResult:
+    """Submit a policy to the verifier: it reports what failed, where, on what evidence, and how to fix it.
 
-    The answer's `policy` is what to call it from now on, in all tools: the source need not be sent again.
+    The result's `policy` is the name to use from now on in all tools: do not send the source again.
     """
     plane = call.plane
     chosen = _edited(call, policy, source, tunables, [Edit(each.old, each.new) for each in edits])
@@ -83,8 +83,9 @@ def submit_policy(
     if report.token and call.session.own:
         plane.keep_token(chosen, report.token, call.session.id)
     verdict = "passed" if report.passed else f"caught at {report.caught_at}"
-    text = f"{chosen.name}: {verdict}\n{telling.report_text(report)}"
-    return Answer(text, {"policy": chosen.name, **telling.report_data(report)}, guest_s=report.guest_s)
+    text = f"{chosen.name}: {verdict}\n{formatting.report_text(report)}"
+    data = {"policy": chosen.name, **formatting.report_data(report), "guest_s": round(report.guest_s, 6)}
+    return ToolResult(data, text)
 
 
 @tool(boots=True)
@@ -94,15 +95,15 @@ def measure_policy(
     policy: PolicyArgument = None,
     source: SourceArgument = None,
     tunables: TunablesArgument = NO_TUNABLES,
-) -> Answer:
+) -> ToolResult:
     """Measure a policy on a workload against EEVDF: metrics, improvement ratios, reward. 2 to 8 host seconds.
 
     Exact: the same policy, tunables and workload give the same figures again, at no cost. A policy that does not
-    compile, is refused or ejected is an outcome with the lowest reward (-3), and the answer says why.
+    compile, is rejected or ejected has the lowest reward (-3), and the result says why.
     """
     plane = call.plane
     if plane.measured_only:
-        raise BadInput("measurements are made by the environment here: take its step, not this tool")
+        raise BadInput("in this run the environment measures: use its step, not this tool")
     chosen, found = plane.resolve(policy, source, tunables), plane.workload(workload)
     trials = [plane.trial(workload, each) for each in (Policy(EEVDF), chosen)]
     call.step(f"{workload}: eevdf and {chosen.name}", 0, len(trials))
@@ -121,10 +122,13 @@ def measure_policy(
     objective = find_objective(found, plane.objective)
     gained = reward(found, measured, baseline, objective)
     plane.note_measured(workload, chosen, measured, baseline)
-    data = telling.measured_data(found, objective, chosen, measured, baseline, gained, plane.seed)
-    data["against_eevdf"] = _against(found, objective, measured, baseline)
-    text = telling.measured_text(found, objective, telling.named(chosen), measured, baseline, gained)
-    return Answer(text, data, guest_s=measured.job_s or 0.0, cached=measured.cached and baseline.cached)
+    data = {
+        **formatting.measured_data(found, objective, chosen, measured, baseline, gained, plane.seed),
+        "against_eevdf": _against(found, objective, measured, baseline),
+        "guest_s": round(measured.job_s or 0.0, 6),
+    }
+    text = formatting.measured_text(found, objective, formatting.named(chosen), measured, baseline, gained)
+    return ToolResult(data, text, cached=measured.cached and baseline.cached)
 
 
 def _edited(call: Call, policy: str | None, source: str | None, tunables: dict[str, Any], edits: list[Edit]) -> Policy:
@@ -133,7 +137,7 @@ def _edited(call: Call, policy: str | None, source: str | None, tunables: dict[s
     base = call.plane.resolve(policy, source)
     if base.is_eevdf:
         raise BadInput("eevdf is the kernel's own scheduler: there is no source to edit")
-    # The values it is kept with hold on, where the edited source still has the tunables.
+    # Values that the repository keeps for the policy still apply, where the edited source still has the tunables.
     text = call.plane.policies.edited(base.source, edits)
     declared = {each.name for each in call.plane.policies.tunables(text)}
     kept = {name: value for name, value in base.tunables if name in declared}

@@ -1,13 +1,13 @@
-"""What workloads there are."""
+"""Tools that list and describe workloads."""
 
 from typing import TYPE_CHECKING, Any
 
 from schedcp_gym.control.repository.classes import class_of
-from schedcp_gym.control.server.answer import Answer
 from schedcp_gym.control.server.arguments import WorkloadArgument
 from schedcp_gym.control.server.call import Call
 from schedcp_gym.control.server.tool import tool
 from schedcp_gym.lab.catalogue import find_objective
+from schedcp_gym.llm import ToolResult
 from schedcp_gym.spec import Direction, Objective, Workload
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @tool()
-def list_workloads(call: Call) -> Answer:
-    """The workloads that can be observed and scheduled: name, class, what it is, objective. Costs nothing."""
+def list_workloads(call: Call) -> ToolResult:
+    """List the workloads that can be observed and scheduled: name, class, title, objective. Costs nothing."""
     workloads = [call.plane.workload(name) for name in call.plane.workload_names()]
     rows = [
         {
@@ -28,26 +28,26 @@ def list_workloads(call: Call) -> Answer:
         for each in workloads
     ]
     lines = [f"{row['workload']} ({row['class']}): {row['title']}; {', '.join(row['objective'])}" for row in rows]
-    return Answer("\n".join(lines), {"workloads": rows})
+    return ToolResult({"workloads": rows}, "\n".join(lines))
 
 
 @tool()
-def describe_workload(call: Call, workload: WorkloadArgument) -> Answer:
-    """What a workload is: description, metrics with units, objective, and what it runs with here. Costs nothing.
+def describe_workload(call: Call, workload: WorkloadArgument) -> ToolResult:
+    """Describe a workload: description, metrics with units, objective, and its parameters here. Costs nothing.
 
-    The objective says what counts: the weighted log of each metric's improvement ratio over EEVDF. A metric below its
-    floor earns nothing. A bound is the best value that is possible at all.
+    The objective is the weighted log of each metric's improvement ratio over EEVDF. If a metric is below its
+    floor, no gain counts. A bound is the best possible value.
     """
     found = call.plane.workload(workload)
     data = description_of(call.plane, workload)
-    return Answer(_text(found, find_objective(found, call.plane.objective), data), data)
+    return ToolResult(data, _text(found, find_objective(found, call.plane.objective), data))
 
 
 def description_of(plane: "ControlPlane", workload: str) -> dict[str, Any]:
-    """A workload as plain values.
+    """Return a workload as data.
 
     Raises:
-        BadInput: There is none of the name here.
+        BadInput: There is no such workload here.
     """
     found = plane.workload(workload)
     objective = find_objective(found, plane.objective)

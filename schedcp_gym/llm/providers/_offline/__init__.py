@@ -1,1 +1,1 @@
-"""The rules behind ``offline``. The underscore keeps discovery from taking this for a provider."""
+"""The rules behind ``offline``. The underscore keeps them from being listed as a provider."""

@@ -1,293 +1,99 @@
-"""What is known of a workload: figures and process names, read out of an analysis in words or out of a profile.
+"""Facts about a workload, from the data of an analysis or of a profile, and the diagnoses that fit them."""
 
-Every figure is looked for by itself, so that one that is missing costs what follows from it and no more.
-"""
-
-import re
-from collections.abc import Iterable, Mapping
+import functools
+import string
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-_N = r"(\d+(?:\.\d+)?)"
-_SPAN = rf"{_N}(?:/{_N}/{_N})?"
-_GROUP = re.compile(
-    r"^(?P<tasks>\d+) (?P<label>.+?)(?: (?P<kind>processes|forks|threads))?"
-    r"(?:, each its own name \((?P<names>[^)]*)\))?: (?P<share>\d+) %; "
-    r"(?P<least>[\d.]+)(?:/(?P<median>[\d.]+)/(?P<most>[\d.]+))?; "
-    r"(?P<run>\d+)/(?P<wait>\d+)/(?P<sleep>\d+); (?P<burst50>[\d.]+), (?P<burst99>[\d.]+); "
-    r"(?P<wait50>[\d.]+), (?P<wait99>[\d.]+); (?P<preempted>[\d.]+)(?:; args (?P<args>.*))?$"
-)
-_OUTLIER = re.compile(rf"^- stands out: (?P<name>.+?), {_N} ms of CPU, {_N} x the median, {_N} % of all")
-_OBJECTIVE = re.compile(r"(\w+) ([\d.e+-]+) \((less|more) is better\)")
-_WAKE = re.compile(r"([^,>]+?) > ([^,>]+?) (\d+)(?=[,.]|$)")
-#: What a line of the summary begins with; lines between are the rest of one that was broken.
-_BEGINS = re.compile(
-    r"^(Objective|CPUs busy|First|Last|Behaviour changes|Tasks:|Others|Wake-ups|Per second|Started by|- stands out"
-    r"|\d+ .*[%:]|\(The tracer)"
-)
-#: Beginnings of metrics' names, by what they say.
-_FINISH = ("makespan", "completion")
-_LATE = ("p50_", "p90_", "p95_", "p99_", "p999_", "max_", "mean_")
-NAME_CHARS = 15
-#: Who computes as long as this at a time serves no requests.
-LONG_BURST_MS = 25.0
-#: Who serves others does so in bursts that are mostly shorter than this, and does not do most of the work.
-SHORT_BURST_MS, MAIN_SHARE = 3.0, 0.4
-#: Letters that a beginning of several names must have to be worth a rule.
-LEAST_PREFIX = 4
+import yaml
+
+_RULES = Path(__file__).with_name("rules.yaml")
+#: A group of hogs: it hardly sleeps, and its bursts are long.
+HOG_SLEEP, HOG_BURST_MS = 0.1, 25.0
+#: A group of sleepers: it sleeps much, and its bursts are short.
+SLEEPER_SLEEP, SLEEPER_BURST_MS = 0.3, 3.0
+#: Where only CPU seconds by name are known: a process stands out with so many times the median.
+STANDS_OUT = 3.0
 
 
 @dataclass(frozen=True)
-class Group:
-    """Tasks that are alike."""
-
-    label: str
-    tasks: int
-    share: float
-    median_ms: float
-    run: float
-    wait: float
-    sleep: float
-    burst_p50_ms: float
-    burst_p99_ms: float
-    wait_p50_ms: float
-    wait_p99_ms: float
-    preempted_per_s: float
-    own_names: bool = False
-    kind: str = ""
-
-    @property
-    def name(self) -> str:
-        """The beginning of its members' names: up to what differs, and at most what the kernel keeps."""
-        return self.label.partition("#")[0][:NAME_CHARS]
-
-
-@dataclass(frozen=True)
-class Outlier:
-    """A member of a group that had far more CPU time than the others."""
-
-    name: str
-    cpu_ms: float
-    times: float
-    share: float
-    group: Group | None
-
-    @property
-    def is_named(self) -> bool:
-        """Whether its name tells it from the others of its group."""
-        return (
-            self.group is None
-            or (self.group.own_names or self.group.name != self.name[: len(self.group.name)])
-            or ("#" in self.group.label and self.name[:NAME_CHARS] != self.group.name)
-        )
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known.
+class WorkloadFacts:
+    """Facts about a workload.
 
     Attributes:
-        figures: By name, with units where they have any; rules ask for them.
-        goal: ``finish``, ``latency``, ``throughput``, ``mixed``, or empty where it is not known.
-        names: Process names by their part: ``favour`` decides the result, ``hold_back`` may wait.
-        groups: Groups of tasks, that with the most CPU time first.
-        outliers: Who stands out.
-        wakes: Who wakes whom how often.
-        workload: What it is called, to find its results among others; no rule asks for it.
+        workload_class: ``batch``, ``latency``, ``throughput`` or ``mixed``.
+        figures: Figures by name, with units in the names; shares are 0 to 1.
+        outlier: Name of the process with far more CPU time than its like; empty if there is none, or its name does not
+            tell it from the others.
     """
 
+    workload_class: str = "mixed"
     figures: Mapping[str, float] = field(default_factory=dict)
-    goal: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
-    groups: tuple[Group, ...] = ()
-    outliers: tuple[Outlier, ...] = ()
-    wakes: tuple[tuple[str, str, int], ...] = ()
-    workload: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.groups or self.figures)
+    outlier: str = ""
 
 
-def goal_of(metrics: Iterable[str]) -> str:
-    """What metrics of an objective ask for."""
-    found = set()
-    for metric in metrics:
-        if any(word in metric for word in _FINISH):
-            found.add("finish")
-        elif metric.startswith(_LATE):
-            found.add("latency")
-        elif metric.endswith("_per_s"):
-            found.add("throughput")
-    return next(iter(found)) if len(found) == 1 else "mixed" if found else ""
-
-
-def read_summary(text: str) -> Facts:
-    """Facts from a summary in words; empty if it is none."""
-    lines = _unbroken(text)
-    groups, outliers = _groups(lines)
-    wakes = tuple(
-        (waker.strip(), wakee.strip(), int(count))
-        for waker, wakee, count in _WAKE.findall(_line(lines, "Wake-ups: ").removeprefix("Wake-ups: "))
-    )
-    figures = _run_figures(lines)
-    goals = _OBJECTIVE.findall(_line(lines, "Objective: "))
-    best = re.search(rf"best possible {_N}", _line(lines, "Objective: "))
-    if best and goals and float(goals[0][1]):
-        figures["above_best_percent"] = 100 * (1 - float(best[1]) / float(goals[0][1]))
-    goal = goal_of(name for name, _, _ in goals)
-    figures |= _group_figures(groups, outliers, wakes)
-    return Facts(figures, goal, _parts(groups, outliers, wakes), tuple(groups), tuple(outliers), wakes)
-
-
-def _unbroken(text: str) -> list[str]:
-    """Lines, those that a narrow window has broken put together again."""
-    lines: list[str] = []
-    for line in map(str.strip, text.splitlines()):
-        if lines and line and not _BEGINS.match(line):
-            lines[-1] += " " + line
-        elif line:
-            lines.append(line)
-    return lines
-
-
-def _line(lines: list[str], beginning: str) -> str:
-    return next((line for line in lines if line.startswith(beginning)), "")
-
-
-def _run_figures(lines: list[str]) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    patterns = {
-        "Last ": ("tail_percent", rf"\({_N} %\)"),
-        "First ": ("start_percent", rf"\({_N} %\)"),
+def of_analysis(data: Mapping[str, Any], workload_class: str) -> WorkloadFacts:
+    """Return the facts in the data of ``analyze_workload``."""
+    groups = data.get("groups") or []
+    if not groups:
+        return WorkloadFacts(workload_class)
+    main = groups[0]
+    hogs = [one for one in groups if one["sleep_share"] <= HOG_SLEEP and one["burst_p99_ms"] >= HOG_BURST_MS]
+    sleepers = [
+        one for one in groups if one["sleep_share"] >= SLEEPER_SLEEP and one["burst_p99_ms"] <= SLEEPER_BURST_MS
+    ]
+    figures = {
+        "main_share": main["cpu_share"],
+        "main_tasks": main["tasks"],
+        "main_median_ms": main["median_cpu_ms"],
+        "main_burst_p99_ms": main["burst_p99_ms"],
+        "main_wait_p99_ms": main["wait_p99_ms"],
+        "hogs_share": sum(one["cpu_share"] for one in hogs),
+        "sleepers": sum(one["tasks"] for one in sleepers),
     }
-    for beginning, (name, pattern) in patterns.items():
-        if ends := re.search(pattern, _line(lines, beginning)):
-            figures[name] = float(ends[1])
-            if alone := re.search(rf"only {_N} of", _line(lines, beginning)):
-                figures[f"{name.partition('_')[0]}_busy_cpus"] = float(alone[1])
-    busy = _line(lines, "CPUs busy")
-    for name, pattern in (
-        ("all_busy_percent", rf"all busy {_N} %"),
-        ("waiting_mean", rf"mean {_N}"),
-        ("waiting_median", rf"median {_N}"),
-        ("waiting_most", rf"most {_N}"),
-    ):
-        if found := re.search(pattern, busy):
-            figures[name] = float(found[1])
-    rates = _line(lines, "Per second")
-    for name in ("sleeps", "preemptions", "migrations"):
-        if found := re.search(rf"{_N} {name}", rates):
-            figures[f"{name}_per_s"] = float(found[1])
-    changes = _line(lines, "Behaviour changes")
-    figures["changes"] = float(len(re.findall(r"at [\d.]+ s", changes)))
-    # A change from the set-up to the work itself is none that a policy has to follow.
-    if figures["changes"] == 1 and (at := re.search(rf"at {_N} s", changes)):
-        start = re.search(rf"{_N} s", _line(lines, "First "))
-        figures["changes"] = 0.0 if start and float(at[1]) <= float(start[1]) + 0.2 else 1.0
-    return figures
-
-
-def _groups(lines: list[str]) -> tuple[list[Group], list[Outlier]]:
-    groups: list[Group] = []
-    outliers: list[Outlier] = []
-    for line in lines:
-        if found := _GROUP.match(line):
-            part = found.groupdict()
-            groups.append(
-                Group(
-                    label=part["label"],
-                    tasks=int(part["tasks"]),
-                    share=float(part["share"]) / 100,
-                    median_ms=float(part["median"] or part["least"]),
-                    run=float(part["run"]) / 100,
-                    wait=float(part["wait"]) / 100,
-                    sleep=float(part["sleep"]) / 100,
-                    burst_p50_ms=float(part["burst50"]),
-                    burst_p99_ms=float(part["burst99"]),
-                    wait_p50_ms=float(part["wait50"]),
-                    wait_p99_ms=float(part["wait99"]),
-                    preempted_per_s=float(part["preempted"]),
-                    own_names=bool(part["names"]),
-                    kind=part["kind"] or "",
-                )
-            )
-        elif found := _OUTLIER.match(line):
-            cpu_ms, times, share = map(float, found.groups()[1:])
-            outliers.append(Outlier(found["name"], cpu_ms, times, share / 100, groups[-1] if groups else None))
-    return groups, sorted(outliers, key=lambda one: -one.share)
-
-
-def _group_figures(
-    groups: list[Group], outliers: list[Outlier], wakes: tuple[tuple[str, str, int], ...]
-) -> dict[str, float]:
-    """What the groups come to: of those that work, of those that mostly sleep, of who stands out."""
-    figures: dict[str, float] = {}
-    if groups:
-        main = groups[0]
-        figures |= {
-            "main_share_percent": round(100 * main.share),
-            "main_tasks": main.tasks,
-            "main_wait_percent": round(100 * main.wait),
-            "main_sleep_percent": round(100 * main.sleep),
-            "main_burst_p50_ms": main.burst_p50_ms,
-            "main_burst_p99_ms": main.burst_p99_ms,
-            "main_wait_p99_ms": main.wait_p99_ms,
-            "main_median_ms": main.median_ms,
-        }
-    hogs = [one for one in groups if is_hog(one)]
-    sleepers = [one for one in groups if is_sleeper(one)]
-    figures["hogs_share_percent"] = round(100 * sum(one.share for one in hogs))
-    figures["sleepers"] = sum(one.tasks for one in sleepers)
-    if sleepers:
-        figures["sleepers_wait_p99_ms"] = max(one.wait_p99_ms for one in sleepers)
-        figures["sleepers_burst_p99_ms"] = max(one.burst_p99_ms for one in sleepers)
+    outliers = sorted((one for group in groups for one in group["outliers"]), key=lambda one: -one["cpu_ms"])
     if outliers:
-        figures |= {
-            "outlier_times": outliers[0].times,
-            "outlier_share_percent": round(100 * outliers[0].share),
-            "outlier_is_named": float(outliers[0].is_named),
-        }
-    total = sum(count for _, _, count in wakes)
-    if total:
-        alike = sum(count for waker, wakee, count in wakes if waker == wakee)
-        figures["wakes_among_alike_percent"] = round(100 * alike / total)
-        figures["timer_wakes_percent"] = round(100 * sum(c for waker, _, c in wakes if waker == "timer") / total)
-    return figures
+        figures |= {"outlier_times": outliers[0]["times_median"], "outlier_share": outliers[0]["cpu_share"]}
+    name = outliers[0]["name"] if outliers and outliers[0]["is_named"] else ""
+    return WorkloadFacts(workload_class, {key: float(value) for key, value in figures.items()}, name)
 
 
-def is_hog(one: Group) -> bool:
-    """Whether a group wants the CPU all the time, for longer than any request takes."""
-    return one.share >= 0.1 and one.sleep <= 0.1 and one.burst_p99_ms >= LONG_BURST_MS
+def of_profile(profile: Mapping[str, Any]) -> WorkloadFacts:
+    """Return the facts in a profile as :func:`~.roles.observation` writes it: an outlier comes first."""
+    figures = profile.get("figures") or {}
+    first: Mapping[str, Any] = next(iter(profile.get("processes") or ()), {})
+    named = "outlier_times" in figures and first.get("tasks") == 1
+    return WorkloadFacts(profile.get("workload_class", "mixed"), figures, first.get("name", "") if named else "")
 
 
-def is_sleeper(one: Group) -> bool:
-    """Whether a group mostly waits for something to do, does little each time, and is no mere set-up."""
-    return one.sleep >= 0.3 and one.burst_p50_ms <= SHORT_BURST_MS and one.burst_p99_ms < LONG_BURST_MS
+def of_cpu_seconds(cpu_s_by_name: Mapping[str, float]) -> WorkloadFacts:
+    """Return the facts that CPU seconds by process name show: whether one process stands out."""
+    ranked = sorted(cpu_s_by_name.items(), key=lambda item: (-item[1], item[0]))
+    if len(ranked) < 4 or ranked[0][1] < STANDS_OUT * ranked[len(ranked) // 2][1]:
+        return WorkloadFacts()
+    return WorkloadFacts(outlier=ranked[0][0])
 
 
-def _parts(groups: list[Group], outliers: list[Outlier], wakes: tuple[tuple[str, str, int], ...]) -> dict[str, str]:
-    """Who decides the result, who serves, who may wait: by name."""
-    names: dict[str, str] = {}
-    if outliers and outliers[0].is_named:
-        names["outlier"] = outliers[0].name[:NAME_CHARS]
-    hogs = sorted((one for one in groups if is_hog(one)), key=lambda one: -one.share)
-    if hogs:
-        names["hog"] = hogs[0].name
-    woken: dict[str, int] = {}
-    for _, wakee, count in wakes:
-        woken[wakee] = woken.get(wakee, 0) + count
-    servers = [one for one in groups if one.label in woken and one not in hogs and one.burst_p50_ms <= SHORT_BURST_MS]
-    servers = [one for one in servers if one.share < MAIN_SHARE and one.sleep >= 0.1]
-    if servers:
-        servers.sort(key=lambda one: -woken[one.label])
-        names["server"] = _common(servers[0].name, [one.name for one in servers[1:]])
-    return {part: name for part, name in names.items() if name}
+def diagnoses(facts: WorkloadFacts) -> Sequence[Mapping[str, Any]]:
+    """Return the rules that fit the facts, the most specific first; there is always one."""
+    return [
+        rule
+        for rule in _rules()
+        if facts.workload_class in rule["classes"]
+        and all(facts.figures.get(name, 0.0) >= least for name, least in rule["least"].items())
+        and (facts.outlier or not rule.get("favour"))
+    ]
 
 
-def _common(name: str, others: list[str]) -> str:
-    """The name, or what it has in common with its partners where that still is a word of its own."""
-    for other in others:
-        pairs = enumerate(zip(name, other, strict=False))
-        length = next((place for place, (a, b) in pairs if a != b), min(len(name), len(other)))
-        if length >= LEAST_PREFIX:
-            name = name[:length]
-    return name
+def filled(text: str, facts: WorkloadFacts) -> str:
+    """Return a text with figures in the place of their names."""
+    values = {name: f"{value:.3g}" for name, value in facts.figures.items()}
+    return string.Template(text).safe_substitute(values, outlier=facts.outlier)
+
+
+@functools.cache
+def _rules() -> Sequence[Mapping[str, Any]]:
+    rules: Sequence[Mapping[str, Any]] = yaml.safe_load(_RULES.read_text())
+    return rules

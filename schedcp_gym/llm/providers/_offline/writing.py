@@ -1,90 +1,69 @@
-"""A source for whoever asks for one without tools: a template, filled in from the prompt; after a report, mended."""
+"""The rules of agents that ask for a source: the one template, with other values, and changes of a parent's values."""
 
+import functools
 import re
-from collections.abc import Mapping
+import string
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from schedcp_gym.llm.providers._offline import profile, propose, repair, ruleset
-from schedcp_gym.llm.providers._offline.conversation import Conversation, code_blocks
-from schedcp_gym.llm.providers._offline.facts import Facts
-from schedcp_gym.llm.providers._offline.library import tunables_of
-from schedcp_gym.llm.providers._offline.write import compose
+from schedcp_gym.llm.providers._offline import choice, facts
+from schedcp_gym.llm.providers._offline.choice import Result
+from schedcp_gym.llm.providers._offline.conversation import Conversation, Turn
 
-_FAULT = re.compile(r"error|reject|eject|refus|fail|timeout|stall", re.IGNORECASE)
-#: Factors by which samples of one prompt differ from one another.
-SPREAD = (1.0, 2.0, 0.5, 4.0)
-
-
-def turn(talk: Conversation) -> dict[str, Any]:
-    """The source, and what else the schema has a place for."""
-    before = _last_source(talk)
-    if before and _FAULT.search(talk.told[-1]):
-        mended = repair.mend(before, talk.told[-1])
-        if mended != before:
-            return {"source": mended, "reason": ruleset.load("words")["writing"]["mended"]}
-    return _fresh(talk, other=bool(before))
+CHANGE = "Two queues, first come, first served: processes with the name of a tunable first, all others behind them."
+#: Lengths of a turn that samples differ in.
+SLICES_US = (20000, 40000, 10000, 5000)
+_NUMBER = re.compile(r'^TUNABLE\(u\d+, (\w+), (\d+), "(\w*)", (\d+), (\d+), ', re.MULTILINE)
 
 
-def text(talk: Conversation) -> str:
-    """The same as free text: a sentence and a block of code."""
-    written = turn(talk)
-    return f"{written['reason']}\n\n```c\n{written['source']}```"
+def source(slice_us: int = SLICES_US[0]) -> str:
+    """Return the template with a length of a turn as its default."""
+    return string.Template(_template()).substitute(slice_us=slice_us)
 
 
-def told_ideas(facts: Facts, talk: Conversation) -> list[propose.Proposal]:
-    """Policies by template that use nothing but what the prompt tells of.
-
-    Headers of the house are known from there or not at all.
-    """
-    return [one for one in propose.written(facts) if _is_told(one.writes, talk)]
+def first(talk: Conversation) -> Turn:
+    """Return a source; each further answer has another length of a turn."""
+    return {"source": _next_source(talk)}
 
 
-def _fresh(talk: Conversation, *, other: bool) -> dict[str, Any]:
-    """A policy by template. Samples differ: in the idea where there are several, then in its values."""
-    facts = profile.facts_of(talk)
-    ideas = told_ideas(facts, talk) or [one for one in propose.written(facts) if one.writes == "line_in_one_go"]
-    turn = talk.draw + (len(talk.said) if other else 0)
-    idea = ideas[turn % len(ideas)]
-    factor = SPREAD[turn // len(ideas) % len(SPREAD)]
-    source = compose(idea.writes, facts)
-    values: dict[str, Any] = {}
-    for tunable in tunables_of(source):
-        if tunable.name in idea.values and isinstance(idea.values[tunable.name], str):
-            values[tunable.name] = idea.values[tunable.name]
-        elif re.search(r"slice|turn", tunable.name) and factor != 1.0:
-            values[tunable.name] = tunable.inside(float(tunable.default) * factor)
-    if "tunables" not in talk.wants:
-        source = _as_defaults(source, values)
-    return {"source": source, "tunables": values, "reason": idea.why}
+def sample(talk: Conversation) -> Turn:
+    """Return a source with values; samples differ in the length of a turn and in the favoured name."""
+    cpu_s = talk.value("task").get("cpu_s_by_process") or {}
+    names = ["", facts.of_cpu_seconds({name: spent for name, spent in cpu_s.items() if "(" not in name}).outlier]
+    slice_us = SLICES_US[talk.draw // 2 % len(SLICES_US)]
+    values = {"favour": name} if (name := names[talk.draw % 2]) else {"slice_us": slice_us + talk.draw % 2}
+    return {"source": source(slice_us), "tunables": values, "reason": CHANGE}
 
 
-def _is_told(template: str, talk: Conversation) -> bool:
-    told = "\n".join(talk.told)
-    headers = re.findall(r"#include <(schedcp/[\w.]+)>", ruleset.template(template))
-    return all(header in told for header in headers)
+def child(talk: Conversation) -> Turn:
+    """Return a child of the fittest parent: its source with other values, or the template."""
+    parents: Sequence[Mapping[str, Any]] = talk.value("parents") or ()
+    if not parents:
+        return {"source": _next_source(talk), "tunables": {}, "change": CHANGE}
+    parent = parents[-1]
+    best = Result("", parent["tunables"], 0.0)
+    ways = [
+        {"source": parent["source"], "tunables": dict(one.values), "change": one.why}
+        for one in choice.steps(best, declared(parent["source"]), [best])
+    ]
+    if source() != parent["source"]:
+        ways.insert(0, {"source": source(), "tunables": {}, "change": CHANGE})
+    return ways[talk.draw % len(ways)]
 
 
-def _as_defaults(source: str, values: Mapping[str, Any]) -> str:
-    from schedcp_gym.llm.providers._offline.write import set_default
+def declared(text: str) -> list[dict[str, Any]]:
+    """Return the numeric tunables that a source in C declares."""
+    return [
+        {"name": name, "default": int(default), "unit": unit, "low": int(low), "high": int(high)}
+        for name, default, unit, low, high in _NUMBER.findall(text)
+    ]
 
-    for name, value in values.items():
-        if isinstance(value, int):
-            source = set_default(source, name, value)
-    return source
+
+def _next_source(talk: Conversation) -> str:
+    return source(SLICES_US[(talk.draw + talk.answers) % len(SLICES_US)])
 
 
-def _last_source(talk: Conversation) -> str:
-    """The source that was answered last, as JSON or in a block of code."""
-    import json
-
-    for said in reversed(talk.said):
-        try:
-            value = json.loads(said)
-        except ValueError:
-            value = None
-        if isinstance(value, Mapping) and value.get("source"):
-            return str(value["source"])
-        for block in code_blocks(said):
-            if "#include" in block:
-                return block if block.endswith("\n") else f"{block}\n"
-    return ""
+@functools.cache
+def _template() -> str:
+    return Path(__file__).with_name("lines.bpf.c").read_text()

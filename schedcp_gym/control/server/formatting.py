@@ -1,8 +1,8 @@
-"""Records, reports and measurements in words for a model: the weightiest first, no host time in them."""
+"""Records, reports and measurements as data and as text for a model, the most important first, without host times."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from schedcp_gym.control.analysis.differences import metric_changes
 from schedcp_gym.control.repository import (
@@ -13,6 +13,7 @@ from schedcp_gym.control.repository import (
     Standing,
 )
 from schedcp_gym.control.repository.card import read_card
+from schedcp_gym.control.server.results import MeasuredData, StandingData, TunableData, VerifiedData
 from schedcp_gym.control.verifier.canary import CanaryReport
 from schedcp_gym.control.verifier.report import Report, Severity, StageReport
 from schedcp_gym.lab import catalogue
@@ -26,12 +27,12 @@ EVIDENCE_TOKENS = 600
 
 
 def times(reward: float) -> str:
-    """A reward as the improvement ratio over EEVDF."""
+    """Return a reward as the improvement ratio over EEVDF."""
     return f"{math.exp(reward):.3f}x EEVDF"
 
 
 def standing_text(standing: Standing) -> str:
-    """What a policy came to on one workload, in a line."""
+    """Return a policy's results on one workload, in a line."""
     values = "".join(f" {name}={value}" for name, value in standing.values)
     where = f"{standing.workload} ({standing.scale.value}, {standing.machine}{', set' + values if values else ''})"
     if standing.reward is None:
@@ -45,8 +46,8 @@ def standing_text(standing: Standing) -> str:
     return f"{where}: {times(standing.reward.mean)} over {standing.reward.seeds} seed(s){ends}{failed}{proven}"
 
 
-def standing_data(standing: Standing) -> dict[str, Any]:
-    """The same as plain values."""
+def standing_data(standing: Standing) -> StandingData:
+    """Return a policy's results on one workload as data."""
     reward = standing.reward
     return {
         "workload": standing.workload,
@@ -63,7 +64,7 @@ def standing_data(standing: Standing) -> dict[str, Any]:
 
 
 def tunable_text(tunable: Tunable) -> str:
-    """A tunable with default, range and unit, in a line."""
+    """Return a tunable with default, range and unit, in a line."""
     if tunable.is_name:
         takes = "a name of up to 15 characters"
     elif tunable.type.value == "bool":
@@ -73,16 +74,16 @@ def tunable_text(tunable: Tunable) -> str:
     return f"{tunable.name} = {tunable.default!r} ({takes}): {tunable.description}"
 
 
-def tunable_data(tunable: Tunable) -> dict[str, Any]:
-    """The same as plain values."""
+def tunable_data(tunable: Tunable) -> TunableData:
+    """Return a tunable as data."""
     number = not tunable.is_name and tunable.type.value != "bool"
     limits = {"low": tunable.low, "high": tunable.high, "log": tunable.log} if number else {}
     about = {"type": tunable.type.value, "default": tunable.default, "unit": tunable.unit}
-    return {"name": tunable.name, **about, **limits, "description": tunable.description}
+    return cast("TunableData", {"name": tunable.name, **about, **limits, "description": tunable.description})
 
 
 def hit_text(record: PolicyRecord | Antipattern | Primitive) -> str:
-    """What a search found, in a line."""
+    """Return a record that a search has found, in a line."""
     if isinstance(record, Antipattern):
         of = f" ({record.policy})" if record.policy else ""
         instead = f" Instead: {record.instead}" if record.instead else ""
@@ -95,7 +96,7 @@ def hit_text(record: PolicyRecord | Antipattern | Primitive) -> str:
 
 
 def policy_text(repository: Repository, record: PolicyRecord, standings: Sequence[Standing]) -> str:
-    """All that is known of a policy, but for its source."""
+    """Return all that the repository has of a policy, except its source."""
     declared = catalogue.tunables_of(record.source)
     lineage = [
         f"{parent.how.value} from {parent.name}{f': {parent.note}' if parent.note else ''}" for parent in record.parents
@@ -121,7 +122,7 @@ def policy_text(repository: Repository, record: PolicyRecord, standings: Sequenc
 
 
 def report_text(report: Report) -> str:
-    """What the verifier says: a line for a stage, and below it what is needed to mend a failure."""
+    """Return a report of the verifier: a line for each stage, and below it what is needed to fix a failure."""
     lines = [line for stage in report.stages for line in _stage_lines(stage)]
     if report.token:
         lines.append(f"token: {report.token}")
@@ -148,8 +149,8 @@ def _stage_lines(stage: StageReport) -> list[str]:
     return lines
 
 
-def report_data(report: Report) -> dict[str, Any]:
-    """The same as plain values, without the logs."""
+def report_data(report: Report) -> VerifiedData:
+    """Return a report of the verifier as data, without the logs."""
     return {
         "passed": report.passed,
         "caught_at": report.caught_at.value if report.caught_at else None,
@@ -172,7 +173,7 @@ def report_data(report: Report) -> dict[str, Any]:
 
 
 def named(policy: Policy) -> str:
-    """A policy with its values, in a line."""
+    """Return a policy with its values, in a line."""
     return " ".join([policy.name, *(f"{name}={value}" for name, value in policy.tunables)])
 
 
@@ -184,8 +185,8 @@ def measured_data(
     baseline: Measurement,
     reward: float,
     seed: int,
-) -> dict[str, Any]:
-    """A measurement against EEVDF's as plain values; ``seed`` is the workload's."""
+) -> MeasuredData:
+    """Return a measurement against EEVDF as data; ``seed`` is the workload's."""
     changes = metric_changes(workload, objective, measured, baseline, None) if measured.ok else []
     return {
         "workload": workload.name,
@@ -195,10 +196,10 @@ def measured_data(
         "message": measured.message,
         "reward": reward,
         "improvement": math.exp(reward),
-        "metrics": measured.metrics,
+        "metrics": dict(measured.metrics),
         "metrics_vs_eevdf": {change.name: change.ratio for change in changes},
-        "eevdf": baseline.metrics,
-        "events": measured.events,
+        "eevdf": dict(baseline.metrics),
+        "events": dict(measured.events),
         "utilisation": measured.utilisation,
         "workload_seed": seed,
     }
@@ -207,7 +208,7 @@ def measured_data(
 def measured_text(
     workload: Workload, objective: Objective, policy: str, measured: Measurement, baseline: Measurement, reward: float
 ) -> str:
-    """A measurement against EEVDF's."""
+    """Return a measurement against EEVDF as text."""
     if not measured.ok:
         log = tokens.cut(measured.log, EVIDENCE_TOKENS) if measured.log else ""
         lines = [f"{policy} on {workload.name}: {measured.outcome.value}, reward {reward:.2f}: {measured.message}"]
@@ -227,7 +228,7 @@ def measured_text(
 
 
 def deployment_text(report: CanaryReport) -> str:
-    """What became of a deployment."""
+    """Return the outcome of a deployment as text."""
     lines = [f"{report.verdict.value}{f': {report.reason}' if report.reason else ''}"]
     for phase in report.phases:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in phase.figures.items())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * $name: tasks of a given name first, all others in one line behind them.
+ * lines: tasks of a given name first, all others in one line behind them.
  *
  * A task whose process name begins with `favour` is served before all others and keeps its CPU as long as it has
  * work; the others share what is left, first come, first served. Who has not yet executed its program still has its
@@ -40,7 +40,7 @@ static bool is_favoured(const struct task_struct *p)
 	return true;
 }
 
-s32 BPF_STRUCT_OPS(${c}_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+s32 BPF_STRUCT_OPS(lines_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	bool idle = false;
 	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
@@ -50,7 +50,7 @@ s32 BPF_STRUCT_OPS(${c}_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wak
 	return cpu;
 }
 
-void BPF_STRUCT_OPS(${c}_enqueue, struct task_struct *p, u64 enq_flags)
+void BPF_STRUCT_OPS(lines_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	bool first = is_favoured(p) || ((p->flags & PF_FORKNOEXEC) && p->se.sum_exec_runtime < NEWBORN_NS);
 	s32 cpu;
@@ -66,7 +66,7 @@ void BPF_STRUCT_OPS(${c}_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
 }
 
-void BPF_STRUCT_OPS(${c}_dispatch, s32 cpu, struct task_struct *prev)
+void BPF_STRUCT_OPS(lines_dispatch, s32 cpu, struct task_struct *prev)
 {
 	if (scx_bpf_dsq_move_to_local(FAVOURED))
 		return;
@@ -76,22 +76,22 @@ void BPF_STRUCT_OPS(${c}_dispatch, s32 cpu, struct task_struct *prev)
 	scx_bpf_dsq_move_to_local(LINE);
 }
 
-s32 BPF_STRUCT_OPS_SLEEPABLE(${c}_init)
+s32 BPF_STRUCT_OPS_SLEEPABLE(lines_init)
 {
 	s32 err = scx_bpf_create_dsq(FAVOURED, -1);
 
 	return err ?: scx_bpf_create_dsq(LINE, -1);
 }
 
-void BPF_STRUCT_OPS(${c}_exit, struct scx_exit_info *ei)
+void BPF_STRUCT_OPS(lines_exit, struct scx_exit_info *ei)
 {
 	UEI_RECORD(uei, ei);
 }
 
-SCX_OPS_DEFINE(${c}_ops,
-	       .select_cpu	= (void *)${c}_select_cpu,
-	       .enqueue		= (void *)${c}_enqueue,
-	       .dispatch	= (void *)${c}_dispatch,
-	       .init		= (void *)${c}_init,
-	       .exit		= (void *)${c}_exit,
-	       .name		= "$c");
+SCX_OPS_DEFINE(lines_ops,
+	       .select_cpu	= (void *)lines_select_cpu,
+	       .enqueue		= (void *)lines_enqueue,
+	       .dispatch	= (void *)lines_dispatch,
+	       .init		= (void *)lines_init,
+	       .exit		= (void *)lines_exit,
+	       .name		= "lines");

@@ -1,38 +1,15 @@
-"""What a tool gives: text for a model, data for a program, and what it cost."""
+"""Plain values for JSON, and pages of long texts."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from schedcp_gym.llm import tokens
+from schedcp_gym.spec import BadInput
 
 #: Tokens of a page of a long text.
 PAGE_TOKENS = 2500
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A tool's result.
-
-    Attributes:
-        text: For a model: nothing in it differs from host to host or from run to run, tokens of the verifier aside.
-        data: The same as plain values that JSON has words for.
-        guest_s: Guest seconds of the runs behind it, whether they were made now or known already; None: nothing runs.
-        cached: Whether all of it was known already.
-    """
-
-    text: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    guest_s: float | None = None
-    cached: bool = False
-
-    def structured(self, host_s: float) -> dict[str, Any]:
-        """The data with the costs, as it is sent."""
-        costs: dict[str, Any] = {"host_s": round(host_s, 3)}
-        if self.guest_s is not None:
-            costs |= {"guest_s": round(self.guest_s, 6), "cached": self.cached}
-        return {**plain(self.data), **costs}
 
 
 @dataclass(frozen=True)
@@ -41,9 +18,9 @@ class Page:
 
     Attributes:
         text: The lines.
-        first_line: The first one's number, from 1.
-        last_line: The last one's.
-        lines: How many there are in all.
+        first_line: Number of the first one, from 1.
+        last_line: Number of the last one.
+        lines: Number of lines of the whole text.
     """
 
     text: str
@@ -53,23 +30,29 @@ class Page:
 
     @property
     def next_line(self) -> int | None:
-        """Where to read on; None at the end."""
+        """First line of the next page; None at the end."""
         return self.last_line + 1 if self.last_line < self.lines else None
 
     def data(self) -> dict[str, Any]:
-        """The page as plain values."""
+        """Return the page as plain values."""
         return {**dataclasses.asdict(self), "next_line": self.next_line}
 
 
-def page(text: str, first_line: int, limit: int = PAGE_TOKENS) -> Page | None:
-    """As many lines of a text, from one on, as a number of tokens allows; at least one, which may be cut.
+def page(text: str, first_line: int, limit: int = PAGE_TOKENS, *, name: str = "the text") -> Page:
+    """Return as many lines of a text as a number of tokens allows, at least one, which may be cut.
 
-    Returns:
-        The page; None if there is no such line.
+    Args:
+        text: The whole text.
+        first_line: Number of the first line of the page, from 1.
+        limit: Limit of the page's tokens.
+        name: What the text is called in an error.
+
+    Raises:
+        BadInput: The text has no such line.
     """
     lines = text.splitlines() or [""]
     if not 1 <= first_line <= len(lines):
-        return None
+        raise BadInput(f"{name} has {len(lines)} lines; there is no line {first_line}")
     shown: list[str] = []
     spent = 0
     for line in lines[first_line - 1 :]:
@@ -82,7 +65,7 @@ def page(text: str, first_line: int, limit: int = PAGE_TOKENS) -> Page | None:
 
 
 def plain(value: Any) -> Any:
-    """Plain values for JSON: tuples become lists, enumerations words, numbers that are none become None."""
+    """Return plain values for JSON: tuples become lists, enumerations words, NaN and infinities None."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, str):

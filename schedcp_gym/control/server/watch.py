@@ -1,14 +1,14 @@
-"""What changes about a workload while agents work on it: who watches is told when a look at it is worth while.
+"""The state of each workload's changes, and notifications when a new analysis may be useful.
 
 A workload's state changes when
 
-- its changes are analysed, and the answer (parts of the run, verdict) is another than the last one;
-- a policy is measured that is better than all before, or a deployed one is kept, and the last analysis was made under
-  another scheduler: a new one is *due*, for who waits, and for what, follows from the scheduler;
-- its files are another version than what was analysed.
+- its changes are analysed, and the result (parts of the run, verdict) differs from the last one;
+- a measured policy is better than all before, or a deployment is kept, and the last analysis was made under another
+  scheduler: a new analysis is *due*, because waits depend on the scheduler;
+- its files have changed since the analysis.
 
-Nothing runs for it by itself: these are consequences of calls. A workload that runs in a guest does so for one trial
-only, so there is nothing to look at between calls.
+All of these follow from calls; nothing runs by itself. A workload runs in a guest for one trial only, so there is
+nothing to observe between calls.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from schedcp_gym.control.analysis import Analysis
 from schedcp_gym.spec import EEVDF
 from schedcp_gym.spec.digest import digest
 
-#: Log of the improvement ratio by which a policy must be better than the best before: less is no news.
+#: Reward by which a policy must be better than the best one before to count.
 NEWS = 0.02
 
 Listener = Callable[[str], None]
@@ -32,9 +32,9 @@ class Seen:
     """The last analysis of a workload's changes.
 
     Attributes:
-        policy: What scheduled it.
-        version: Digest of the workload's files then.
-        text: The answer.
+        policy: The scheduler of the run.
+        version: Digest of the workload's files at that time.
+        text: The result as text.
         data: ``analyse_anew``, ``changes``, ``parts``.
     """
 
@@ -46,14 +46,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class State:
-    """What is known of a workload's changes.
+    """The state of a workload's changes.
 
     Attributes:
         seen: The last analysis; None before the first.
         best: The best policy measured so far.
         best_reward: Its reward; 0 is EEVDF.
-        in_charge: What a deployment left in charge last.
-        due: Why a new analysis is due, by cause; empty when none is.
+        in_charge: The scheduler after the last deployment.
+        due: Why a new analysis is due, by cause; empty if none is.
     """
 
     seen: Seen | None = None
@@ -64,7 +64,7 @@ class State:
 
 
 class Watch:
-    """The workloads' states, and who wants to hear of them. Safe to share between threads."""
+    """The states of all workloads, and their listeners. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
@@ -72,10 +72,10 @@ class Watch:
         self._lock = threading.Lock()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Has a listener called with a workload's name when its state has changed, in the thread that changed it.
+        """Call a listener with a workload's name when its state changes, in the thread that changed it.
 
         Returns:
-            What ends it.
+            A function that ends it.
         """
         key = object()
         with self._lock:
@@ -88,7 +88,7 @@ class Watch:
         return end
 
     def analysed(self, workload: str, policy: str, version: str, changes: Analysis) -> None:
-        """Takes in an analysis of a workload's changes."""
+        """Note an analysis of a workload's changes."""
 
         def change(state: State) -> State:
             seen = Seen(policy, version, changes.text, dict(changes.data))
@@ -100,7 +100,7 @@ class Watch:
         self._change(workload, change)
 
     def measured(self, workload: str, policy: str, reward: float) -> None:
-        """Takes in a measurement."""
+        """Note a measurement."""
 
         def change(state: State) -> State:
             if reward <= state.best_reward + NEWS:
@@ -111,7 +111,7 @@ class Watch:
         self._change(workload, change)
 
     def deployed(self, workload: str, policy: str) -> None:
-        """Takes in that a deployed policy was kept."""
+        """Note that a deployed policy was kept."""
 
         def change(state: State) -> State:
             return _with_due(
@@ -121,10 +121,10 @@ class Watch:
         self._change(workload, change)
 
     def state(self, workload: str, version: str) -> State:
-        """A workload's state.
+        """Return a workload's state.
 
         Args:
-            workload: Its name.
+            workload: Name of the workload.
             version: Digest of its files as they are now.
         """
         with self._lock:
@@ -144,12 +144,12 @@ class Watch:
 
 
 def _under(state: State, cause: str) -> str:
-    """The scheduler under which an analysis would settle a cause."""
+    """Return the scheduler under which an analysis removes a cause."""
     return {"best": state.best, "in_charge": state.in_charge}[cause]
 
 
 def _with_due(state: State, cause: str, policy: str, what: str) -> State:
-    """The state with a cause for a new analysis, where there was one under another scheduler."""
+    """Return the state with a cause for a new analysis, if the last one was made under another scheduler."""
     if state.seen is None or state.seen.policy == policy:
         return dataclasses.replace(state, due={key: why for key, why in state.due.items() if key != cause})
     why = f"{what}, and the last analysis was made under {state.seen.policy}: workload_changes with policy={policy}"
