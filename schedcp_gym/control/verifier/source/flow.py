@@ -113,8 +113,8 @@ class Flow:
         seen = {name for calls in found.values() for call in calls for name in (call.name, call.frame.function.name)}
         seen |= {function.name for function in self.program.callbacks.values()}
         wrappers = {name.removeprefix("____") for name in seen}
-        for function in self.program.functions.values():
-            if function.in_source and function.name not in seen | wrappers:
+        for function in self.program.own_functions:
+            if function.name not in seen | wrappers:
                 found[f"function {function.name}"] = self.reach(function)
         return found
 

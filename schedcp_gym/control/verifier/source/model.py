@@ -56,9 +56,15 @@ class Node:
             return str(self.value[1])
         return str(self.value[2]) if self.variable is not None else ""
 
+    @property
+    def target(self) -> "Node | None":
+        """What an assignment or a step (``++``, ``--``) writes; None for any other node."""
+        writes = self.name in (ASSIGNMENTS if self.kind == "Binary" else STEPS if self.kind == "Unary" else ())
+        return self.children[0] if writes else None
+
     @functools.cached_property
     def text(self) -> str:
-        """The same for equal expressions."""
+        """A text that is the same for equal expressions."""
         inside = ",".join(child.text for child in self.children)
         constant = self.value if self.kind in ("Int", "String") else ""
         return f"{self.kind}:{self.name}{constant}({inside})"
@@ -94,11 +100,8 @@ class Function:
         for node in self.body.walk():
             if node.kind == "Var" and node.children:
                 found.setdefault(int(node.value[0]), []).append(node.children[0])
-            elif node.kind == "Binary" and node.name in ASSIGNMENTS and node.children[0].variable is not None:
-                given = node.children[1] if node.name == "=" else node
-                found.setdefault(node.children[0].variable, []).append(given)
-            elif node.kind == "Unary" and node.name in STEPS and node.children[0].variable is not None:
-                found.setdefault(node.children[0].variable, []).append(node)
+            elif node.target and node.target.variable is not None:
+                found.setdefault(node.target.variable, []).append(node.children[1] if node.name == "=" else node)
         return found
 
     @functools.cached_property
@@ -162,9 +165,8 @@ class Program:
         for entry in parsed["functions"]:
             if entry["body"]:
                 params = tuple(map(_node, entry["params"]))
-                functions[entry["name"]] = Function(
-                    entry["name"], entry["file"], entry["line"], params, _node(entry["body"])
-                )
+                name, file, line = entry["name"], entry["file"], entry["line"]
+                functions[name] = Function(name, file, line, params, _node(entry["body"]))
         variables = {int(entry[3][0]): _node(entry) for entry in parsed["variables"] if entry}
         includes = tuple((path, line) for path, line in parsed["includes"])
         return cls(functions, variables, includes, tuple(parsed["strange_assembler"]))
@@ -172,6 +174,16 @@ class Program:
     def with_sections(self, sections: tuple[Section, ...]) -> "Program":
         """The same, with the sections of its object."""
         return dataclasses.replace(self, sections=sections)
+
+    @functools.cached_property
+    def own_functions(self) -> tuple[Function, ...]:
+        """The functions that are written in the policy itself, not in a header."""
+        return tuple(function for function in self.functions.values() if function.file == SOURCE)
+
+    @property
+    def own_nodes(self) -> Iterator[Node]:
+        """All nodes of the policy's own functions."""
+        return (node for function in self.own_functions for node in function.body.walk())
 
     @functools.cached_property
     def tables(self) -> tuple[OpsTable, ...]:

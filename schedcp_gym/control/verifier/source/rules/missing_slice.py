@@ -29,18 +29,11 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _sets_slices(flow: Flow) -> bool:
-    """Whether slices are (also) set by other means."""
+    """Return whether slices are also set by other means."""
     if any(call.name in kfuncs.SET_SLICE for call in flow.all_calls):
         return True
-    return any(
-        node.kind == "Binary"
-        and node.name == "="
-        and node.children[0].kind == "Member"
-        and node.children[0].name == "slice"
-        for function in flow.program.functions.values()
-        if function.in_source
-        for node in function.body.walk()
-    )
+    written = (node.target for node in flow.program.own_nodes if node.kind == "Binary" and node.name == "=")
+    return any(target and target.kind == "Member" and target.name == "slice" for target in written)
 
 
 def _may_preempt(flow: Flow) -> bool:

@@ -15,6 +15,8 @@ from schedcp_gym.control.verifier.source.model import Function, Node
 from schedcp_gym.control.verifier.source.queues import consumers, inserts
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
+_ABOUT_THE_TASK = ("if_runnable", "is_bound", "is_cpu_kthread")
+
 
 def _check(flow: Flow) -> Iterator[Hit]:
     yield from _blind_queues(flow)
@@ -32,7 +34,7 @@ def _blind_queues(flow: Flow) -> Iterator[Hit]:
     taken = consumers(flow)
     own = [use for use in taken if use.call.name in kfuncs.MOVE_TO_LOCAL and use.ids.bases and not use.ids.known]
     for use in own:
-        origins = flow.origins(use.call.node.arguments[0], use.call.frame)
+        origins = flow.origins(use.queue, use.call.frame)
         if use.ids.unknown or not origins <= {"const", "param cpu", "call bpf_get_smp_processor_id"}:
             return
     if len(own) != len(taken) or not own or "enqueue" not in flow.calls:
@@ -43,7 +45,7 @@ def _blind_queues(flow: Flow) -> Iterator[Hit]:
         if use.call.name not in kfuncs.INSERT or use.ids.unknown or use.ids.known:
             continue
         own_bases = {base for base in use.ids.bases if not base & kfuncs.BUILT_IN}
-        if own_bases and is_blind(flow, use.call.node.arguments[1], use.call.frame):
+        if own_bases and is_blind(flow, use.queue, use.call.frame):
             yield Hit(
                 use.call.line, "the task waits in the queue of a CPU that was chosen without a look at p->cpus_ptr"
             )
@@ -90,12 +92,7 @@ def _changes_order(node: Node) -> bool:
     if node.kind not in ("If", "Cond", "Switch"):
         return False
     for part in node.children[0].walk():
-        if part.kind == "Call" and part.name not in (
-            *kfuncs.MOVE_TO_LOCAL,
-            "if_runnable",
-            "is_bound",
-            "is_cpu_kthread",
-        ):
+        if part.kind == "Call" and part.name not in (*kfuncs.MOVE_TO_LOCAL, *_ABOUT_THE_TASK):
             return True
         if part.kind == "Subscript" or (part.variable is not None and part.name not in ("cpu", "prev")):
             return True

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from schedcp_gym.control.verifier.report import Severity
 from schedcp_gym.control.verifier.source.flow import Flow, Frame
-from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Function, Node
+from schedcp_gym.control.verifier.source.model import Function, Node
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _LONG = 1 << 20
@@ -17,9 +17,7 @@ _WAYS_OUT = ("Break", "Return", "Goto")
 
 
 def _check(flow: Flow) -> Iterator[Hit]:
-    for function in flow.program.functions.values():
-        if not function.in_source:
-            continue
+    for function in flow.program.own_functions:
         left = _in_loops_that_may_be_left(function)
         for node in function.body.walk():
             if node.kind in ("For", "While", "Do") and _endless(node):
@@ -52,15 +50,15 @@ def _endless(loop: Node) -> bool:
 
 def _counts(loop: Node) -> bool:
     """Whether a number that grows or shrinks is looked at in a condition."""
-    counted = {node.children[0].variable for node in loop.walk() if _is_step(node)}
+    counted = {node.target.variable for node in loop.walk() if node.target and _is_step(node)}
     asked = {part.variable for node in loop.walk() if node.kind == "If" for part in node.children[0].walk()}
     return bool((counted & asked) - {None})
 
 
-def _is_step(node: Node) -> bool:
-    if node.kind == "Binary" and node.name == "=" and node.children[0].variable is not None:
-        return any(part.variable == node.children[0].variable for part in node.children[1].walk())
-    return (node.kind == "Unary" and node.name in STEPS) or (node.kind == "Binary" and node.name in ASSIGNMENTS[1:])
+def _is_step(write: Node) -> bool:
+    """Return whether a write changes a variable by some amount: ``i++``, ``i += 2``, ``i = i + 2``."""
+    variable = write.children[0].variable
+    return write.name != "=" or variable is None or any(part.variable == variable for part in write.children[1].walk())
 
 
 def _is_may_goto(node: Node) -> bool:
