@@ -14,7 +14,7 @@ from schedcp_gym.cli.options import (
     SetOption,
     pairs,
 )
-from schedcp_gym.control.verifier.report import Report, Severity, Stage, StageReport
+from schedcp_gym.control.verifier.report import Severity, Stage, StageReport, VerifierReport
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ EPILOG = (
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=EPILOG)(verify)
 
 
@@ -71,16 +71,16 @@ def verify(
         raise typer.Exit(NOT_OK)
 
 
-def to_json(report: Report) -> str:
-    """A report as JSON, with ``passed`` and ``caught_at``."""
+def to_json(report: VerifierReport) -> str:
+    """Return a report as JSON, with ``passed`` and ``caught_at``."""
     from pydantic import TypeAdapter
 
     verdict = {"passed": report.passed, "caught_at": report.caught_at}
-    return json.dumps({**verdict, **TypeAdapter(Report).dump_python(report, mode="json")}, indent=1)
+    return json.dumps({**verdict, **TypeAdapter(VerifierReport).dump_python(report, mode="json")}, indent=1)
 
 
 def print_stage(console: "Console", stage: StageReport, *, everything: bool = False) -> None:
-    """A line for a stage, and below it what a reader needs to mend a failure.
+    """Print a line for a stage, and below it what a reader needs to fix a failure.
 
     Args:
         console: Where.

@@ -21,7 +21,7 @@ EPILOG = (
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command("verify-suite", epilog=EPILOG)(verify_suite)
 
 
@@ -67,7 +67,7 @@ def run(
     lab: "Lab | None" = None,
     spec: MachineSpec = MachineSpec(),  # noqa: B008  a frozen value
 ) -> "list[Verdict]":
-    """Runs a suite on a machine, with a bar on a terminal and lines elsewhere."""
+    """Run a suite on a machine, with a bar on a terminal and lines elsewhere."""
     from rich.markup import escape
     from rich.progress import TextColumn
 

@@ -14,7 +14,7 @@ from schedcp_gym.control.repository import (
 )
 from schedcp_gym.control.repository.card import read_card
 from schedcp_gym.control.verifier.canary import CanaryReport
-from schedcp_gym.control.verifier.report import Report, Severity, StageReport
+from schedcp_gym.control.verifier.report import Severity, StageReport, VerifierReport
 from schedcp_gym.lab import catalogue
 from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Measurement, Objective, Policy, Tunable, Workload
@@ -120,7 +120,7 @@ def policy_text(repository: Repository, record: PolicyRecord, standings: Sequenc
     return "\n".join(line for line in lines if line)
 
 
-def report_text(report: Report) -> str:
+def report_text(report: VerifierReport) -> str:
     """What the verifier says: a line for a stage, and below it what is needed to mend a failure."""
     lines = [line for stage in report.stages for line in _stage_lines(stage)]
     if report.token:
@@ -148,7 +148,7 @@ def _stage_lines(stage: StageReport) -> list[str]:
     return lines
 
 
-def report_data(report: Report) -> dict[str, Any]:
+def report_data(report: VerifierReport) -> dict[str, Any]:
     """The same as plain values, without the logs."""
     return {
         "passed": report.passed,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schedcp_gym.control.verifier.source import kfuncs
-from schedcp_gym.control.verifier.source.flow import Call, Flow, Value
+from schedcp_gym.control.verifier.source.flow import Call, Flow, Possible
 from schedcp_gym.control.verifier.source.model import Node
 
 
@@ -15,7 +15,7 @@ class Use:
 
     call: Call
     queue: Node
-    ids: Value
+    ids: Possible
 
 
 def inserts(flow: Flow, calls: Iterable[Call] | None = None) -> list[Use]:
@@ -33,12 +33,12 @@ def creations(flow: Flow) -> list[Use]:
     return _uses(flow, kfuncs.CREATE)
 
 
-def together(uses: list[Use]) -> Value:
+def together(uses: list[Use]) -> Possible:
     """Return all queues that any of the uses may name."""
-    return functools.reduce(Value.__or__, (use.ids for use in uses), Value())
+    return functools.reduce(Possible.__or__, (use.ids for use in uses), Possible())
 
 
-def uncovered(ids: Value, by: Value) -> Iterator[int]:
+def uncovered(ids: Possible, by: Possible) -> Iterator[int]:
     """Return the policy's own queues that certainly are not among ``by``."""
     if by.unknown:
         return

@@ -45,7 +45,7 @@ class Rule:
     severity: Severity = Severity.ERROR
 
     def findings(self, flow: Flow) -> list[Finding]:
-        """What it has to say of a policy, each line once."""
+        """Return the rule's findings for a policy, each line once."""
         hits = {(hit.line, hit.severity): hit for hit in reversed(list(self.check(flow)))}
         return [
             Finding(self.id, hit.line, f"{hit.what}: {self.why}", self.fix, hit.severity or self.severity)
@@ -55,6 +55,6 @@ class Rule:
 
 @functools.cache
 def all_rules() -> tuple[Rule, ...]:
-    """All rules: a module in ``rules/`` with a ``RULE`` is one."""
+    """Return all rules: each module in ``rules/`` has a ``RULE``."""
     modules = sorted(module.name for module in pkgutil.iter_modules(rules.__path__))
     return tuple(importlib.import_module(f"{rules.__name__}.{name}").RULE for name in modules)

@@ -29,7 +29,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _answers(flow: Flow) -> Iterator[Hit]:
-    """ops.select_cpu's return values."""
+    """Check the return values of ops.select_cpu."""
     function = flow.program.callbacks.get("select_cpu")
     if not function or looks_at_affinity(flow, "select_cpu"):
         return

@@ -31,7 +31,10 @@ def _unasked_pushes(flow: Flow) -> Iterator[Hit]:
             statements = node.children if node.kind == "Block" else node.children[1:]  # the first is the condition
             for call in statements:
                 if call.kind == "Call" and call.name == "bpf_map_push_elem":
-                    yield Hit(call.line, "nobody asks whether the map had room for the task")
+                    yield Hit(
+                        call.line,
+                        "the result is not checked: the map may have no room for the task",
+                    )
 
 
 RULE = Rule(

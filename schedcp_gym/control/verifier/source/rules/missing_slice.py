@@ -25,7 +25,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
         if slice_ns.constant and slice_ns.known == {0}:
             yield Hit(call.line, "the task is queued with a slice of 0")
         elif slice_ns.constant and slice_ns.known == {kfuncs.SLICE_INFINITE} and not preempts:
-            yield Hit(call.line, "the slice has no end, and nothing ever preempts", Severity.WARNING)
+            yield Hit(call.line, "the slice has no end, and nothing preempts the task", Severity.WARNING)
 
 
 def _sets_slices(flow: Flow) -> bool:
@@ -49,7 +49,7 @@ def _may_preempt(flow: Flow) -> bool:
 
 RULE = Rule(
     id="missing-slice",
-    why="a task then runs for a tick at most, or for as long as it likes",
+    why="a task then runs for at most one tick, or without a limit",
     fix="Give SCX_SLICE_DFL or a slice of your own in nanoseconds.",
     check=_check,
 )

@@ -30,7 +30,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _blind_queues(flow: Flow) -> Iterator[Hit]:
-    """Per-CPU queues, each emptied by its own CPU, whose owner is drawn from a hat."""
+    """Find per-CPU queues, each emptied by its own CPU, that tasks are put into without a look at their CPUs."""
     taken = consumers(flow)
     own = [use for use in taken if use.call.name in kfuncs.MOVE_TO_LOCAL and use.ids.bases and not use.ids.known]
     for use in own:
@@ -52,7 +52,7 @@ def _blind_queues(flow: Flow) -> Iterator[Hit]:
 
 
 def _only_cpu(dispatch: Function) -> int | None:
-    """The one CPU that takes tasks out: ``if (cpu != 0) return;`` first, or all of the rest under ``if (cpu == 0)``."""
+    """Return the only CPU that takes tasks out: ``if (cpu != 0) return;`` first, or all under ``if (cpu == 0)``."""
     statements = [node for node in dispatch.body.children if node.kind != "Decl"]
     if not statements or statements[0].kind != "If" or len(statements[0].children) != 2:
         return None
@@ -72,7 +72,7 @@ def _only_cpu(dispatch: Function) -> int | None:
 
 
 def _fixed_order(flow: Flow, dispatch: Function) -> Iterator[Hit]:
-    """Queues emptied one after the other, with nothing that ever changes their order."""
+    """Find queues that are emptied one after the other in an order that never changes."""
     if any(_changes_order(node) for node in dispatch.body.walk()):
         return
     order = [use for use in consumers(flow) if use.call.frame.function.name == dispatch.name]
@@ -86,7 +86,7 @@ def _fixed_order(flow: Flow, dispatch: Function) -> Iterator[Hit]:
 
 
 def _changes_order(node: Node) -> bool:
-    """Whether a decision depends on more than the task that ran, the CPU, and whether a task was moved."""
+    """Return whether a decision depends on more than the task that ran, the CPU, and whether a task moved."""
     if node.kind in ("For", "While", "Do", "Goto"):
         return True
     if node.kind not in ("If", "Cond", "Switch"):

@@ -31,7 +31,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _in_loops_that_may_be_left(function: Function) -> set[Node]:
-    """What belongs to iterator loops with a break: their number of turns is only the most there may be."""
+    """Return the nodes of iterator loops with a break: their number of turns is only an upper bound."""
     loops = (node for node in function.body.walk() if node.kind == "For")
     return {part for loop in loops if any(node.kind in _WAYS_OUT for node in loop.walk()) for part in loop.walk()}
 
@@ -49,7 +49,7 @@ def _endless(loop: Node) -> bool:
 
 
 def _counts(loop: Node) -> bool:
-    """Whether a number that grows or shrinks is looked at in a condition."""
+    """Return whether a condition looks at a number that grows or shrinks."""
     counted = {node.target.variable for node in loop.walk() if node.target and _is_step(node)}
     asked = {part.variable for node in loop.walk() if node.kind == "If" for part in node.children[0].walk()}
     return bool((counted & asked) - {None})
@@ -66,7 +66,7 @@ def _is_may_goto(node: Node) -> bool:
 
 
 def _long(flow: Flow, function: Function, call: Node) -> Iterator[Hit]:
-    """Loops whose number of turns is known, and huge."""
+    """Find loops whose number of turns is known, and huge."""
     at = {"bpf_loop": 0, "bpf_iter_num_new": 2}.get(call.name)
     if at is None or at >= len(call.arguments):
         return
@@ -77,7 +77,7 @@ def _long(flow: Flow, function: Function, call: Node) -> Iterator[Hit]:
 
 RULE = Rule(
     id="unbounded-loop",
-    why="the CPU schedules nobody while a callback runs",
+    why="the CPU schedules no task while a callback runs",
     fix="Use bpf_for(i, 0, n) with a small n, or bpf_for_each().",
     check=_check,
 )
