@@ -1,11 +1,15 @@
-"""Refuse directives and assembler that no policy needs: found on a source's tokens, before any compiler runs.
+"""Refuse directives and assembler that have no place in a policy: found in its tokens, before any compiler runs.
 
-The jail holds nothing worth reading; these are refused because they try to. Includes are judged by the files that the
-compiler has opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name any file.
+The jail holds nothing worth reading, so these are refused for what they try. Includes are judged by what the compiler
+has opened (:mod:`schedcp_gym.lab.compiler`): a branch that is never taken may name any file.
+
+Why not libclang's tokenizer: it works on a parsed source only. So each compilation would need a second jail, and the
+parser would read the source before the check that protects it.
 """
 
 import ast
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +19,7 @@ _TOKEN = re.compile(
     |(?P<mark>\#\#|%:%:|\#|%:|.)""",
     re.DOTALL | re.VERBOSE,
 )
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 _ASM = ("asm", "__asm", "__asm__")
 #: A dot that begins a word, wherever: comments, {alternatives} and operands may hide where a statement begins.
 #: Labels (.L…) are none.
@@ -22,8 +27,8 @@ _ASM_DIRECTIVE = re.compile(r"(?<![\w$])\.(?!L)\S*")
 _ASM_QUALIFIERS = ("volatile", "__volatile", "__volatile__", "goto", "inline", "__inline", "__inline__")
 _DIRECTIVES = {
     "embed": "#embed puts a file of the compiler's host into the policy",
-    "include_next": "#include_next reaches for headers that are not the policy's",
-    "import": "#import is no C, and hides what is included",
+    "include_next": "#include_next finds headers that are not the policy's",
+    "import": "#import is not C, and hides what is included",
     "line": "#line makes the compiler name wrong places",
     "ident": "#ident has no use in a policy",
     "__include_macros": "#__include_macros hides what is included",
@@ -38,7 +43,7 @@ class Refusal:
     """A place in a source that is refused.
 
     Attributes:
-        line: Where; None for the whole.
+        line: The line; None when it is about the whole source.
         what: What it is, and why it is refused.
     """
 
@@ -63,8 +68,9 @@ class _Token:
 
 def refusals(source: str) -> tuple[Refusal, ...]:
     """Return what must not be in a policy's source, in order of lines."""
-    if (at := _not_text(source)) is not None:
-        return (Refusal(source.count("\n", 0, at) + 1, "the source is not text: it holds a NUL, or no valid UTF-8"),)
+    if wrong := _NOT_TEXT.search(source):
+        line = source.count("\n", 0, wrong.start()) + 1
+        return (Refusal(line, "the source is not text: it holds a NUL, or is not valid UTF-8"),)
     tokens = _tokens(source)
     found = [*_of_directives(tokens), *_of_words(tokens)]
     return tuple(sorted(found, key=lambda refusal: refusal.line or 0))
@@ -80,39 +86,24 @@ def includes(source: str) -> tuple[Include, ...]:
     return tuple(found)
 
 
-def _not_text(source: str) -> int | None:
-    for at, letter in enumerate(source):
-        if letter == "\0" or "\ud800" <= letter <= "\udfff":
-            return at
-    return None
-
-
 def _tokens(source: str) -> list[_Token]:
     """Return tokens as the preprocessor sees them: lines that end in a backslash are joined, comments are gone."""
-    text, starts, line = [], [], 1
-    at = 0
-    for part in re.split(r"(\\[ \t]*\r?\n|\r\n|\n)", source):
-        if part.startswith("\\") and part.endswith("\n"):
-            line += 1
-            starts.append((at, line))
-            continue
-        text.append("\n" if part == "\r\n" else part)
-        at += len(text[-1])
-        if part in ("\n", "\r\n"):
-            line += 1
-            starts.append((at, line))
-    found, line, upcoming = [], 1, 0
-    for match in _TOKEN.finditer("".join(text)):
-        while upcoming < len(starts) and starts[upcoming][0] <= match.start():
-            line = starts[upcoming][1]
-            upcoming += 1
-        if match.lastgroup != "space":
-            found.append(_Token(match.lastgroup or "", match.group(), line))
-    return found
+    parts, starts, at = [], [], 0  # starts: where the source's second line and all others begin in the joined text
+    for part in re.split(r"(\\[ \t]*\r?\n|\r?\n)", source):
+        ends_line = part.endswith("\n")
+        parts.append(("" if part.startswith("\\") else "\n") if ends_line else part)
+        at += len(parts[-1])
+        if ends_line:
+            starts.append(at)
+    return [
+        _Token(match.lastgroup or "", match.group(), bisect(starts, match.start()) + 1)
+        for match in _TOKEN.finditer("".join(parts))
+        if match.lastgroup != "space"
+    ]
 
 
 def _directives(tokens: list[_Token]) -> Iterator[list[_Token]]:
-    """Yield the words of each directive, without the #."""
+    """Return the words of each directive, without the #."""
     words: list[_Token] | None = None
     fresh = True
     for token in [*tokens, _Token("newline", "\n", 0)]:
@@ -137,13 +128,13 @@ def _of_directives(tokens: list[_Token]) -> Iterator[Refusal]:
         elif name == "pragma":
             yield from _of_pragma(words[1:], line)
         elif name == "include" and len(words) > 1 and words[1].kind != "string" and words[1].text != "<":
-            yield Refusal(line, "#include takes a name in quotes or angle brackets: one made by a macro is refused")
+            yield Refusal(line, "#include needs a name in quotes or angle brackets: a name made by a macro is refused")
 
 
 def _of_pragma(words: list[_Token], line: int) -> Iterator[Refusal]:
     names = [word.text for word in words[:2]] + ["", ""]
     if words and names[0] not in _PRAGMAS and names[1] not in _PRAGMAS_OF.get(names[0], ()):
-        yield Refusal(line, f"#pragma {names[0]} {names[1]}".rstrip() + " is refused: a policy needs none but unroll")
+        yield Refusal(line, f"#pragma {names[0]} {names[1]}".rstrip() + " is refused: a policy needs only unroll")
 
 
 def _of_words(tokens: list[_Token]) -> Iterator[Refusal]:
@@ -164,7 +155,7 @@ def _of_words(tokens: list[_Token]) -> Iterator[Refusal]:
 
 
 def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
-    """Yield the directives of inline assembler, which may hold instructions only: directives can read files."""
+    """Find directives in inline assembler: they read files and repeat without end. Instructions are allowed."""
     rest = iter(following)
     opening = next((token for token in rest if token.text not in _ASM_QUALIFIERS), None)
     if opening is None or opening.text != "(":
@@ -182,7 +173,7 @@ def _of_asm(following: list[_Token], line: int) -> Iterator[Refusal]:
 
 
 def _text(strings: list[_Token]) -> str:
-    """Return the text of string literals."""
+    """Return what string literals hold."""
     text = ""
     for token in strings:
         try:

@@ -15,7 +15,7 @@ from schedcp_gym.control.repository import (
 from schedcp_gym.control.repository.card import read_card
 from schedcp_gym.control.server.results import MeasuredData, StandingData, TunableData, VerifiedData
 from schedcp_gym.control.verifier.canary import CanaryReport
-from schedcp_gym.control.verifier.report import Report, Severity, StageReport
+from schedcp_gym.control.verifier.report import Severity, StageReport, VerifierReport
 from schedcp_gym.lab import catalogue
 from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Measurement, Objective, Policy, Tunable, Workload
@@ -121,7 +121,7 @@ def policy_text(repository: Repository, record: PolicyRecord, standings: Sequenc
     return "\n".join(line for line in lines if line)
 
 
-def report_text(report: Report) -> str:
+def report_text(report: VerifierReport) -> str:
     """Return a report of the verifier: a line for each stage, and below it what is needed to fix a failure."""
     lines = [line for stage in report.stages for line in _stage_lines(stage)]
     if report.token:
@@ -149,7 +149,7 @@ def _stage_lines(stage: StageReport) -> list[str]:
     return lines
 
 
-def report_data(report: Report) -> VerifiedData:
+def report_data(report: VerifierReport) -> VerifiedData:
     """Return a report of the verifier as data, without the logs."""
     return {
         "passed": report.passed,

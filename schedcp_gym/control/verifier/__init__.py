@@ -1,1 +1,1 @@
-"""The execution verifier: nothing bad gets past. It is :class:`.verifier.Verifier`."""
+"""The execution verifier, :class:`.verifier.Verifier`: it checks a policy before it may be deployed."""

@@ -1,7 +1,7 @@
-"""Deployment: a verified policy is brought to a workload step by step, and taken back at the first sign of harm.
+"""Deployment: a verified policy is given to a workload step by step, and taken back at the first sign of harm.
 
-What happens is decided in the guest, by ``bpf/loader/scx_canary``: on the virtual clock there is no conversation with
-the host during a run. Here a token is asked for, the job is put together, and the report is read.
+The guest's ``bpf/loader/scx_canary`` decides what happens, because on the virtual clock nothing of the host reaches the
+guest during a run. This module checks the token, builds the job, and reads the report.
 """
 
 import enum
@@ -33,7 +33,7 @@ class Verdict(enum.StrEnum):
 
     KEPT = "kept"  # the policy schedules all tasks, and has done so for the time of watching
     REVERTED = "reverted"  # the last good scheduler is in charge again
-    FAILED = "failed"  # the guest crashed, or the workload did not end: nothing can be said
+    FAILED = "failed"  # the guest crashed, or the workload did not end: nothing is known
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -82,7 +82,7 @@ class CanaryConfig:
         return self
 
     def lines(self) -> str:
-        """As scx_canary reads it."""
+        """Return the text that scx_canary reads."""
         values = {
             **TypeAdapter(CanaryConfig).dump_python(self),
             "shares_percent": ",".join(map(str, self.shares_percent)),
@@ -142,7 +142,7 @@ class Breach:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CanaryReport:
-    """What became of a deployment.
+    """The result of a deployment.
 
     Attributes:
         verdict: Whether the policy stayed.
@@ -162,7 +162,7 @@ class CanaryReport:
         command_signal: The signal that ended it, or 0.
         metrics: The workload's metrics; empty when it did not give them all.
         wall_s: Guest seconds from the workload's start to its end.
-        log: The evidence: the kernel's lines, what programs wrote to standard error.
+        log: The evidence: the kernel's lines, and what programs wrote to standard error.
         digests: What is needed to repeat it.
         timings_s: Host seconds.
     """
@@ -190,18 +190,18 @@ class CanaryReport:
 
     @property
     def kept(self) -> bool:
-        """Whether the policy stayed."""
+        """Return whether the policy stayed."""
         return self.verdict is Verdict.KEPT
 
     @property
     def revert_ms(self) -> float | None:
-        """From the breach to the last good scheduler being in charge again."""
+        """Return the milliseconds from the breach until the last good scheduler is in charge again."""
         if self.breach_at_s is None or self.reverted_at_s is None:
             return None
         return round((self.reverted_at_s - self.breach_at_s) * 1000, 3)
 
     def exact(self) -> dict[str, Any]:
-        """The part that is a pure function of the deployment (virtual clock)."""
+        """Return the part that is a pure function of the deployment (virtual clock)."""
         values: dict[str, Any] = TypeAdapter(CanaryReport).dump_python(self, mode="json")
         return {name: value for name, value in values.items() if name not in ("timings_s", "log")}
 
@@ -219,11 +219,11 @@ def deploy(
     seed: int = 0,
     beats: str = "",
 ) -> CanaryReport:
-    """Deploys a policy to a running workload, with a circuit breaker.
+    """Deploy a policy to a running workload, with a circuit breaker.
 
     Args:
         policy: What to deploy.
-        token: The verifier's word that it passed.
+        token: The verifier's token, which shows that it passed.
         workload: What runs meanwhile; it should last longer than all phases, or the policy does not stay.
         lab: For image, compiler and machine.
         spec: The machine.
@@ -249,7 +249,7 @@ def deploy(
 
 
 def admit(policy: Policy, token: str, *, lab: Lab, spec: MachineSpec) -> tuple[Image, bytes]:
-    """Asks for the token, before anything is started.
+    """Check the token before anything is started.
 
     Returns:
         The image, and the policy's object.

@@ -1,5 +1,6 @@
 """Stage 2: the kernel's own verifier, in a micro-VM."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ _PROGRAM = re.compile(r"prog '(\w+)': BPF program load failed")
 
 
 def check_kernel(policy: Policy, compiled: bytes, machine: Machine) -> StageReport:
-    """Loads a policy in a micro-VM, and enables it.
+    """Load a policy in a micro-VM, and enable it.
 
     Args:
         policy: For its tunables.
@@ -38,36 +39,24 @@ def check_kernel(policy: Policy, compiled: bytes, machine: Machine) -> StageRepo
     files = {"run": RUN_SCRIPT.read_bytes(), "policy.bpf.o": compiled, "tunables": tunables_file(policy)}
     result = run_job(machine, Job(files, LOAD_LIMIT_S * slowdown(machine.spec)))
     timings = {"total": result.timings_s.get("total", 0.0)}
-    log, guest_s = result.text("verifier.log"), result.job_s or 0.0
-    report = read_report(result)
+    say = functools.partial(StageReport, Stage.KERNEL, timings_s=timings, guest_s=result.job_s or 0.0)
+    log, report = result.text("verifier.log"), read_report(result)
     if report is None or not {"outcome", "stage", "message"} <= report.keys():
-        summary, words = result.message or "the micro-VM gave no report", log + result.console
-        fault = result.says_nothing
-        return StageReport(
-            Stage.KERNEL, False, summary, log=words, timings_s=timings, infra_fault=fault, guest_s=guest_s
-        )
+        summary = result.message or "the micro-VM left no report"
+        return say(False, summary, log=log + result.console, infra_fault=result.says_nothing)
     figures = instruction_counts(log)
     if report["outcome"] == "ok":
         most = max(figures, key=lambda figure: figure.value or 0.0, default=None)
-        summary = f"loaded: {len(figures)} callbacks" + (
-            f", at most {most.value:.0f} instructions ({most.case})" if most else ""
-        )
-        return StageReport(Stage.KERNEL, True, summary, figures=figures, log=log, timings_s=timings, guest_s=guest_s)
+        counted = f", at most {most.value:.0f} instructions ({most.case})" if most else ""
+        return say(True, f"loaded: {len(figures)} callbacks{counted}", figures=figures, log=log)
     kernel_log = str(report.get("kernel_log") or "")
-    return StageReport(
-        Stage.KERNEL,
-        False,
-        f"{report['stage']}: {report['message']}",
-        figures=figures,
-        evidence=what_matters(log) or "\n".join(kernel_log.splitlines()[-EVIDENCE_LINES:]),
-        log="\n".join(filter(None, (log, kernel_log))),
-        timings_s=timings,
-        guest_s=guest_s,
-    )
+    evidence = what_matters(log) or "\n".join(kernel_log.splitlines()[-EVIDENCE_LINES:])
+    words = "\n".join(filter(None, (log, kernel_log)))
+    return say(False, f"{report['stage']}: {report['message']}", figures=figures, evidence=evidence, log=words)
 
 
 def instruction_counts(log: str) -> tuple[Figure, ...]:
-    """Instructions the kernel's verifier walked through, by program, from the loader's log."""
+    """Return the instructions that the kernel's verifier walked through, by program, from the loader's log."""
     why = "the kernel gives up on a program that is too complex: fewer branches in loops, smaller loops, bpf_loop()"
     figures, program = [], ""
     for line in log.splitlines():
@@ -80,7 +69,7 @@ def instruction_counts(log: str) -> tuple[Figure, ...]:
 
 
 def what_matters(log: str) -> str:
-    """The shortest useful part of a refusal: the program, and the kernel's reason with the source's line.
+    """Return the shortest useful part of a refusal: the program, the kernel's reason, the source's line.
 
     Kernels from 7.3 on explain themselves ("Verification failed: …"); of older ones the last lines before the
     statistics are it.

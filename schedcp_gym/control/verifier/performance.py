@@ -37,12 +37,12 @@ class Limit:
 
 @functools.cache
 def limits() -> tuple[Limit, ...]:
-    """The declared limits."""
+    """Return the declared limits."""
     return TypeAdapter(tuple[Limit, ...]).validate_python(yaml.safe_load(LIMITS.read_text()))
 
 
 def check_performance(policy: Policy, lab: Lab, spec: MachineSpec) -> StageReport:
-    """Measures a policy against EEVDF on each declared load.
+    """Measure a policy against EEVDF on each declared load.
 
     Args:
         policy: What to measure.
@@ -63,32 +63,18 @@ def check_performance(policy: Policy, lab: Lab, spec: MachineSpec) -> StageRepor
     measured = lab.measure(trials)
     pairs = {load: (measured[2 * at], measured[2 * at + 1]) for at, load in enumerate(loads)}
     figures = tuple(_figure(limit, *pairs[limit.workload, limit.seed]) for limit in limits())
-    timings = {"total": time.monotonic() - began}
-    guest_s = sum(mine.job_s or 0.0 for mine, _ in pairs.values())
+    timings, guest_s = {"total": time.monotonic() - began}, sum(mine.job_s or 0.0 for mine, _ in pairs.values())
+    say = functools.partial(StageReport, Stage.PERFORMANCE, figures=figures, timings_s=timings, guest_s=guest_s)
     for load, (mine, baseline) in pairs.items():
         if bad := next((each for each in (baseline, mine) if not each.ok), None):
-            return StageReport(
-                Stage.PERFORMANCE,
-                False,
-                f"{load[0]}: {bad.outcome.value}: {bad.message}",
-                figures=figures,
-                evidence=bad.log[-2000:],
-                log=bad.log,
-                timings_s=timings,
-                infra_fault=bad is baseline or bad.outcome is Outcome.INFRA_FAULT,
-                guest_s=guest_s,
-            )
+            fault = bad is baseline or bad.outcome is Outcome.INFRA_FAULT
+            summary = f"{load[0]}: {bad.outcome.value}: {bad.message}"
+            return say(False, summary, evidence=bad.log[-2000:], log=bad.log, infra_fault=fault)
     worst = min(figures, key=lambda figure: (figure.value or 0.0) / figure.limit)
     summary = f"{worst.case}: {worst.name} {worst.value:.2f} (at least {worst.limit:g}; 1 is EEVDF)"
-    return StageReport(
-        Stage.PERFORMANCE,
-        all(figure.kept for figure in figures),
-        summary if not worst.kept else f"{len(figures)} figures kept; nearest to its limit: {summary}",
-        figures=figures,
-        evidence="\n".join(figure.why for figure in figures if not figure.kept),
-        timings_s=timings,
-        guest_s=guest_s,
-    )
+    if all(figure.kept for figure in figures):
+        return say(True, f"{len(figures)} figures kept; nearest to its limit: {summary}")
+    return say(False, summary, evidence="\n".join(figure.why for figure in figures if not figure.kept))
 
 
 def _figure(limit: Limit, mine: Measurement, baseline: Measurement) -> Figure:

@@ -24,7 +24,7 @@ class Parts:
     threads: int = 1
 
     def holds(self, least: "Parts") -> bool:
-        """Whether there are at least as many of each."""
+        """Return whether there are at least as many of each."""
         return (
             self.cpus >= least.cpus
             and self.llcs >= least.llcs

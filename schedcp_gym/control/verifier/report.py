@@ -1,4 +1,4 @@
-"""What the verifier says of a policy: a value that an agent can read."""
+"""The verifier's report on a policy: a value that an agent can read."""
 
 import enum
 import math
@@ -10,7 +10,7 @@ from schedcp_gym.spec.policy import Value
 
 
 class Stage(enum.StrEnum):
-    """The verifier's stages, in order: each cheap one before the dear ones."""
+    """The verifier's stages, in order: the cheap ones before the expensive ones."""
 
     SOURCE = "source"  # compiled in a jail, checked on the parsed code
     KERNEL = "kernel"  # the kernel's own verifier, in a micro-VM
@@ -66,7 +66,7 @@ class Figure:
 
     @property
     def kept(self) -> bool:
-        """Whether the limit is kept."""
+        """Return whether the limit is kept."""
         if self.value is None:
             return False
         return self.value >= self.limit if self.at_least else self.value <= self.limit
@@ -74,18 +74,18 @@ class Figure:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class StageReport:
-    """What one stage says.
+    """The report of one stage.
 
     Attributes:
         stage: Which one.
         passed: Whether the policy may go on.
-        summary: One line: what failed, or the most telling figure.
+        summary: One line: what failed, or the figure that is nearest to its limit.
         findings: Of the source stage.
         figures: Of the stages that measure.
         evidence: The shortest useful evidence: some lines.
-        log: All there is, for who asks for more.
+        log: All there is.
         timings_s: Host seconds: ``total``.
-        infra_fault: Whether the host, and not the policy, failed: says nothing about the policy.
+        infra_fault: Whether the host failed, so that nothing is known about the policy.
         guest_s: Guest seconds of its runs.
     """
 
@@ -102,8 +102,8 @@ class StageReport:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Report:
-    """What the verifier says of a policy.
+class VerifierReport:
+    """The verifier's report on a policy.
 
     Attributes:
         policy: Its name.
@@ -121,20 +121,20 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every stage that ran passed."""
+        """Return whether every stage that ran passed."""
         return bool(self.stages) and all(stage.passed for stage in self.stages)
 
     @property
     def caught_at(self) -> Stage | None:
-        """The stage that failed; None when none did."""
+        """Return the stage that failed; None when none did."""
         return next((stage.stage for stage in self.stages if not stage.passed), None)
 
     @property
     def guest_s(self) -> float:
-        """Guest seconds of all its runs."""
+        """Return the guest seconds of all its runs."""
         return round(math.fsum(stage.guest_s for stage in self.stages), 6)
 
     @property
     def infra_fault(self) -> bool:
-        """Whether the host failed, so that nothing is said about the policy."""
+        """Return whether the host failed, so that nothing is known about the policy."""
         return any(stage.infra_fault for stage in self.stages)

@@ -1,4 +1,4 @@
-"""Tokens: what the verifier found, signed, so that nothing is deployed that did not pass.
+"""Tokens: the verifier's signed result, so that only what passed is deployed.
 
 A token is text: ``scp1.<claims>.<signature>``, both in base64url. The claims are canonical JSON; the signature is
 Ed25519, by a key that is made on this host when it is first needed and never leaves it.
@@ -75,7 +75,7 @@ _CLAIMS = TypeAdapter(TokenClaims)
 
 
 def object_digest(compiled: bytes) -> str:
-    """SHA-256 (hex) of a compiled policy."""
+    """Return the SHA-256 (hex) of a compiled policy."""
     return hashlib.sha256(compiled).hexdigest()
 
 
@@ -89,7 +89,7 @@ def issue(
     now: datetime.datetime | None = None,
     lifetime: datetime.timedelta = LIFETIME,
 ) -> str:
-    """Signs that a policy passed.
+    """Sign that a policy passed.
 
     Args:
         object_digest: Of the compiled policy, as ``object_digest`` gives it.
@@ -124,7 +124,7 @@ def issue(
 
 
 def read(token: str, *, now: datetime.datetime | None = None) -> TokenClaims:
-    """What a token claims, if it is whole, this host's, and of this time.
+    """Return what a token claims, if it is complete, signed by this host, and in date.
 
     Raises:
         BadInput: It is malformed, forged or expired; the text says which.
@@ -154,7 +154,7 @@ def check(
     needed_stages: Iterable[Stage] = tuple(Stage),
     now: datetime.datetime | None = None,
 ) -> TokenClaims:
-    """What a token claims, if it is good for this policy on this kernel.
+    """Return what a token claims, if it is good for this policy on this kernel.
 
     Args:
         token: The text.
@@ -191,7 +191,7 @@ def check(
 
 def _moment(now: datetime.datetime | None) -> datetime.datetime:
     if now is not None and now.tzinfo is None:
-        raise BadInput("a time without a time zone says nothing of when a token expires")
+        raise BadInput("a time without a time zone can't be compared with a token's: give one with a time zone")
     return now or datetime.datetime.now(datetime.UTC)
 
 
@@ -207,7 +207,7 @@ def _shape(cpus: int, topology: str) -> str:
 
 
 def _plain(value: object) -> str:
-    """JSON tells true from 1, which Python does not."""
+    """Return a value as JSON, which tells true from 1; Python does not."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -223,7 +223,7 @@ def _encode(content: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """The bytes, if the text is the one way to write them."""
+    """Return the bytes, if the text is the only way to write them."""
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -243,7 +243,7 @@ def _parts(token: str) -> tuple[str, bytes, bytes]:
 
 
 def _claims(payload: bytes) -> TokenClaims:
-    """Only what was signed gets here: what is wrong now is another version's."""
+    """Read claims whose signature is right: if they can't be read, another version wrote them."""
     try:
         claims = _CLAIMS.validate_json(payload)
     except ValidationError:
@@ -254,12 +254,12 @@ def _claims(payload: bytes) -> TokenClaims:
 
 
 def key_path() -> Path:
-    """``$SCHEDCP_STATE/token.key``, else in the user's state folder (``~/.local/state/schedcp_gym``)."""
+    """Return ``$SCHEDCP_STATE/token.key``, else that in the user's state folder (``~/.local/state/schedcp_gym``)."""
     return Path(os.environ.get("SCHEDCP_STATE") or platformdirs.user_state_dir("schedcp_gym")) / "token.key"
 
 
 def _key() -> Ed25519PrivateKey:
-    """The host's key; made when there is none."""
+    """Return the host's key; make it when there is none."""
     path = key_path()
     try:
         return _read_key(path)
@@ -298,7 +298,7 @@ def _public(key: Ed25519PrivateKey) -> str:
 
 
 def _make_key(path: Path) -> None:
-    """Makes the key; of several processes that do so at once, the first wins, and none sees half of a key."""
+    """Make the key. Of several processes that do so at once, the first wins, and none reads half of a key."""
     key = Ed25519PrivateKey.generate()
     part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:

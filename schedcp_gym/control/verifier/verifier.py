@@ -1,4 +1,4 @@
-"""The verifier: a policy goes through the stages in order, each cheap one before the dear ones."""
+"""The verifier: a policy goes through the stages in order, the cheap ones before the expensive ones."""
 
 import dataclasses
 import hashlib
@@ -8,7 +8,7 @@ from schedcp_gym.control.verifier import token
 from schedcp_gym.control.verifier.behaviour import check_behaviour
 from schedcp_gym.control.verifier.kernel import check_kernel
 from schedcp_gym.control.verifier.performance import check_performance
-from schedcp_gym.control.verifier.report import Report, Stage, StageReport
+from schedcp_gym.control.verifier.report import Stage, StageReport, VerifierReport
 from schedcp_gym.control.verifier.source import check_source
 from schedcp_gym.lab import Lab
 from schedcp_gym.spec import BadInput, MachineSpec, Policy, source_sha256
@@ -20,7 +20,7 @@ class Verifier:
     """Verifies policies on one machine. Safe to share between threads."""
 
     def __init__(self, lab: Lab, spec: MachineSpec | None = None) -> None:
-        """Prepares a verifier; nothing is built or booted yet.
+        """Prepare a verifier; nothing is built or booted yet.
 
         Args:
             lab: Gives images and machines, and measures.
@@ -35,16 +35,16 @@ class Verifier:
         *,
         stages: Collection[Stage] = ALL,
         on_stage: Callable[[StageReport], None] | None = None,
-    ) -> Report:
-        """Takes a policy through the stages until one fails.
+    ) -> VerifierReport:
+        """Take a policy through the stages until one fails.
 
         Args:
             policy: Source and tunables; other values of its tunables are another policy.
             stages: Which to run. The source is compiled and checked in any case.
-            on_stage: Told of each stage as it ends.
+            on_stage: Called with the report of each stage as it ends.
 
         Returns:
-            What each stage says, and a token when all have passed. A bad policy is a report, not an exception.
+            Each stage's report, and a token when all have passed. A bad policy is a report, not an exception.
 
         Raises:
             BadInput: It is the kernel's own scheduler.
@@ -78,7 +78,7 @@ class Verifier:
             "machine": machine.digest,
             **({"object": hashlib.sha256(compiled).hexdigest()} if compiled is not None else {}),
         }
-        whole = Report(policy.name, policy.tunables, tuple(reports), digests)
+        whole = VerifierReport(policy.name, policy.tunables, tuple(reports), digests)
         if not whole.passed or {each.stage for each in reports} != set(Stage):
             return whole
         issued = token.issue(

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from schedcp_gym import cli
 from schedcp_gym.cli import verify_suite
-from schedcp_gym.control.verifier.report import Report, Stage, StageReport
+from schedcp_gym.control.verifier.report import Stage, StageReport, VerifierReport
 from schedcp_gym.control.verifier.suites import Case, Group, Verdict, Verdicts, find_cases, run_suite
 from schedcp_gym.control.verifier.suites.cases import default_folders, read_case
 from schedcp_gym.control.verifier.suites.table import all_right, as_json, counts, print_suite
@@ -57,7 +57,7 @@ class Scripted:
             )
             if caught:
                 break
-        return Report(policy.name, (), tuple(stages))
+        return VerifierReport(policy.name, (), tuple(stages))
 
 
 def write(folder, **texts):

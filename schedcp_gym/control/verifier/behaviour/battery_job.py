@@ -1,4 +1,4 @@
-"""A share of the battery as a machine's job, and what the job's result says."""
+"""A share of the battery as a machine's job, and the reader of the job's result."""
 
 import json
 import math
@@ -31,11 +31,11 @@ class Ran:
 
     Attributes:
         figures: Values by case and name.
-        told: What cases said beside their figures, such as which task waited longest, by case.
+        told: What cases printed beside their figures, such as which task waited longest, by case.
         ended: Cases that ran to their end.
         stopped_in: The case that was on when the policy was ejected, or the machine stopped; empty when none was.
-        fault: Why the policy fails whatever the figures say; empty when it doesn't.
-        evidence: The kernel's telling lines.
+        fault: Why the policy fails whatever its figures are; empty when it does not.
+        evidence: The kernel's lines that show the fault.
         events: sched_ext's event counters over the cases under one load.
         loader: What else the loader reports of the policy; empty when there is none.
         host_fault: Whether the host failed: nothing else counts.
@@ -65,7 +65,7 @@ def build_job(
     slowdown: float = 1.0,
     topology_battery: Callable[[], bytes] | None = None,
 ) -> Job:
-    """The job that runs some cases.
+    """Return the job that runs some cases.
 
     Args:
         cases: The cases, in order.
@@ -73,7 +73,7 @@ def build_job(
         policy: The policy, for the values of its tunables.
         compiled: Its object; None for EEVDF.
         slowdown: How much slower the machine's CPUs are.
-        topology_battery: Gives the program of the cases that travel with the job; asked only if there are any.
+        topology_battery: Returns the program of the cases that travel with the job; called only if there are any.
     """
     files = {
         "run": RUN_SCRIPT.read_bytes(),
@@ -95,7 +95,7 @@ def _listed(words: Any) -> bytes:
 
 
 def read_result(cases: Sequence[Case], result: JobResult) -> Ran:
-    """What a job's result says; whatever a guest leaves behind is an answer, never an exception."""
+    """Read a job's result. Whatever a guest leaves behind is an answer, never an exception."""
     ended, stopped_in = _progress(result.text("battery/cases"))
     figures = {case.name: _figures(result.text(f"battery/{case.name}.figures")) for case in cases}
     report = read_report(result) or {}
@@ -122,7 +122,7 @@ def _events(found: object) -> dict[str, int]:
 
 
 def _progress(text: str) -> tuple[frozenset[str], str]:
-    """Cases that ended by themselves, and the one that had only begun."""
+    """Return the cases that ended by themselves, and the one that had only begun."""
     ended, on = set(), ""
     for line in text.splitlines():
         words = line.split()
@@ -151,7 +151,7 @@ def _figures(text: str) -> dict[str, float]:
 
 
 def _fault(cases: Sequence[Case], result: JobResult, report: dict[str, Any]) -> tuple[str, str]:
-    """Why the policy fails whatever its figures say, and the lines that show it."""
+    """Return why the policy fails whatever its figures are, and the lines that show it."""
     if result.ending is Ending.DEADLINE:
         return "the battery was not over in time: tasks do not progress", result.console[-1000:]
     if result.ending is not Ending.EXITED:

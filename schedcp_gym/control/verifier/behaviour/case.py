@@ -44,7 +44,7 @@ class Case:
     Attributes:
         name: The program's name, and the declaration's.
         about: What it tries, in a sentence.
-        figures: Limits by the figure's name, in the order of telling.
+        figures: Limits by the figure's name, in the order of the report.
         duration_s: Guest seconds it takes with a good policy.
         loads: Whether it loads the policy itself, instead of running with others under one load.
         last: Whether it comes after the others of its load, when the policy has run for long.
@@ -66,7 +66,7 @@ class Case:
     travels: bool = False
 
     def judge(self, values: Mapping[str, float]) -> tuple[Figure, ...]:
-        """The figures with their limits; one that was not measured has no value, and so does not keep its limit."""
+        """Return the figures with their limits. A figure without a value does not keep its limit."""
         return tuple(
             Figure(self.name, name, values.get(name), limit.limit, limit.at_least, limit.why)
             for name, limit in self.figures.items()
@@ -74,7 +74,7 @@ class Case:
 
 
 def load_cases(*, smoke: bool = False) -> tuple[Case, ...]:
-    """All cases, or those of the short battery: those of every machine, then those of some, in order of name.
+    """Load all cases, or those of the short battery: first those of every machine, then the others, by name.
 
     Raises:
         SchedcpError: A declaration is wrong, or lacks its program; the text names the file.
@@ -97,11 +97,11 @@ def _load(path: Path, travels: bool) -> Case:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Elsewhere:
-    """Which limits are others on another machine than that of 2 CPUs; the file says why.
+    """Limits that differ on other machines than that of 2 CPUs; the YAML file explains why.
 
     Attributes:
         instructions: Those that are a number of instructions; the fixed part, by case and figure.
-        one_cpu: Those that are a part of one CPU, told as a part of a fair share of all; the number of other tasks.
+        one_cpu: Those that are a part of one CPU, given as a part of a fair share of all; the number of other tasks.
         work: Those of work that takes longer beside a busy sibling or with remote memory; figures by case.
         replaced: Cases that another one stands in for where that one runs, by name.
     """
@@ -129,7 +129,7 @@ def _elsewhere() -> Elsewhere:
 
 
 def on_machine(spec: MachineSpec, cases: Iterable[Case]) -> tuple[Case, ...]:
-    """Those of some cases that make sense on a machine, with the limits that hold there."""
+    """Return those of some cases that make sense on a machine, with the limits that hold there."""
     parts = parts_of(spec)
     fitting = [case for case in cases if parts.holds(case.needs)]
     names = {case.name for case in fitting}
@@ -143,7 +143,7 @@ def _with_limits(case: Case, spec: MachineSpec) -> Case:
 
 
 def split(cases: Sequence[Case], machines: int) -> list[list[Case]]:
-    """Shares the cases with a program out among machines, so that all take about as long.
+    """Share the cases with a program out among machines, so that all take about as long.
 
     Within a share, cases that load the policy themselves come at the end, and before them the ``last`` ones.
     """
@@ -156,5 +156,5 @@ def split(cases: Sequence[Case], machines: int) -> list[list[Case]]:
 
 
 def duration_s(cases: Sequence[Case]) -> float:
-    """Guest seconds that the cases take, one after the other."""
+    """Return the guest seconds that the cases take, one after the other."""
     return sum(case.duration_s for case in cases)

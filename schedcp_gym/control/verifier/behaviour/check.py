@@ -1,4 +1,4 @@
-"""Runs the battery on a policy and says what came of it."""
+"""Run the battery on a policy and report the results."""
 
 import time
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ EVIDENCE_FIGURES = 6
 def check_behaviour(
     policy: Policy, lab: Lab, spec: MachineSpec, compiled: bytes | None, *, cases: Sequence[Case] | None = None
 ) -> StageReport:
-    """Runs the battery, in parallel micro-VMs, and compares each figure with its limit.
+    """Run the battery in parallel micro-VMs, and compare each figure with its limit.
 
     On the virtual clock the report, but for its timings, is a pure function of its arguments.
 
@@ -91,7 +91,7 @@ def _report(cases: Sequence[Case], ran: Sequence[Ran], total_s: float) -> StageR
 
 
 def _figures(cases: Sequence[Case], ran: Sequence[Ran]) -> tuple[Figure, ...]:
-    """Figures of the cases that were begun: those that an ejected policy never came to say nothing."""
+    """Return the figures of the cases that were begun: an ejected policy did not reach the others."""
     values = {name: found for one in ran for name, found in one.figures.items()}
     cut_short = any(one.fault for one in ran)
     begun = set(values) | {one.stopped_in for one in ran}
@@ -124,5 +124,5 @@ def _summary(faults: Sequence[Ran], broken: Sequence[Figure], figures: Sequence[
 
 
 def _nearness(figure: Figure) -> float:
-    """How near a figure that may not be large is to its limit: 1 is at it. Those that must be 0 have no distance."""
+    """Return how near a largest value is to its limit: 1 is at it; 0 where the limit is 0."""
     return (figure.value or 0.0) / figure.limit if figure.limit else 0.0

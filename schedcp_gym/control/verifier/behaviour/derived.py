@@ -9,7 +9,7 @@ DEFAULT_TIMEOUT_MS = 30_000
 
 
 def derive(ran: Sequence[Ran]) -> dict[str, float]:
-    """The figures by name; events by the kernel's names, those that did not occur as 0 (see ``Events``)."""
+    """Return the figures by name; an event that did not occur counts as 0."""
     longest_ms = max(
         (value for one in ran for values in one.figures.values() for name, value in values.items() if name == WAIT),
         default=0.0,

@@ -21,7 +21,7 @@ _PRINTABLE = re.compile(rb"[\x21-\x7e]{2,}")
 
 
 def task_names(policy: Policy, compiled: bytes | None) -> list[str]:
-    """Names to give to tasks: those that the policy itself holds first, then common ones.
+    """Return names to give to tasks: first those that the policy itself holds, then common ones.
 
     Looked for in the policy: strings, characters in a row, numbers whose bytes are text, values of its tunables, and
     the text in its object's data.
@@ -41,13 +41,13 @@ def task_names(policy: Policy, compiled: bytes | None) -> list[str]:
 
 
 def _as_name(text: str) -> str:
-    """A text as a process can have it for a name; empty when it can't, or hardly."""
+    """Return a text as the name of a process; empty when hardly any process has such a name."""
     name = text.strip()[:TEXT_MAX]
     return name if len(name) > 1 and name.isascii() and name.isprintable() and "%" not in name else ""
 
 
 def _characters(code: str) -> list[str]:
-    """Texts that are compared character by character: constants that lie close to each other."""
+    """Return texts that are compared character by character: constants that lie close to each other."""
     texts, end = [], None
     for match in _CHARACTER.finditer(code):
         if end is not None and match.start() - end < 80:
@@ -59,13 +59,13 @@ def _characters(code: str) -> list[str]:
 
 
 def _text_of(number: int) -> str:
-    """The text that a number is in memory, or an empty one."""
+    """Return the text that a number is in memory, or an empty one."""
     raw = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "little").rstrip(b"\0") if number < 1 << 64 else b""
     return raw.decode() if len(raw) > 2 and re.fullmatch(rb"[\x21-\x7e]+", raw) else ""
 
 
 def _data_of(compiled: bytes) -> bytes:
-    """The bytes of an object's data sections; empty when it is none."""
+    """Return the bytes of an object's data sections; empty when it is no object."""
     try:
         found = elf.sections(compiled)
     except (struct.error, IndexError, ValueError, OverflowError):

@@ -12,7 +12,7 @@ _BLIND |= {"call scx_bpf_nr_cpu_ids", "call bpf_ktime_get_ns", "call __scx_now",
 
 
 def looks_at_affinity(flow: Flow, callback: str) -> bool:
-    """Whether a callback, or a helper of it, reads which CPUs a task may use, or another may have kept them for it."""
+    """Return whether a callback or its helpers read the task's CPUs, or another callback may have kept them."""
     return any(_looks(flow, name) for name in (callback, "init_task", "enable", "set_cpumask") if name in flow.calls)
 
 
@@ -33,7 +33,7 @@ def _looks(flow: Flow, callback: str) -> bool:
 
 
 def is_blind(flow: Flow, node: Node, frame: Frame, also: tuple[str, ...] = ()) -> bool:
-    """Whether an expression certainly has nothing to do with the CPUs that the task may use."""
+    """Return whether an expression certainly does not depend on the CPUs that the task may use."""
     return all(
         origin in _BLIND
         or origin in also
@@ -44,7 +44,7 @@ def is_blind(flow: Flow, node: Node, frame: Frame, also: tuple[str, ...] = ()) -
 
 
 def _own(flow: Flow, origin: str) -> bool:
-    """Whether it is a number of the policy's own that is only ever counted or set to constants."""
+    """Return whether it is the policy's own number that is only counted or set to constants."""
     if not origin.startswith("global "):
         return False
     name = origin.removeprefix("global ")

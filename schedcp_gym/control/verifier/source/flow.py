@@ -1,6 +1,6 @@
 """What a policy does, followed through its helpers: calls, what their arguments may be, where those come from.
 
-A value that is computed at run time is unknown, and rules say nothing about what is unknown.
+A value that is computed at run time is unknown, and rules report nothing about unknown values.
 """
 
 import functools
@@ -19,8 +19,8 @@ _COMBINATIONS = 64
 
 
 @dataclass(frozen=True)
-class Value:
-    """What an expression may be.
+class Possible:
+    """Return what an expression may be.
 
     Attributes:
         known: Constants.
@@ -32,16 +32,16 @@ class Value:
     bases: frozenset[int] = frozenset()
     unknown: bool = False
 
-    def __or__(self, other: "Value") -> "Value":
-        return Value(self.known | other.known, self.bases | other.bases, self.unknown or other.unknown)
+    def __or__(self, other: "Possible") -> "Possible":
+        return Possible(self.known | other.known, self.bases | other.bases, self.unknown or other.unknown)
 
     @property
     def constant(self) -> bool:
-        """Whether all it may be is known."""
+        """Return whether all possible values are known."""
         return bool(self.known) and not self.bases and not self.unknown
 
 
-UNKNOWN = Value(unknown=True)
+UNKNOWN = Possible(unknown=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +62,15 @@ class Frame:
 
     @property
     def depth(self) -> int:
-        """How many calls deep."""
+        """Return how many calls deep this is."""
         return 0 if self.caller is None else 1 + self.caller.depth
 
     def runs(self, name: str) -> bool:
-        """Whether a function of that name is among those being called."""
+        """Return whether a function of that name is among those being called."""
         return self.function.name == name or (self.caller is not None and self.caller.runs(name))
 
     def line_of(self, node: Node) -> int | None:
-        """The line of the policy's own source that is to blame for a node."""
+        """Return the line of the policy's own source that a node comes from."""
         return node.line if self.function.in_source else self.line
 
 
@@ -83,12 +83,12 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Who is called."""
+        """Return the name of the called function."""
         return self.node.name
 
     @property
     def line(self) -> int | None:
-        """The line of the policy's own source."""
+        """Return the line in the policy's own source."""
         return self.frame.line_of(self.node)
 
 
@@ -103,28 +103,28 @@ class Flow:
 
     @property
     def complete(self) -> bool:
-        """Whether everything was followed to its end; otherwise rules have not seen all."""
+        """Return whether everything was followed to its end; otherwise rules have not seen all."""
         return not self._cut and self.steps <= _STEPS
 
     @functools.cached_property
     def calls(self) -> dict[str, list[Call]]:
-        """All calls made below each callback, and below what no callback reaches, by name."""
+        """Return all calls below each callback, and below functions that no callback reaches, by name."""
         found = {field: self.reach(function) for field, function in self.program.callbacks.items()}
         seen = {name for calls in found.values() for call in calls for name in (call.name, call.frame.function.name)}
         seen |= {function.name for function in self.program.callbacks.values()}
         wrappers = {name.removeprefix("____") for name in seen}
-        for function in self.program.functions.values():
-            if function.in_source and function.name not in seen | wrappers:
+        for function in self.program.own_functions:
+            if function.name not in seen | wrappers:
                 found[f"function {function.name}"] = self.reach(function)
         return found
 
     @property
     def all_calls(self) -> Iterator[Call]:
-        """All calls made anywhere."""
+        """Return all calls made anywhere."""
         return itertools.chain.from_iterable(self.calls.values())
 
     def reach(self, function: Function) -> list[Call]:
-        """All calls made in a function and below it; what the kernel's own functions do is not looked at."""
+        """Return all calls in a function and below it, except in the kernel's own functions."""
         if function.name not in self._reached:
             self._reached[function.name] = self._reach(function)
         return self._reached[function.name]
@@ -144,7 +144,7 @@ class Flow:
         return found
 
     def _below(self, call: Call) -> Iterator[Frame]:
-        """Frames of the function that is called, and of those whose address is handed over to be called later."""
+        """Return frames of the called function, and of functions whose address is passed to be called later."""
         if call.name in PRIMITIVES:
             return
         if entered := self.enter(call):
@@ -157,7 +157,7 @@ class Flow:
                     yield Frame(function, {}, call.frame, call.line)
 
     def enter(self, call: Call) -> Frame | None:
-        """The frame of the function that is called; None for a kernel function, or one that calls itself."""
+        """Return the frame of the called function; None for a kernel function, or one that calls itself."""
         function = self.program.functions.get(call.name)
         if function is None or call.name in PRIMITIVES or call.frame.runs(function.name):
             return None
@@ -165,14 +165,14 @@ class Flow:
         bound = {int(param.value[0]): (argument, call.frame) for param, argument in given}
         return Frame(function, bound, call.frame, call.line)
 
-    def value(self, node: Node, frame: Frame, depth: int = 0) -> Value:
+    def value(self, node: Node, frame: Frame, depth: int = 0) -> Possible:
         """What an expression may be."""
         self.steps += 1
         if depth > _DEPTH or frame.depth > _DEPTH or self.steps > _STEPS:
             return UNKNOWN
         again = functools.partial(self.value, frame=frame, depth=depth + 1)
         if node.kind in ("Int", "SizeOf"):
-            return Value(frozenset([int(node.value) & _MASK])) if isinstance(node.value, int) else UNKNOWN
+            return Possible(frozenset([int(node.value) & _MASK])) if isinstance(node.value, int) else UNKNOWN
         if node.kind == "Ref":
             return self._value_of_name(node, frame, depth)
         if node.kind == "Cond" and len(node.children) == 3:
@@ -181,26 +181,26 @@ class Flow:
             return again(node.children[-1])
         if node.kind == "Unary" and node.name in _UNARY:
             inner = again(node.children[0])
-            return Value(frozenset(_UNARY[node.name](n) & _MASK for n in inner.known)) if inner.constant else UNKNOWN
+            return Possible(frozenset(_UNARY[node.name](n) & _MASK for n in inner.known)) if inner.constant else UNKNOWN
         if node.kind == "Binary" and node.name == ",":
             return again(node.children[1])
         if node.kind == "Binary" and node.name in _BINARY:
             return _combine(node.name, again(node.children[0]), again(node.children[1]))
         if node.kind == "Call" and (entered := self.enter(Call(node, frame))):
             returned = [self.value(given, entered, depth + 1) for given in _returned(entered.function)]
-            return functools.reduce(Value.__or__, returned, Value()) if returned else UNKNOWN
+            return functools.reduce(Possible.__or__, returned, Possible()) if returned else UNKNOWN
         return UNKNOWN
 
-    def _value_of_name(self, node: Node, frame: Frame, depth: int) -> Value:
+    def _value_of_name(self, node: Node, frame: Frame, depth: int) -> Possible:
         if node.value and node.value[0] == "enum":
-            return Value(frozenset([int(node.value[1]) & _MASK]))
+            return Possible(frozenset([int(node.value[1]) & _MASK]))
         identity, function = node.variable, frame.function
         if identity is None or identity in function.exposed:
             return UNKNOWN
         if identity in function.counted:
             first = self.value(function.counted[identity], frame, depth + 1)
-            return Value(bases=first.known | first.bases, unknown=first.unknown)
-        found = Value()
+            return Possible(bases=first.known | first.bases, unknown=first.unknown)
+        found = Possible()
         if identity in frame.bound:
             found |= self.value(*frame.bound[identity], depth + 1)
         elif identity in self.program.variables:
@@ -218,11 +218,11 @@ class Flow:
             else:
                 found |= self.value(given, frame, depth + 1)
         if steps:
-            return Value(bases=found.known | found.bases, unknown=found.unknown or not found.known)
-        return found if found != Value() else UNKNOWN
+            return Possible(bases=found.known | found.bases, unknown=found.unknown or not found.known)
+        return found if found != Possible() else UNKNOWN
 
     def origins(self, node: Node, frame: Frame, depth: int = 0) -> frozenset[str]:
-        """Where an expression comes from: ``const``, ``param NAME``, ``field NAME``, ``call NAME``, ``memory``."""
+        """Return where an expression comes from: ``const``, ``memory``, or a kind and a name (``field pid``)."""
         self.steps += 1
         if depth > _DEPTH or frame.depth > _DEPTH or self.steps > _STEPS:
             return frozenset(["unknown"])
@@ -287,12 +287,12 @@ _BINARY: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _combine(operator: str, left: Value, right: Value) -> Value:
+def _combine(operator: str, left: Possible, right: Possible) -> Possible:
     if left.constant and right.constant:
         if len(left.known) * len(right.known) > _COMBINATIONS:
             return UNKNOWN
         compute = _BINARY[operator]
-        return Value(frozenset(compute(a, b) & _MASK for a in left.known for b in right.known))
+        return Possible(frozenset(compute(a, b) & _MASK for a in left.known for b in right.known))
     if operator not in ("+", "|"):
         return UNKNOWN
     compute = _BINARY[operator]
@@ -301,5 +301,5 @@ def _combine(operator: str, left: Value, right: Value) -> Value:
         if fixed.constant and len(fixed.known) * len(other.known | other.bases) <= _COMBINATIONS:
             known = frozenset(compute(a, b) & _MASK for a in fixed.known for b in other.known)
             bases = frozenset(compute(a, b) & _MASK for a in fixed.known for b in other.bases)
-            return Value(known, bases | (fixed.known if other.unknown else frozenset()))
+            return Possible(known, bases | (fixed.known if other.unknown else frozenset()))
     return UNKNOWN

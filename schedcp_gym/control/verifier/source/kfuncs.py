@@ -1,13 +1,13 @@
 """The kernel's functions for schedulers, under all names that the policies' headers give them."""
 
-#: Puts a task into a queue: {name: (argument that names the queue, argument that is the slice)}.
+#: Puts a task into a queue: {name: argument that names the queue}.
 INSERT = dict.fromkeys(
     (
         *("__scx_dsq_insert", "__scx_dsq_insert_by_vtime", "scx_bpf_dsq_insert", "scx_bpf_dsq_insert_vtime"),
         *("scx_bpf_dispatch___old", "scx_bpf_dispatch_vtime___old", "scx_bpf_dispatch", "scx_bpf_dispatch_vtime"),
         "scx_bpf_dsq_insert___v2___new",
     ),
-    (1, 2),
+    1,
 )
 #: Takes the first task that may run here from a queue: {name: argument that names the queue}.
 MOVE_TO_LOCAL = dict.fromkeys(
@@ -42,6 +42,9 @@ PRIMITIVES = frozenset(
         *("__scx_dsq_move_set_slice", "__scx_dsq_move_set_vtime"),
     )
 )
+
+#: The slice's argument of each of INSERT.
+SLICE_ARGUMENT = 2
 
 LOCAL, LOCAL_ON, BUILT_IN = 0x8000000000000002, 0xC000000000000000, 1 << 63
 SLICE_INFINITE = (1 << 64) - 1

@@ -32,33 +32,39 @@ class Node:
     children: tuple["Node", ...]
 
     def walk(self) -> Iterator["Node"]:
-        """This node and all below, in order of the source."""
+        """Return this node and all below, in order of the source."""
         yield self
         for child in self.children:
             yield from child.walk()
 
     @property
     def arguments(self) -> tuple["Node", ...]:
-        """A call's arguments."""
+        """Return a call's arguments."""
         return self.children[1:]
 
     @property
     def variable(self) -> int | None:
-        """The identity of the variable that this is or names."""
+        """Return the identity of the variable that this is or names."""
         if self.kind in ("Var", "Param"):
             return int(self.value[0])
         return int(self.value[1]) if self.kind == "Ref" and self.value and self.value[0] == "var" else None
 
     @property
     def type(self) -> str:
-        """The type of a variable or of a name for one."""
+        """Return the type of a variable, or of a name for one."""
         if self.kind in ("Var", "Param"):
             return str(self.value[1])
         return str(self.value[2]) if self.variable is not None else ""
 
+    @property
+    def target(self) -> "Node | None":
+        """Return what an assignment or a step (``++``, ``--``) writes; None for any other node."""
+        writes = self.name in (ASSIGNMENTS if self.kind == "Binary" else STEPS if self.kind == "Unary" else ())
+        return self.children[0] if writes else None
+
     @functools.cached_property
     def text(self) -> str:
-        """The same for equal expressions."""
+        """Return a text that is the same for equal expressions."""
         inside = ",".join(child.text for child in self.children)
         constant = self.value if self.kind in ("Int", "String") else ""
         return f"{self.kind}:{self.name}{constant}({inside})"
@@ -84,26 +90,23 @@ class Function:
 
     @property
     def in_source(self) -> bool:
-        """Whether it is written in the policy and not in a header."""
+        """Return whether it is written in the policy and not in a header."""
         return self.file == SOURCE
 
     @functools.cached_property
     def assigned(self) -> dict[int, list[Node]]:
-        """What each local variable is set to: {identity: expressions}; a step counts as the operator's node."""
+        """Return what each local variable is set to: {identity: expressions}; for a step, the operator's node."""
         found: dict[int, list[Node]] = {}
         for node in self.body.walk():
             if node.kind == "Var" and node.children:
                 found.setdefault(int(node.value[0]), []).append(node.children[0])
-            elif node.kind == "Binary" and node.name in ASSIGNMENTS and node.children[0].variable is not None:
-                given = node.children[1] if node.name == "=" else node
-                found.setdefault(node.children[0].variable, []).append(given)
-            elif node.kind == "Unary" and node.name in STEPS and node.children[0].variable is not None:
-                found.setdefault(node.children[0].variable, []).append(node)
+            elif node.target and node.target.variable is not None:
+                found.setdefault(node.target.variable, []).append(node.children[1] if node.name == "=" else node)
         return found
 
     @functools.cached_property
     def exposed(self) -> frozenset[int]:
-        """Variables whose address is taken: others may set them."""
+        """Return the variables whose address is taken: others may set them."""
         return frozenset(
             node.children[0].variable
             for node in self.body.walk()
@@ -112,7 +115,7 @@ class Function:
 
     @functools.cached_property
     def counted(self) -> dict[int, Node]:
-        """Variables of ``bpf_for`` loops: {identity: the first value}."""
+        """Return the variables of ``bpf_for`` loops: {identity: the first value}."""
         found = {}
         for loop in self.body.walk():
             if loop.kind != "For":
@@ -157,25 +160,34 @@ class Program:
 
     @classmethod
     def from_json(cls, parsed: dict[str, Any]) -> "Program":
-        """Reads what the worker printed."""
+        """Read what the worker printed."""
         functions = {}
         for entry in parsed["functions"]:
             if entry["body"]:
                 params = tuple(map(_node, entry["params"]))
-                functions[entry["name"]] = Function(
-                    entry["name"], entry["file"], entry["line"], params, _node(entry["body"])
-                )
+                name, file, line = entry["name"], entry["file"], entry["line"]
+                functions[name] = Function(name, file, line, params, _node(entry["body"]))
         variables = {int(entry[3][0]): _node(entry) for entry in parsed["variables"] if entry}
         includes = tuple((path, line) for path, line in parsed["includes"])
         return cls(functions, variables, includes, tuple(parsed["strange_assembler"]))
 
     def with_sections(self, sections: tuple[Section, ...]) -> "Program":
-        """The same, with the sections of its object."""
+        """Return the same program, with the sections of its object."""
         return dataclasses.replace(self, sections=sections)
 
     @functools.cached_property
+    def own_functions(self) -> tuple[Function, ...]:
+        """Return the functions that are written in the policy itself, not in a header."""
+        return tuple(function for function in self.functions.values() if function.file == SOURCE)
+
+    @property
+    def own_nodes(self) -> Iterator[Node]:
+        """Return all nodes of the policy's own functions."""
+        return (node for function in self.own_functions for node in function.body.walk())
+
+    @functools.cached_property
     def tables(self) -> tuple[OpsTable, ...]:
-        """All tables of callbacks, in order."""
+        """Return all tables of callbacks, in order."""
         found = []
         for variable in self.variables.values():
             if variable.type.removeprefix("const ") != "struct sched_ext_ops" or not variable.children:
@@ -190,7 +202,7 @@ class Program:
 
     @functools.cached_property
     def callbacks(self) -> dict[str, Function]:
-        """The functions that the kernel calls: {field of the table: function}, BPF_PROG's wrapper taken off."""
+        """Return the functions that the kernel calls, without BPF_PROG's wrapper: {field of the table: function}."""
         found = {}
         for field, value in (pair for table in self.tables for pair in table.fields.items()):
             name = next((node.name for node in value.walk() if node.kind == "Ref" and node.value == ["function"]), "")
@@ -201,7 +213,7 @@ class Program:
 
     @functools.cached_property
     def assigned_globals(self) -> dict[str, list[Node]]:
-        """What names are set to anywhere, those of globals among them."""
+        """Return what names are set to anywhere, those of globals among them."""
         found: dict[str, list[Node]] = {}
         for function in self.functions.values():
             for node in function.body.walk():
@@ -210,7 +222,7 @@ class Program:
         return found
 
     def field(self, field: str) -> Node | None:
-        """What the (first) table sets a field to."""
+        """Return what the first table sets a field to."""
         return self.tables[0].fields.get(field) if self.tables else None
 
 

@@ -22,7 +22,7 @@ _LIMITS = jail.Limits(output_bytes=32 << 20)
 
 
 def parse_policy(source: str, image: Image) -> Program:
-    """Parses a policy as the compiler would read it.
+    """Parse a policy as the compiler would read it.
 
     Raises:
         CompileError: It exceeds a limit, or the parser dies of it.
@@ -53,7 +53,7 @@ def parse_policy(source: str, image: Image) -> Program:
 
 @functools.cache
 def find_libclang(clang: Clang) -> Path:
-    """The parser's library, of the compiler's own version.
+    """Return the parser's library, of the compiler's own version.
 
     Raises:
         MissingTool: It is not there.

@@ -12,17 +12,12 @@ from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, Function, Nod
 _WAYS = 400
 _DEPTH = 8
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
-#: After these the task is looked after, or the policy has ended itself.
-_KEEPS = {
-    *(
-        "bpf_map_push_elem",
-        "bpf_list_push_front_impl",
-        "bpf_list_push_back_impl",
-        "bpf_rbtree_add_impl",
-        "bpf_kptr_xchg",
-    ),
+#: After a call of these the task has a place, or the policy has ended itself.
+_PLACES = {
+    *("bpf_map_push_elem", "bpf_list_push_front_impl", "bpf_list_push_back_impl", "bpf_rbtree_add_impl"),
     *("bpf_map_update_elem", "bpf_ringbuf_output", "bpf_ringbuf_submit", "bpf_ringbuf_reserve", "bpf_task_acquire"),
     *("scx_bpf_error_bstr", "scx_bpf_exit_bstr", "bpf_list_push_front", "bpf_list_push_back", "bpf_rbtree_add"),
+    *("bpf_kptr_xchg", *kfuncs.INSERT, *kfuncs.MOVE),
 }
 
 
@@ -35,7 +30,7 @@ class Condition:
 
     @property
     def is_null_check(self) -> bool:
-        """Whether it found a pointer to be NULL, as the kernel's verifier wants it to be asked."""
+        """Return whether it found a pointer to be NULL, in the form that the kernel's verifier asks for."""
         node = self.node
         if node.kind == "Binary" and node.name == "==" and node.children[1].kind == "Int" and self.held:
             node = node.children[0]
@@ -61,7 +56,7 @@ class Way:
     doubtful: bool = False
 
     def decided(self, node: Node, held: bool) -> "Way | None":
-        """The way after a decision; None when an earlier one went the other way."""
+        """Return the way after a decision; None when an earlier one went the other way."""
         while node.kind == "Unary" and node.name == "!":
             node, held = node.children[0], not held
         if node.kind == "Binary" and node.name == ("&&" if held else "||"):
@@ -91,7 +86,7 @@ class Ways:
         self.depth = 0
 
     def losses(self, function: Function) -> list[Loss]:
-        """The certain ones."""
+        """Return the losses that are certain."""
         self.function = function
         ways = self.go(function.body, [Way()])
         last = max(node.line for node in function.body.walk())
@@ -102,7 +97,7 @@ class Ways:
         return found
 
     def go(self, node: Node, ways: list[Way]) -> list[Way]:
-        """The ways that go on after a statement."""
+        """Return the ways that go on after a statement."""
         if len(ways) > _WAYS:
             ways = [dataclasses.replace(ways[0], doubtful=True)]
         if node.kind in ("Block", "Decl"):
@@ -134,7 +129,7 @@ class Ways:
         return after
 
     def _several(self, node: Node, ways: list[Way]) -> list[Way]:
-        """A loop, or a switch: nothing is sure of what is inside, and nothing is lost in there for sure."""
+        """Follow a loop or a switch: nothing is certain inside, so no loss is reported there."""
         ends, self.ends = self.ends, []
         for child in node.children:
             self.go(child, [dataclasses.replace(way, doubtful=True) for way in ways])
@@ -142,7 +137,7 @@ class Ways:
         return self._through(node, ways)
 
     def _call(self, node: Node, ways: list[Way]) -> list[Way]:
-        """A helper whose answer nobody asks for is followed inside."""
+        """Follow a helper whose result is not used."""
         function = self.flow.program.functions.get(node.name)
         if function is None or node.name in kfuncs.PRIMITIVES or function is self.function:
             return self._through(node, ways)
@@ -162,7 +157,7 @@ class Ways:
         )
 
     def _through(self, node: Node, ways: list[Way]) -> list[Way]:
-        """Ways after an expression, which may put the task somewhere."""
+        """Return the ways after an expression, which may put the task somewhere."""
         if any(self._keeps(part) for part in node.walk()):
             return [dataclasses.replace(way, kept=True) for way in ways]
         return ways
@@ -173,18 +168,15 @@ class Ways:
         return node.kind == "Call" and self._function_keeps(node.name)
 
     def _function_keeps(self, name: str) -> bool:
-        if name in kfuncs.INSERT or name in kfuncs.MOVE or name in _KEEPS:
+        if name in _PLACES:
             return True
         function = self.flow.program.functions.get(name)
         if function is None or name in kfuncs.PRIMITIVES or function is self.function:
             return False
-        return any(
-            call.name in kfuncs.INSERT or call.name in kfuncs.MOVE or call.name in _KEEPS
-            for call in self.flow.reach(function)
-        )
+        return any(call.name in _PLACES for call in self.flow.reach(function))
 
     def _is_doubtful(self, way: Way, function: Function) -> bool:
-        """Whether the decisions on the way depend on each other in a way that is not seen here."""
+        """Return whether decisions on the way may depend on each other in a way that is not seen here."""
         compared: list[str] = []
         for condition in way.conditions:
             for node in condition.node.walk():
@@ -196,6 +188,6 @@ class Ways:
 
 
 def _renamed(way: Way, before: Iterable[Way]) -> tuple[Condition, ...]:
-    """A helper's decisions are about its own variables: only how the last came out is of use to the caller."""
+    """Keep only how a helper's last decision came out: its conditions are about its own variables."""
     outer = max((one.conditions for one in before if way.conditions[: len(one.conditions)] == one.conditions), key=len)
     return (*outer, way.conditions[-1])

@@ -1,48 +1,45 @@
 """Queues (DSQs) of a policy: where tasks are put, where they are taken from, which exist."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schedcp_gym.control.verifier.source import kfuncs
-from schedcp_gym.control.verifier.source.flow import Call, Flow, Value
+from schedcp_gym.control.verifier.source.flow import Call, Flow, Possible
+from schedcp_gym.control.verifier.source.model import Node
 
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """A call that names a queue, and which queues that may be."""
+    """A call that names a queue: the argument that does, and which queues that may be."""
 
     call: Call
-    ids: Value
+    queue: Node
+    ids: Possible
 
 
-def inserts(flow: Flow) -> list[Use]:
-    """Where tasks are put into queues."""
-    return [*_uses(flow, {name: at[0] for name, at in kfuncs.INSERT.items()}), *_uses(flow, kfuncs.MOVE)]
+def inserts(flow: Flow, calls: Iterable[Call] | None = None) -> list[Use]:
+    """Return the calls that put tasks into queues: all, or those of some calls."""
+    return _uses(flow, kfuncs.INSERT | kfuncs.MOVE, calls)
 
 
 def consumers(flow: Flow) -> list[Use]:
-    """Where tasks are taken out of queues."""
-    return [*_uses(flow, kfuncs.MOVE_TO_LOCAL), *_uses(flow, kfuncs.ITERATE)]
+    """Return the calls that take tasks out of queues."""
+    return _uses(flow, kfuncs.MOVE_TO_LOCAL | kfuncs.ITERATE)
 
 
 def creations(flow: Flow) -> list[Use]:
-    """Where queues are made."""
-    return list(_uses(flow, kfuncs.CREATE))
+    """Return the calls that create queues."""
+    return _uses(flow, kfuncs.CREATE)
 
 
-def peeks(flow: Flow) -> list[Use]:
-    """Where queues are looked into."""
-    return list(_uses(flow, kfuncs.PEEK))
+def together(uses: list[Use]) -> Possible:
+    """Return all queues that any of the uses may name."""
+    return functools.reduce(Possible.__or__, (use.ids for use in uses), Possible())
 
 
-def together(uses: list[Use]) -> Value:
-    """All queues that any of the uses may name."""
-    return functools.reduce(Value.__or__, (use.ids for use in uses), Value())
-
-
-def uncovered(ids: Value, by: Value) -> Iterator[int]:
-    """Queues of the policy's own that certainly are not among others."""
+def uncovered(ids: Possible, by: Possible) -> Iterator[int]:
+    """Return the policy's own queues that certainly are not among ``by``."""
     if by.unknown:
         return
     for number in sorted(n for n in ids.known if not n & kfuncs.BUILT_IN):
@@ -53,8 +50,7 @@ def uncovered(ids: Value, by: Value) -> Iterator[int]:
             yield base
 
 
-def _uses(flow: Flow, which: Mapping[str, int]) -> Iterator[Use]:
-    for call in flow.all_calls:
-        at = which.get(call.name)
-        if at is not None and at < len(call.node.arguments):
-            yield Use(call, flow.value(call.node.arguments[at], call.frame))
+def _uses(flow: Flow, which: Mapping[str, int], calls: Iterable[Call] | None = None) -> list[Use]:
+    naming = (call for call in (flow.all_calls if calls is None else calls) if call.name in which)
+    found = ((call, call.node.arguments[which[call.name] :]) for call in naming)
+    return [Use(call, rest[0], flow.value(rest[0], call.frame)) for call, rest in found if rest]

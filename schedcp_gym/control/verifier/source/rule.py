@@ -41,7 +41,7 @@ class Rule:
     severity: Severity = Severity.ERROR
 
     def findings(self, flow: Flow) -> list[Finding]:
-        """What it has to say of a policy, each line once."""
+        """Return the rule's findings for a policy, each line once."""
         hits = {(hit.line, hit.severity): hit for hit in reversed(list(self.check(flow)))}
         return [
             Finding(self.id, hit.line, f"{hit.what}: {self.why}", self.fix, hit.severity or self.severity)

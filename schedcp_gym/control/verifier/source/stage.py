@@ -15,17 +15,17 @@ from schedcp_gym.spec import Policy
 #: Findings that are shown first; the log has all.
 _EVIDENCE_LINES = 5
 _REFUSED_FIX = "Include <scx/common.bpf.h> and the other headers by name, and keep the source small and plain."
-_COMPILE_FIX = "Mend the line that the compiler names."
+_COMPILE_FIX = "Fix the line that the compiler names."
 
 
 def check_source(policy: Policy, image: Image) -> tuple[StageReport, bytes | None]:
-    """Compiles, parses and checks a policy; a bad one is a report, not an exception.
+    """Compile, parse and check a policy; a bad one is a report, not an exception.
 
     Returns:
         The report, and the object when it compiled.
 
     Raises:
-        MissingTool: The compiler, its library or the jail is not there: nothing can be said of any policy.
+        MissingTool: The compiler, its library or the jail is not there: no policy can be checked.
     """
     began = time.monotonic()
     if policy.is_eevdf:

@@ -20,7 +20,7 @@ _FIRST_COMMENT = re.compile(r"\A(?:\s|//[^\n]*\n)*(/\*.*?\*/)", re.DOTALL)
 _FIELD = re.compile(r"^(planted|attack|stage|caught-by):\s*", re.MULTILINE)
 #: The label of the attacks that the source stage must refuse: a sentence, then the line and the words of the refusal.
 _REFUSED = re.compile(r"/\*\s*(?P<attack>.+?)\s+refused:\s*(?P<words>.+?)\s*\*/", re.DOTALL)
-#: Attacks name a file they are after so; any that there is on every host will do.
+#: A placeholder in attacks for the file that they try to read, and a file that every host has.
 _SECRET = ("@SECRET@", "/etc/passwd")
 
 
@@ -28,7 +28,7 @@ class Group(enum.StrEnum):
     """What is known of a policy beforehand."""
 
     PLANTED = "planted"  # a policy with one bug
-    ATTACK = "attack"  # a source that is after the host
+    ATTACK = "attack"  # a source that attacks the host
     GOOD = "good"  # nothing is wrong with it
 
 
@@ -54,13 +54,13 @@ class Case:
 
 
 def default_folders() -> list[Path]:
-    """The library, and the labelled policies where there are any (in a checkout)."""
+    """Return the library's folder, and in a checkout those of the labelled policies."""
     tests = PACKAGE.parent / "tests" / "control" / "verifier"
     return [POLICIES, *(folder for name in FOLDERS if (folder := tests / name).is_dir())]
 
 
 def find_cases(folders: Iterable[Path], only: Sequence[str] = ()) -> list[Case]:
-    """The policies of some folders, in order of folder and name.
+    """Return the policies of some folders, in order of folder and name.
 
     Args:
         folders: Where the ``.bpf.c`` files are. Those with a label must be caught, the others must pass.
@@ -83,7 +83,7 @@ def find_cases(folders: Iterable[Path], only: Sequence[str] = ()) -> list[Case]:
 
 
 def read_case(path: Path) -> Case:
-    """A policy's file with its label, if it has one.
+    """Read a policy's file with its label, if it has one.
 
     Raises:
         BadInput: The label has no sentence, or names no stage.
@@ -96,7 +96,7 @@ def read_case(path: Path) -> Case:
     group = next((group for group in (Group.PLANTED, Group.ATTACK) if group in fields), Group.GOOD)
     if found is None or group is Group.GOOD:
         if "stage" in fields:
-            raise BadInput(f"{path}: the label says a stage, but neither planted nor attack")
+            raise BadInput(f"{path}: the label names a stage, but neither planted nor attack")
         return Case(name, Group.GOOD, text)
     stage = fields.get("stage", "")
     if not fields[group]:

@@ -1,11 +1,11 @@
-"""Runs a suite: two verifications at a time, each verdict kept as it comes."""
+"""Run a suite: some verifications at a time, each verdict kept as soon as it is there."""
 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Protocol
 
-from schedcp_gym.control.verifier.report import Report
+from schedcp_gym.control.verifier.report import VerifierReport
 from schedcp_gym.control.verifier.suites.cases import Case
 from schedcp_gym.control.verifier.suites.record import Verdict, Verdicts, key_of
 from schedcp_gym.spec import Policy
@@ -15,10 +15,10 @@ TRIES = 2
 
 
 class Verifies(Protocol):
-    """What a suite needs of a verifier."""
+    """The part of a verifier that a suite needs."""
 
-    def verify(self, policy: Policy) -> Report:
-        """Takes a policy through the stages until one fails."""
+    def verify(self, policy: Policy) -> VerifierReport:
+        """Take a policy through the stages until one fails."""
 
 
 def run_suite(
@@ -31,7 +31,7 @@ def run_suite(
     done: Callable[[Case, Verdict], None] | None = None,
     stop: Callable[[], None] | None = None,
 ) -> list[Verdict]:
-    """Verifies all cases whose verdict is not known yet.
+    """Verify all cases whose verdict is not known yet.
 
     Args:
         cases: What to verify.
@@ -39,8 +39,8 @@ def run_suite(
         verdicts: Where verdicts are kept; what it knows already is not verified again.
         verifier_digest: Digest of all that a verdict follows from besides the case.
         workers: Verifications at once.
-        done: Told of each verdict, those known from before included. Never called twice at once.
-        stop: Called when the suite is broken off: ends what runs.
+        done: Called with each verdict, those known from before included; never twice at once.
+        stop: Called when the suite is interrupted, to end what runs.
 
     Returns:
         The verdicts, in the order of the cases.
@@ -97,7 +97,7 @@ def _verify(case: Case, verifier: Verifies, key: str, halted: threading.Event) -
     return verdict
 
 
-def _verdict(case: Case, report: Report, key: str) -> Verdict:
+def _verdict(case: Case, report: VerifierReport, key: str) -> Verdict:
     last = report.stages[-1]
     return Verdict(
         key=key,

@@ -20,19 +20,19 @@ COLUMNS = (*(stage.value for stage in ORDER), PASSED)
 
 
 def row_of(verdict: Verdict) -> str:
-    """The row that a verdict counts in: the group, and the stage that must catch it."""
+    """Return the row that a verdict counts in: the group, and the stage that must catch it."""
     return f"{verdict.group}: {verdict.expected}" if verdict.expected else verdict.group.value
 
 
 def column_of(verdict: Verdict) -> str:
-    """The column that a verdict counts in."""
+    """Return the column that a verdict counts in."""
     if verdict.infra_fault:
         return HOST_FAULT
     return verdict.caught_at.value if verdict.caught_at else PASSED
 
 
 def counts(verdicts: Sequence[Verdict]) -> dict[str, Counter[str]]:
-    """Verdicts counted by row and column; rows in order of group and stage."""
+    """Count verdicts by row and column; rows in order of group and stage."""
     groups = list(Group)
     place = {stage: at for at, stage in enumerate(ORDER)}
 
@@ -46,13 +46,13 @@ def counts(verdicts: Sequence[Verdict]) -> dict[str, Counter[str]]:
 
 
 def medians_s(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Median host seconds of each stage, over the policies that reached it."""
+    """Return the median host seconds of each stage, over the policies that reached it."""
     spent = {stage.value: [v.stage_s[stage] for v in verdicts if stage in v.stage_s] for stage in ORDER}
     return {name: statistics.median(values) for name, values in spent.items() if values}
 
 
 def good_times_s(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """What a good policy waits for: medians of stages 1 and 2 and of the whole, and the longest whole."""
+    """Return how long good policies take: medians of stages 1 and 2 and of all, and the longest."""
     good = [verdict.stage_s for verdict in verdicts if verdict.group is Group.GOOD and verdict.right]
     if not good:
         return {}
@@ -66,12 +66,12 @@ def good_times_s(verdicts: Sequence[Verdict]) -> dict[str, float]:
 
 
 def all_right(verdicts: Sequence[Verdict]) -> bool:
-    """Whether there were any, and each is the known answer."""
+    """Return whether there are verdicts, and each is the known answer."""
     return bool(verdicts) and all(verdict.right for verdict in verdicts)
 
 
 def print_suite(console: Console, cases: Sequence[Case], verdicts: Sequence[Verdict]) -> None:
-    """Prints the confusion table, the misses with their reasons, and the times."""
+    """Print the confusion table, the misses with their reasons, and the times."""
     console.print(confusion_table(verdicts))
     pairs = [(case, verdict) for case, verdict in zip(cases, verdicts, strict=True) if not verdict.right]
     for case, verdict in pairs:
@@ -90,7 +90,7 @@ def print_suite(console: Console, cases: Sequence[Case], verdicts: Sequence[Verd
 
 
 def confusion_table(verdicts: Sequence[Verdict]) -> Table:
-    """The table itself."""
+    """Return the table itself."""
     title = "policies by what they are, and where they were caught"
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, title=title)
     table.title_justify = "left"
@@ -116,7 +116,7 @@ def _cell(count: int, wrong: bool) -> str:
 
 
 def complaint(case: Case, verdict: Verdict) -> str:
-    """What is wrong with a verdict, in a line."""
+    """Return what is wrong with a verdict, in a line."""
     if verdict.infra_fault:
         return f"the host failed: {verdict.why}"
     if verdict.expected is None:
@@ -127,7 +127,7 @@ def complaint(case: Case, verdict: Verdict) -> str:
 
 
 def as_json(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """All of it as JSON has it."""
+    """Return the whole result as JSON has it."""
     pairs = list(zip(cases, verdicts, strict=True))
     return {
         "right": sum(verdict.right for verdict in verdicts),

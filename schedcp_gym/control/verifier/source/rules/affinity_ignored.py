@@ -12,6 +12,7 @@ from schedcp_gym.control.verifier.report import Severity
 from schedcp_gym.control.verifier.source import kfuncs
 from schedcp_gym.control.verifier.source.affinity import is_blind, looks_at_affinity
 from schedcp_gym.control.verifier.source.flow import Flow, Frame
+from schedcp_gym.control.verifier.source.queues import inserts
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 
@@ -19,21 +20,16 @@ def _check(flow: Flow) -> Iterator[Hit]:
     for callback, calls in flow.calls.items():
         if looks_at_affinity(flow, callback):
             continue
-        for call in calls:
-            at = kfuncs.INSERT[call.name][0] if call.name in kfuncs.INSERT else kfuncs.MOVE.get(call.name)
-            if at is None or at >= len(call.node.arguments):
+        for use in inserts(flow, calls):
+            if use.ids.unknown or not any(number >= kfuncs.LOCAL_ON for number in use.ids.known | use.ids.bases):
                 continue
-            queue = flow.value(call.node.arguments[at], call.frame)
-            ids = queue.known | queue.bases
-            if queue.unknown or not any(number >= kfuncs.LOCAL_ON for number in ids):
-                continue
-            if is_blind(flow, call.node.arguments[at], call.frame, ("param cpu",) if callback == "dispatch" else ()):
-                yield Hit(call.line, "the task is put on a CPU that was chosen without a look at p->cpus_ptr")
+            if is_blind(flow, use.queue, use.call.frame, ("param cpu",) if callback == "dispatch" else ()):
+                yield Hit(use.call.line, "the task is put on a CPU that was chosen without a look at p->cpus_ptr")
     yield from _answers(flow)
 
 
 def _answers(flow: Flow) -> Iterator[Hit]:
-    """ops.select_cpu's return values."""
+    """Check the return values of ops.select_cpu."""
     function = flow.program.callbacks.get("select_cpu")
     if not function or looks_at_affinity(flow, "select_cpu"):
         return

@@ -1,4 +1,4 @@
-"""ops.exit has to keep the kernel's reason (UEI_DEFINE, UEI_RECORD), or nobody learns why a policy was ejected."""
+"""ops.exit has to keep the kernel's reason (UEI_DEFINE, UEI_RECORD), or the reason of an ejection is lost."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 RULE = Rule(
     id="exit-not-recorded",
-    why="when the policy is ejected, nobody learns why",
+    why="when the kernel ejects the policy, its reason is lost",
     fix="UEI_DEFINE(uei); and UEI_RECORD(uei, ei); in ops.exit.",
     check=_check,
     severity=Severity.WARNING,

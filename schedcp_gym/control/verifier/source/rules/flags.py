@@ -1,8 +1,8 @@
 """Flags of the table that need something else to go with them.
 
-SCX_OPS_SWITCH_PARTIAL leaves all tasks of class SCHED_OTHER with EEVDF: who decides that is who deploys, not the
-policy. SCX_OPS_ENQ_LAST asks for the last runnable task too: ops.enqueue has to put it on a queue that its CPU looks
-at, or kick.
+SCX_OPS_SWITCH_PARTIAL leaves all tasks of class SCHED_OTHER with EEVDF. The deployment decides that, not the policy.
+SCX_OPS_ENQ_LAST asks for the last runnable task too: ops.enqueue has to put it on a queue that its CPU
+looks at, or kick.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def _handles_last(flow: Flow) -> bool:
 
 RULE = Rule(
     id="flags-need-more",
-    why="a policy that schedules nobody, or lets its last task wait, is of no use",
+    why="a policy that schedules no task, or lets its last task wait, is of no use",
     fix="Leave the flag out.",
     check=_check,
 )

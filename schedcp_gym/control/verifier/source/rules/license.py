@@ -1,4 +1,4 @@
-"""The kernel's functions for schedulers are open to programs under the GPL only, which the object has to say."""
+"""The kernel's functions for schedulers are open only to programs under the GPL, so the object has to declare it."""
 
 from collections.abc import Iterator
 

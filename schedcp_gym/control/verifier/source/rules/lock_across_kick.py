@@ -4,11 +4,9 @@ Interrupts are off meanwhile and no other CPU gets past the lock; the kernel's v
 statements between lock and unlock are followed in order; a branch that unlocks and returns does not release the others.
 """
 
-from collections.abc import Iterator
-
 from schedcp_gym.control.verifier.source.flow import Flow
 from schedcp_gym.control.verifier.source.kfuncs import PRIMITIVES
-from schedcp_gym.control.verifier.source.model import Function, Node
+from schedcp_gym.control.verifier.source.model import Node
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _LOCK = ("bpf_spin_lock", "bpf_res_spin_lock")
@@ -16,27 +14,27 @@ _UNLOCK = ("bpf_spin_unlock", "bpf_res_spin_unlock")
 _LEAVES = ("Return", "Goto", "Break", "Continue")
 
 
-def _check(flow: Flow) -> Iterator[Hit]:
-    for function in flow.program.functions.values():
-        if function.in_source:
-            found: list[Hit] = []
-            _Walk(flow, found).go(function.body, False)
-            yield from found
+def _check(flow: Flow) -> list[Hit]:
+    walk = _Walk(flow)
+    for function in flow.program.own_functions:
+        walk.go(function.body, False)
+    return walk.found
 
 
 class _Walk:
-    def __init__(self, flow: Flow, found: list[Hit]) -> None:
-        self.flow, self.found = flow, found
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.found: list[Hit] = []
 
     def go(self, node: Node, held: bool) -> bool:
-        """Follows a statement; returns whether the lock is held after it."""
+        """Follow a statement, and return whether the lock is held after it."""
         if node.kind == "If":
             held = self.go(node.children[0], held)
             ends = [held if _leaves(branch) else self.go(branch, held) for branch in node.children[1:]]
             for branch in node.children[1:]:
                 if _leaves(branch):
                     self.go(branch, held)
-            return any(ends) if len(ends) > 1 else (ends[0] if ends else held) and held
+            return any(ends) if len(ends) > 1 else held and all(ends)
         for child in node.children:
             held = self.go(child, held)
         if node.kind == "Call":
@@ -49,11 +47,10 @@ class _Walk:
         return held
 
     def schedules(self, name: str) -> bool:
-        """Whether a function is, or calls, one of the scheduler's."""
-        function: Function | None = self.flow.program.functions.get(name)
-        if name.startswith("scx_bpf_") or name in PRIMITIVES or function is None:
-            return name.startswith("scx_bpf_") or name in PRIMITIVES
-        return any(call.name.startswith("scx_bpf_") or call.name in PRIMITIVES for call in self.flow.reach(function))
+        """Return whether a function is, or calls, one of the scheduler's."""
+        function = self.flow.program.functions.get(name)
+        called = [call.name for call in self.flow.reach(function)] if function and name not in PRIMITIVES else []
+        return any(each.startswith("scx_bpf_") or each in PRIMITIVES for each in (name, *called))
 
 
 def _leaves(branch: Node) -> bool:

@@ -25,17 +25,16 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _unasked_pushes(flow: Flow) -> Iterator[Hit]:
-    """A queue or stack map takes no more when it is full."""
-    for function in flow.program.functions.values():
-        for node in function.body.walk() if function.in_source else ():
-            bare = node.kind in ("Block", "If", "For", "While") and [
-                child for child in node.children if child.kind == "Call"
-            ]
-            for call in bare or ():
-                if call.name == "bpf_map_push_elem" and call is not (
-                    node.children[0] if node.kind != "Block" else None
-                ):
-                    yield Hit(call.line, "nobody asks whether the map had room for the task")
+    """Find pushes whose result is not used: a queue or stack map refuses the task when it is full."""
+    for node in flow.program.own_nodes:
+        if node.kind in ("Block", "If", "For", "While"):
+            statements = node.children if node.kind == "Block" else node.children[1:]  # the first is the condition
+            for call in statements:
+                if call.kind == "Call" and call.name == "bpf_map_push_elem":
+                    yield Hit(
+                        call.line,
+                        "the result is not checked: the map may have no room for the task",
+                    )
 
 
 RULE = Rule(

@@ -25,22 +25,15 @@ def _check(flow: Flow) -> Iterator[Hit]:
         if slice_ns.constant and slice_ns.known == {0}:
             yield Hit(call.line, "the task is queued with a slice of 0")
         elif slice_ns.constant and slice_ns.known == {kfuncs.SLICE_INFINITE} and not preempts:
-            yield Hit(call.line, "the slice has no end, and nothing ever preempts", Severity.WARNING)
+            yield Hit(call.line, "the slice has no end, and nothing preempts the task", Severity.WARNING)
 
 
 def _sets_slices(flow: Flow) -> bool:
-    """Whether slices are (also) set by other means."""
+    """Return whether slices are also set by other means."""
     if any(call.name in kfuncs.SET_SLICE for call in flow.all_calls):
         return True
-    return any(
-        node.kind == "Binary"
-        and node.name == "="
-        and node.children[0].kind == "Member"
-        and node.children[0].name == "slice"
-        for function in flow.program.functions.values()
-        if function.in_source
-        for node in function.body.walk()
-    )
+    written = (node.target for node in flow.program.own_nodes if node.kind == "Binary" and node.name == "=")
+    return any(target and target.kind == "Member" and target.name == "slice" for target in written)
 
 
 def _may_preempt(flow: Flow) -> bool:
@@ -56,7 +49,7 @@ def _may_preempt(flow: Flow) -> bool:
 
 RULE = Rule(
     id="missing-slice",
-    why="a task then runs for a tick at most, or for as long as it likes",
+    why="a task then runs for at most one tick, or without a limit",
     fix="Give SCX_SLICE_DFL or a slice of your own in nanoseconds.",
     check=_check,
 )

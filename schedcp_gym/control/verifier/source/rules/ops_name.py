@@ -1,4 +1,4 @@
-"""The kernel takes no table without a name, and in names only letters, digits, dots and underscores."""
+"""The kernel refuses a table without a name; a name has letters, digits, dots and underscores only."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
         if name is None or name.value == "":
             yield Hit(table.line, "the table of callbacks has no name")
         elif name.kind == "String" and not str(name.value).replace("_", "a").replace(".", "a").isalnum():
-            yield Hit(name.line, f"{str(name.value)[:40]!r} is no name for the kernel")
+            yield Hit(name.line, f"{str(name.value)[:40]!r} is not a name that the kernel accepts")
 
 
 RULE = Rule(

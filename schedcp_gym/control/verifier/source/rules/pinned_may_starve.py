@@ -15,6 +15,8 @@ from schedcp_gym.control.verifier.source.model import Function, Node
 from schedcp_gym.control.verifier.source.queues import consumers, inserts
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
+_ABOUT_THE_TASK = ("if_runnable", "is_bound", "is_cpu_kthread")
+
 
 def _check(flow: Flow) -> Iterator[Hit]:
     yield from _blind_queues(flow)
@@ -28,11 +30,11 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _blind_queues(flow: Flow) -> Iterator[Hit]:
-    """Per-CPU queues, each emptied by its own CPU, whose owner is drawn from a hat."""
+    """Find per-CPU queues, each emptied by its own CPU, that tasks are put into without a look at their CPUs."""
     taken = consumers(flow)
     own = [use for use in taken if use.call.name in kfuncs.MOVE_TO_LOCAL and use.ids.bases and not use.ids.known]
     for use in own:
-        origins = flow.origins(use.call.node.arguments[0], use.call.frame)
+        origins = flow.origins(use.queue, use.call.frame)
         if use.ids.unknown or not origins <= {"const", "param cpu", "call bpf_get_smp_processor_id"}:
             return
     if len(own) != len(taken) or not own or "enqueue" not in flow.calls:
@@ -43,14 +45,14 @@ def _blind_queues(flow: Flow) -> Iterator[Hit]:
         if use.call.name not in kfuncs.INSERT or use.ids.unknown or use.ids.known:
             continue
         own_bases = {base for base in use.ids.bases if not base & kfuncs.BUILT_IN}
-        if own_bases and is_blind(flow, use.call.node.arguments[1], use.call.frame):
+        if own_bases and is_blind(flow, use.queue, use.call.frame):
             yield Hit(
                 use.call.line, "the task waits in the queue of a CPU that was chosen without a look at p->cpus_ptr"
             )
 
 
 def _only_cpu(dispatch: Function) -> int | None:
-    """The one CPU that takes tasks out: ``if (cpu != 0) return;`` first, or all of the rest under ``if (cpu == 0)``."""
+    """Return the only CPU that takes tasks out: ``if (cpu != 0) return;`` first, or all under ``if (cpu == 0)``."""
     statements = [node for node in dispatch.body.children if node.kind != "Decl"]
     if not statements or statements[0].kind != "If" or len(statements[0].children) != 2:
         return None
@@ -70,7 +72,7 @@ def _only_cpu(dispatch: Function) -> int | None:
 
 
 def _fixed_order(flow: Flow, dispatch: Function) -> Iterator[Hit]:
-    """Queues emptied one after the other, with nothing that ever changes their order."""
+    """Find queues that are emptied one after the other in an order that never changes."""
     if any(_changes_order(node) for node in dispatch.body.walk()):
         return
     order = [use for use in consumers(flow) if use.call.frame.function.name == dispatch.name]
@@ -84,18 +86,13 @@ def _fixed_order(flow: Flow, dispatch: Function) -> Iterator[Hit]:
 
 
 def _changes_order(node: Node) -> bool:
-    """Whether a decision depends on more than the task that ran, the CPU, and whether a task was moved."""
+    """Return whether a decision depends on more than the task that ran, the CPU, and whether a task moved."""
     if node.kind in ("For", "While", "Do", "Goto"):
         return True
     if node.kind not in ("If", "Cond", "Switch"):
         return False
     for part in node.children[0].walk():
-        if part.kind == "Call" and part.name not in (
-            *kfuncs.MOVE_TO_LOCAL,
-            "if_runnable",
-            "is_bound",
-            "is_cpu_kthread",
-        ):
+        if part.kind == "Call" and part.name not in (*kfuncs.MOVE_TO_LOCAL, *_ABOUT_THE_TASK):
             return True
         if part.kind == "Subscript" or (part.variable is not None and part.name not in ("cpu", "prev")):
             return True

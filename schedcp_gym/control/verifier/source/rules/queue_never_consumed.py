@@ -21,7 +21,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 RULE = Rule(
     id="queue-never-consumed",
-    why="who is put there never runs",
+    why="a task that is put there never runs",
     fix="Call scx_bpf_dsq_move_to_local() for this queue in ops.dispatch, or put the task into a queue that is served.",
     check=_check,
 )

@@ -26,7 +26,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 RULE = Rule(
     id="timeout-out-of-bounds",
-    why="the kernel refuses a longer one, and ejects policies with a shorter one for no fault of theirs",
+    why="the kernel refuses a longer one, and with a shorter one it ejects policies that did nothing wrong",
     fix="Leave timeout_ms out, or set it between 2000 and 30000.",
     check=_check,
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from schedcp_gym.control.verifier.report import Severity
 from schedcp_gym.control.verifier.source.flow import Flow, Frame
-from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Function, Node
+from schedcp_gym.control.verifier.source.model import Function, Node
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _LONG = 1 << 20
@@ -17,9 +17,7 @@ _WAYS_OUT = ("Break", "Return", "Goto")
 
 
 def _check(flow: Flow) -> Iterator[Hit]:
-    for function in flow.program.functions.values():
-        if not function.in_source:
-            continue
+    for function in flow.program.own_functions:
         left = _in_loops_that_may_be_left(function)
         for node in function.body.walk():
             if node.kind in ("For", "While", "Do") and _endless(node):
@@ -33,7 +31,7 @@ def _check(flow: Flow) -> Iterator[Hit]:
 
 
 def _in_loops_that_may_be_left(function: Function) -> set[Node]:
-    """What belongs to iterator loops with a break: their number of turns is only the most there may be."""
+    """Return the nodes of iterator loops with a break: their number of turns is only an upper bound."""
     loops = (node for node in function.body.walk() if node.kind == "For")
     return {part for loop in loops if any(node.kind in _WAYS_OUT for node in loop.walk()) for part in loop.walk()}
 
@@ -51,16 +49,16 @@ def _endless(loop: Node) -> bool:
 
 
 def _counts(loop: Node) -> bool:
-    """Whether a number that grows or shrinks is looked at in a condition."""
-    counted = {node.children[0].variable for node in loop.walk() if _is_step(node)}
+    """Return whether a condition looks at a number that grows or shrinks."""
+    counted = {node.target.variable for node in loop.walk() if node.target and _is_step(node)}
     asked = {part.variable for node in loop.walk() if node.kind == "If" for part in node.children[0].walk()}
     return bool((counted & asked) - {None})
 
 
-def _is_step(node: Node) -> bool:
-    if node.kind == "Binary" and node.name == "=" and node.children[0].variable is not None:
-        return any(part.variable == node.children[0].variable for part in node.children[1].walk())
-    return (node.kind == "Unary" and node.name in STEPS) or (node.kind == "Binary" and node.name in ASSIGNMENTS[1:])
+def _is_step(write: Node) -> bool:
+    """Return whether a write changes a variable by some amount: ``i++``, ``i += 2``, ``i = i + 2``."""
+    variable = write.children[0].variable
+    return write.name != "=" or variable is None or any(part.variable == variable for part in write.children[1].walk())
 
 
 def _is_may_goto(node: Node) -> bool:
@@ -68,7 +66,7 @@ def _is_may_goto(node: Node) -> bool:
 
 
 def _long(flow: Flow, function: Function, call: Node) -> Iterator[Hit]:
-    """Loops whose number of turns is known, and huge."""
+    """Find loops whose number of turns is known, and huge."""
     at = {"bpf_loop": 0, "bpf_iter_num_new": 2}.get(call.name)
     if at is None or at >= len(call.arguments):
         return
@@ -79,7 +77,7 @@ def _long(flow: Flow, function: Function, call: Node) -> Iterator[Hit]:
 
 RULE = Rule(
     id="unbounded-loop",
-    why="the CPU schedules nobody while a callback runs",
+    why="the CPU schedules no task while a callback runs",
     fix="Use bpf_for(i, 0, n) with a small n, or bpf_for_each().",
     check=_check,
 )

@@ -8,41 +8,29 @@ from collections.abc import Iterator
 
 from schedcp_gym.control.verifier.report import Severity
 from schedcp_gym.control.verifier.source.flow import Flow
-from schedcp_gym.control.verifier.source.model import ASSIGNMENTS, STEPS, Node
+from schedcp_gym.control.verifier.source.model import Node
 from schedcp_gym.control.verifier.source.rule import Hit, Rule
 
 _DEPRECATED = {"slice": "scx_bpf_task_set_slice", "dsq_vtime": "scx_bpf_task_set_dsq_vtime"}
-_KERNEL = (
-    "struct task_struct *",
-    "const struct task_struct *",
-    "struct rq *",
-    "struct cgroup *",
-    "struct scx_exit_info *",
-)
+_KERNEL = {f"struct {s} *" for s in ("task_struct", "rq", "cgroup", "scx_exit_info")} | {"const struct task_struct *"}
 
 
 def _check(flow: Flow) -> Iterator[Hit]:
-    for function in flow.program.functions.values():
-        if not function.in_source:
+    for node in flow.program.own_nodes:
+        field = node.target
+        if field is None or field.kind != "Member" or _root(field) not in _KERNEL:
             continue
-        for node in function.body.walk():
-            written = (node.kind == "Binary" and node.name in ASSIGNMENTS) or (
-                node.kind == "Unary" and node.name in STEPS
-            )
-            if not written or node.children[0].kind != "Member" or _root(node.children[0]) not in _KERNEL:
-                continue
-            field = node.children[0]
-            of_scx = field.value == ["field", "sched_ext_entity"]
-            if of_scx and field.name in _DEPRECATED:
-                call = _DEPRECATED[field.name]
-                what = f"p->scx.{field.name} is written directly, which newer kernels deprecate for {call}()"
-                yield Hit(node.line, what, Severity.WARNING)
-            elif not (of_scx and field.name == "disallow"):
-                yield Hit(node.line, f"the kernel's field {field.name} is written")
+        of_scx = field.value == ["field", "sched_ext_entity"]
+        if of_scx and field.name in _DEPRECATED:
+            call = _DEPRECATED[field.name]
+            what = f"p->scx.{field.name} is written directly, which newer kernels deprecate for {call}()"
+            yield Hit(node.line, what, Severity.WARNING)
+        elif not (of_scx and field.name == "disallow"):
+            yield Hit(node.line, f"the kernel's field {field.name} is written")
 
 
 def _root(node: Node) -> str:
-    """The type of the pointer that a chain of members begins with."""
+    """Return the type of the pointer that a chain of members begins with."""
     while node.kind in ("Member", "Subscript") and node.children:
         node = node.children[0]
     return node.type
