@@ -6,7 +6,8 @@ import pytest
 
 from schedcp_gym.control.analysis import Analysis, Tier
 from schedcp_gym.control.analysis.differences import class_changes_by_name, class_changes_traced, metric_changes
-from schedcp_gym.control.analysis.feedback import TOKEN_LIMIT, Run, feed_back, words
+from schedcp_gym.control.analysis.feedback import TOKEN_LIMIT, write_feedback
+from schedcp_gym.control.analysis.feedback_text import Run, words
 from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Metric, Objective, Outcome, Scale, Workload
 
@@ -36,7 +37,7 @@ EEVDF = Run("eevdf", measured(utilisation=0.5, cpu_s_by_name={"prog": 1.0}))
 
 
 def told(now, last=None, **more):
-    return feed_back(WORKLOAD, now if isinstance(now, Run) else Run("mine", now), EEVDF, last, **more)
+    return write_feedback(WORKLOAD, now if isinstance(now, Run) else Run("mine", now), EEVDF, last, **more)
 
 
 def test_the_first_line_is_the_verdict_against_eevdf_and_against_the_last_policy():
@@ -151,11 +152,12 @@ AFTER = summary(
 
 
 def test_with_traces_those_who_wait_more_and_less_are_named_and_what_stands_out_is_a_class_of_its_own():
-    found = feed_back(WORKLOAD, Run("mine", measured(50.0), AFTER), dataclasses.replace(EEVDF, summary=BEFORE))
-    assert "Lost (wait more for a CPU): 2 job: 10 -> 30 ms each in all, p99 9 -> 22 ms, over after 0.01 -> 0.05 s." in (
-        found.text
+    found = write_feedback(WORKLOAD, Run("mine", measured(50.0), AFTER), dataclasses.replace(EEVDF, summary=BEFORE))
+    assert (
+        "Lost (wait more for a CPU): 2 job: 10 -> 30 ms each in all, p99 9 -> 22 ms, ended after 0.01 -> 0.05 s."
+        in (found.text)
     )
-    assert "Won (wait less for a CPU): long-1: 40 -> 4 ms in all, longest 40 -> 4 ms, over after 0.2 -> 0.12 s." in (
+    assert "Won (wait less for a CPU): long-1: 40 -> 4 ms in all, longest 40 -> 4 ms, ended after 0.2 -> 0.12 s." in (
         found.text
     )
     assert [change["label"] for change in found.data["classes"]] == ["long-1", "job"]
@@ -165,7 +167,7 @@ def test_a_trace_of_the_same_run_shows_nobody_who_won_or_lost():
     (long, job) = class_changes_traced(BEFORE.data, BEFORE.data)
     assert (job.tasks, job.wait_ms, job.cpu_s) == (2, (10.0, 10.0), (0.002, 0.002))
     assert long.tasks == 1
-    same = feed_back(WORKLOAD, Run("mine", measured(50.0), BEFORE), dataclasses.replace(EEVDF, summary=BEFORE))
+    same = write_feedback(WORKLOAD, Run("mine", measured(50.0), BEFORE), dataclasses.replace(EEVDF, summary=BEFORE))
     assert "Lost" not in same.text
     assert "Won" not in same.text
 
@@ -273,8 +275,8 @@ processed 2 insns (limit 1000000) max_states_per_insn 0
             ],
         ),
         (
-            measured(outcome=Outcome.TIMEOUT, message="not over after 5.0 s of guest time"),
-            "not over after 5.0 s of guest time",
+            measured(outcome=Outcome.TIMEOUT, message="not ended after 5.0 s of guest time"),
+            "not ended after 5.0 s of guest time",
             [],
         ),
         (
@@ -315,4 +317,4 @@ def test_the_text_stays_below_its_limit_and_keeps_the_verdict():
 
 def test_without_eevdfs_measurement_there_is_nothing_to_say():
     with pytest.raises(ValueError, match="timeout"):
-        feed_back(WORKLOAD, Run("mine", measured()), Run("eevdf", measured(outcome=Outcome.TIMEOUT)))
+        write_feedback(WORKLOAD, Run("mine", measured()), Run("eevdf", measured(outcome=Outcome.TIMEOUT)))
