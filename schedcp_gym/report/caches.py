@@ -1,7 +1,7 @@
 """What the cache model charged in a run: EEVDF beside the best policy, by process name."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schedcp_gym.report.found import Found
@@ -9,12 +9,10 @@ from schedcp_gym.run.lines import TrialLine, measurement_of
 from schedcp_gym.spec import Measurement
 from schedcp_gym.spec.cache_costs import CAUSES, MOVES, charged_s, total_costs
 
-#: Process names with rows of their own: those that were charged most. The others are in the sums.
-NAMES = 8
+#: Most process names with rows of their own, and the least CPU time that such a name lost. The sums have all names.
+NAMES, LEAST_S = 8, 5e-5
 EEVDF = "EEVDF"
 ALL = "all"
-
-Costs = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class CacheCosts:
 
     Attributes:
         seeds: Number of held-out seeds; 0 if the figures are from the search.
-        causes: Headings of the causes.
-        moves: Headings of the moves.
+        causes: Names of the causes.
+        moves: Names of what tasks moved between.
         rows: EEVDF's row and the best policy's row, for each process name.
         shares: Share of the tasks' CPU time that was lost, under EEVDF and under the best policy; None if the CPU time
             is not known.
@@ -70,7 +68,7 @@ def cache_costs(found: Found) -> CacheCosts | None:
     Returns:
         The table; None if no policy ran to its end, or on a machine without a cache model.
     """
-    pairs: list[tuple[TrialLine, TrialLine]] = [pair for pair in found.pairs() if pair[1]["outcome"] == "ok"]
+    pairs: Sequence[tuple[TrialLine, TrialLine]] = [pair for pair in found.pairs() if pair[1]["outcome"] == "ok"]
     seeds = len(pairs)
     if not pairs and found.best is not None:
         pairs = [(line, found.best) for line in found.run.record if line["kind"] == "baseline"][:1]
@@ -81,20 +79,15 @@ def cache_costs(found: Found) -> CacheCosts | None:
     totals = [total_costs(mean) for mean in means]
     causes = [cause for cause in CAUSES if any(total[cause] for total in totals)]
     moves = [move for move in MOVES if any(total[move] for total in totals)]
-    names = sorted({*means[0], *means[1]}, key=lambda name: (-max(charged_s(m.get(name, {})) for m in means), name))
-    rows = [
-        CacheRow(
-            name,
-            policy,
-            1e3 * charged_s(costs),
-            tuple(1e3 * costs.get(cause, 0.0) for cause in causes),
-            costs.get("switches", 0.0),
-            tuple(costs.get(move, 0.0) for move in moves),
-        )
-        for name in (ALL, *names[:NAMES])
-        for policy, mean, total in zip((EEVDF, found.best["policy"]), means, totals, strict=True)
-        if (costs := total if name == ALL else mean.get(name, {})) is not None
-    ]
+    lost_s = {name: max(charged_s(mean.get(name, {})) for mean in means) for mean in means for name in mean}
+    names = sorted((name for name in lost_s if lost_s[name] >= LEAST_S), key=lambda name: (-lost_s[name], name))
+    rows = []
+    for name in (ALL, *names[:NAMES]):
+        for policy, mean, total in zip((EEVDF, found.best["policy"]), means, totals, strict=True):
+            costs = total if name == ALL else mean.get(name, {})
+            costs_ms = tuple(1e3 * costs.get(cause, 0.0) for cause in causes)
+            moved = tuple(costs.get(move, 0.0) for move in moves)
+            rows.append(CacheRow(name, policy, 1e3 * charged_s(costs), costs_ms, costs.get("switches", 0.0), moved))
     spent = [math.fsum(math.fsum(one.cpu_s_by_name.values()) for one in side) / len(side) for side in sides]
     shares = (charged_s(totals[0]) / spent[0], charged_s(totals[1]) / spent[1]) if all(spent) else None
     headings = (tuple(CAUSES[cause] for cause in causes), tuple(MOVES[move] for move in moves))

@@ -219,10 +219,11 @@ def _cache_costs(now: Run, eevdf: Run) -> str:
     more = spent - spent_was
     if more > CACHE_LEAST_SHARE * eevdf.cpu_s:
         cause = max(CAUSES, key=lambda each: costs[each] - was[each])
-        total = now.cpu_s - eevdf.cpu_s
-        share = f", of {_ms(total)} more CPU time in all" if total > more else ""
-        return f"{text} That is a loss of {_ms(more)}{share}, most by {CAUSES[cause]}: {words().costs[cause]}"
-    return f"{text} That saves {_ms(-more)}." if -more > CACHE_LEAST_SHARE * eevdf.cpu_s else text
+        total = f" (CPU time of all tasks: {_ms(now.cpu_s - eevdf.cpu_s)} more)" if now.cpu_s > eevdf.cpu_s else ""
+        text += f" That is {_ms(more)} more than under EEVDF{total}, mostly {CAUSES[cause]}: {words().costs[cause]}"
+    elif -more > CACHE_LEAST_SHARE * eevdf.cpu_s:
+        text += f" That is {_ms(-more)} less than under EEVDF."
+    return text
 
 
 def _share(cost_s: float, run: Run) -> str:

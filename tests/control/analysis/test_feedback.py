@@ -10,6 +10,7 @@ from schedcp_gym.control.analysis.feedback import TOKEN_LIMIT, write_feedback
 from schedcp_gym.control.analysis.feedback_text import Run, words
 from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Metric, Objective, Outcome, Scale, Workload
+from schedcp_gym.spec.cache_costs import CAUSES
 
 WORKLOAD = Workload(
     name="w",
@@ -102,6 +103,35 @@ def test_without_a_trace_a_class_whose_cpu_time_changed_is_named():
     assert "CPU time changed (the work is the same): prog 1.00 -> 1.50 s." in found.text
     assert "CPUs busy 75.0 % (EEVDF 50.0 %), CPU time of all tasks 1.500x EEVDF's." in found.text
     assert "CPU time changed" not in told(measured(50.0, cpu_s_by_name={"prog": 1.01})).text
+
+
+def costs(cold_l2_s=0.0, cold_llc_s=0.0, core_moves=0.0, llc_moves=0.0):
+    return {
+        "prog": {"cold_l2_s": cold_l2_s, "cold_llc_s": cold_llc_s, "core_moves": core_moves, "llc_moves": llc_moves}
+    }
+
+
+def test_cache_costs_are_compared_with_eevdfs_and_a_larger_one_is_explained_by_its_cause():
+    eevdf = Run("eevdf", measured(cpu_s_by_name={"prog": 2.0}, caches=costs(0.01, 0.01, 100, 20)))
+    cold = Run("mine", measured(200.0, cpu_s_by_name={"prog": 2.5}, caches=costs(0.06, 0.34, 900, 700)))
+    text = write_feedback(WORKLOAD, cold, eevdf).text
+    (line,) = [line for line in text.splitlines() if line.startswith("Cache costs")]
+    assert line == (
+        "Cache costs: 400 ms of CPU time (16.0 %); EEVDF 20 ms (1.0 %). By cause: cold L2 60 ms, cold LLC 340 ms. "
+        "By name: prog 400 ms. Moves (EEVDF in brackets): 900 to another core (100), 700 to another LLC (20). "
+        "That is 380 ms more than under EEVDF (CPU time of all tasks: 500 ms more), mostly cold LLC: "
+        f"{words().costs['cold_llc_s']}"
+    )
+    warm = Run("mine", measured(50.0, cpu_s_by_name={"prog": 1.5}, caches=costs()))
+    assert "less than under EEVDF" not in write_feedback(WORKLOAD, warm, eevdf).text  # 1 % of the CPU time
+    saved = write_feedback(WORKLOAD, cold, dataclasses.replace(cold, policy="eevdf")).text
+    assert "more than under EEVDF" not in saved
+    assert "380 ms less than under EEVDF." in write_feedback(WORKLOAD, eevdf, cold).text
+    assert "Cache costs" not in told(measured(50.0)).text
+
+
+def test_every_cache_cost_has_words():
+    assert list(words().costs) == list(CAUSES)
 
 
 def task(slot, name, *, run_us=1000, waited_us=0, ended_us=10_000):
