@@ -50,7 +50,7 @@ class Group:
 
     @cached_property
     def common_words(self) -> frozenset[str]:
-        """Arguments that all members have, so that they do not distinguish them; empty in a group of one."""
+        """Arguments that all members have; empty in a group of one."""
         if len(self.tasks) < 2:
             return frozenset()
         return frozenset.intersection(*(frozenset(task.args[1:]) for task in self.tasks))
