@@ -12,6 +12,7 @@ from schedcp_gym.envs.render import times_text, tunables_text
 from schedcp_gym.files import write_whole
 from schedcp_gym.pages import templates
 from schedcp_gym.report import charts
+from schedcp_gym.report.caches import CacheCosts, cache_costs
 from schedcp_gym.report.found import Found
 from schedcp_gym.report.timeline import Timeline
 from schedcp_gym.run.heldout import Interval
@@ -29,6 +30,7 @@ class Drawn:
     curve: Markup
     latencies: list[tuple[str, Markup]]
     timeline: Markup | None
+    caches: CacheCosts | None
 
 
 def write_report(runs: Sequence[Found], path: Path, timelines: Mapping[Path, Sequence[Timeline]]) -> None:
@@ -65,7 +67,7 @@ def _draw(found: Found, number: int, lines: Sequence[Timeline]) -> Drawn:
     ]
     curve = Markup(charts.as_html(charts.learning_curve(found), f"curve-{number}"))
     timeline = Markup(charts.as_html(charts.timeline(lines, STRETCH_US), f"timeline-{number}")) if lines else None
-    return Drawn(found, curve, latencies, timeline)
+    return Drawn(found, curve, latencies, timeline, cache_costs(found))
 
 
 def _span(gained: Interval) -> str:

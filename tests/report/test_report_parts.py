@@ -1,10 +1,12 @@
 """The report's parts that need no machine: switches, traces, the timeline's drawing, the printer."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from schedcp_gym.report import charts, pdf
+from schedcp_gym.report.caches import cache_costs
 from schedcp_gym.report.timeline import Slice, Timeline, read_switches, trace
 from schedcp_gym.spec import BadInput, SchedcpError
 
@@ -54,3 +56,48 @@ def test_pdf_without_chromium_names_the_package(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadInput, match="apt-get install chromium"):
         pdf.find_chromium()
+
+
+def line(kind, policy, caches, cpu_s=1.0, outcome="ok", seed=7):
+    """A line of a record, with what the table of cache costs needs of it."""
+    measurement = {"trial": "t", "outcome": outcome, "metrics": {}, "caches": caches, "cpu_s_by_name": {"w": cpu_s}}
+    return {
+        "kind": kind,
+        "policy": policy,
+        "workload_seed": seed,
+        "outcome": outcome,
+        "measurement": measurement,
+        "host": {"timings_s": {}},
+    }
+
+
+def found_with(pairs, record=(), best="mine"):
+    """A run, as far as the table of cache costs needs it."""
+    chosen = best and line("evaluation", best, {"w": {"cold_llc_s": 0.4, "switches": 5.0, "llc_moves": 9.0}})
+    return SimpleNamespace(pairs=lambda: pairs, best=chosen, run=SimpleNamespace(record=list(record)))
+
+
+def test_cache_costs_are_means_over_held_out_seeds_without_columns_that_are_empty():
+    first = (line("heldout", "eevdf", {"w": {"cold_l2_s": 0.01}}), line("heldout", "mine", {"w": {"cold_l2_s": 0.1}}))
+    second = (
+        line("heldout", "eevdf", {"w": {"cold_l2_s": 0.03}, "x": {"smt_s": 0.02, "core_moves": 4.0}}),
+        line("heldout", "mine", {"w": {"cold_l2_s": 0.3}}, cpu_s=3.0),
+    )
+    failed = (first[0], line("heldout", "mine", {}, outcome="timeout"))
+    table = cache_costs(found_with([first, second, failed]))
+    assert (table.seeds, table.causes, table.moves) == (2, ("cold L2", "busy sibling"), ("cores",))
+    rows = {(row.name, row.policy): row for row in table.rows}
+    assert list(rows) == [(name, policy) for name in ("all", "w", "x") for policy in ("EEVDF", "mine")]
+    assert rows["all", "EEVDF"].charged_ms == pytest.approx(30.0)
+    assert rows["w", "mine"].costs_ms == pytest.approx((200.0, 0.0))
+    assert rows["x", "EEVDF"].costs_ms == pytest.approx((0.0, 10.0))
+    assert rows["x", "EEVDF"].moves == (2.0,)
+    assert table.shares == pytest.approx((0.03, 0.1))
+
+
+def test_cache_costs_before_the_held_out_test_are_the_searchs_and_there_are_none_without_a_model():
+    baseline = line("baseline", "eevdf", {"w": {"cold_llc_s": 0.1}})
+    table = cache_costs(found_with([], [baseline]))
+    assert (table.seeds, [row.charged_ms for row in table.rows[:2]]) == (0, [pytest.approx(100), pytest.approx(400)])
+    assert cache_costs(found_with([], [baseline], best=None)) is None
+    assert cache_costs(found_with([(line("heldout", "eevdf", {}), line("heldout", "mine", {}))])) is None

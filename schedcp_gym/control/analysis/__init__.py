@@ -1,7 +1,7 @@
-"""The workload analysis engine: what an agent may see of a workload, cheap tiers first, each with its cost.
+"""The analysis engine: find out what a workload does, cheap tiers first, each with its cost.
 
-:class:`~schedcp_gym.control.analysis.engine.Analyzer` answers; it is not imported here, for the command line needs the
-names of the tiers at every start.
+:class:`~schedcp_gym.control.analysis.engine.Analyzer` is the entry. It is not imported here, because the command line
+needs the names of the tiers at every start, and the engine is slow to import.
 """
 
 from schedcp_gym.control.analysis.report import Analysis, Tier

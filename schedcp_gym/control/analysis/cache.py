@@ -1,4 +1,4 @@
-"""Analyses kept by content: the same question about the same trial is answered at no cost the second time."""
+"""The store of analyses. Its keys cover everything that an answer depends on."""
 
 import functools
 
@@ -14,7 +14,7 @@ ANALYSES = JsonStore(Analysis, lambda: cache_root() / "analyses", version=1)
 
 @functools.cache
 def engine_version() -> str:
-    """Digest of all that makes an analysis of a run: this package, the tracer, and what is compiled with."""
+    """Return the digest of all code that makes an analysis: this package, the tracer, the headers, the compiler."""
     folders = (PACKAGE / "control" / "analysis", POLICIES / "tracer", POLICIES / "include")
     counter = file_digest(PACKAGE / "llm" / "tokens.py")
     return digest([ANALYSES.version, [folder_digest(folder) for folder in folders], counter, find_clang().version])

@@ -1,12 +1,12 @@
-"""Change detection: when a workload's behaviour has changed so much that it should be analysed anew.
+"""Detect when a workload has changed so much during its run that it should be analysed again.
 
-A run comes as a series of windows. For each metric the windows are divided where that explains most (least squares),
-the parts again, down to a least length. Then neighbours are united whose medians differ by less than the thresholds,
-or by less than the noise; the edges that are left are changes. Medians, and parts of some length, keep single odd
-windows, the start and the end of a run from counting.
+A run is a series of windows. For each metric, the windows are cut into two parts where that explains most of the
+variance (least squares), and the parts are cut again, down to a minimum length. Then neighbours are joined if their
+medians differ by less than the thresholds, or by less than the noise. The remaining cuts are changes. Because of the
+medians and the minimum length, single unusual windows, the start and the end of a run do not count as changes.
 
-A batch's tail is a change, of load: that 40 tasks became one is what a scheduler should know, whatever the reason.
-A change of phase is one of behaviour too: bursts and wake-ups are of another kind.
+There are changes of load, such as the tail of a batch, where 40 running tasks become one; and changes of behaviour,
+where the tasks' bursts and wake-ups change.
 """
 
 import enum
@@ -24,26 +24,26 @@ from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.spec import BadInput
 from schedcp_gym.spec.errors import first_fault
 
-#: Windows in which hardly anybody sleeps can't tell how long bursts are; from here on they are all long.
+#: Limit of burst lengths. If hardly any task sleeps in a window, the length of bursts is not known; they are long.
 LONG_BURST_US = 8000.0
 THRESHOLDS = Path(__file__).with_name("changes.yaml")
 
 
 class Aspect(enum.StrEnum):
-    """What of a workload a metric tells of."""
+    """The aspect of a workload that a metric describes."""
 
-    LOAD = "load"  # how many tasks there are
+    LOAD = "load"  # the number of tasks
     BEHAVIOUR = "behaviour"  # what a task does
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Threshold:
-    """How much a metric must change: by a factor, and by a difference in its own unit.
+    """The least change of a metric that counts.
 
     Attributes:
-        factor: How many times the smaller value the larger must be.
-        floor: By how much they must differ.
-        of: What the metric tells of.
+        factor: The larger value must be this many times the smaller one.
+        floor: The values must differ by this much, in the metric's unit.
+        of: The aspect that the metric describes.
     """
 
     factor: Annotated[float, Field(gt=1)]
@@ -53,13 +53,13 @@ class Threshold:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Thresholds:
-    """What counts as a change.
+    """The rules for changes.
 
     Attributes:
-        metrics: Metric → threshold; others are not looked at.
-        least_share: Share of the series that must lie on either side.
-        least_windows: Windows that must.
-        noise: How many times the spread within the sides the difference must be.
+        metrics: Thresholds by metric. Other metrics are ignored.
+        least_share: Each part must have this share of the series.
+        least_windows: Each part must have this many windows.
+        noise: The difference must be this many times the spread within the parts.
     """
 
     metrics: dict[str, Threshold] = Field(min_length=1)
@@ -70,11 +70,11 @@ class Thresholds:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Series:
-    """A run as windows of equal length; all metrics have as many values.
+    """A run as windows of equal length.
 
     Attributes:
-        window_s: Length of a window.
-        metrics: Metric → a value a window.
+        window_s: Length of a window, in seconds.
+        metrics: By metric, one value for each window.
     """
 
     window_s: Annotated[float, Field(gt=0)]
@@ -83,14 +83,14 @@ class Series:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Change:
-    """A metric that changed for good, or for long.
+    """A lasting change of a metric.
 
     Attributes:
-        at_s: When, counted from the series' start.
-        metric: Which.
-        before: Its median before, back to the last change.
-        after: Its median after, up to the next.
-        of: What it tells of.
+        at_s: Time of the change, in seconds from the series' start.
+        metric: Name of the metric.
+        before: Median from the previous change to this one.
+        after: Median from this change to the next.
+        of: The aspect that the metric describes.
     """
 
     at_s: float
@@ -101,10 +101,10 @@ class Change:
 
 
 def load_thresholds(path: Path = THRESHOLDS) -> Thresholds:
-    """Reads thresholds from a YAML file.
+    """Return the thresholds in a YAML file.
 
     Raises:
-        BadInput: The file is missing or wrong.
+        BadInput: The file is missing or invalid.
     """
     try:
         return TypeAdapter(Thresholds).validate_python(yaml.safe_load(path.read_text()))
@@ -115,7 +115,7 @@ def load_thresholds(path: Path = THRESHOLDS) -> Thresholds:
 
 
 def series_of(trace: Trace) -> Series:
-    """A traced run as a series; the last, shorter window is left out."""
+    """Return a traced run as a series, without its last, shorter window."""
     whole = trace.windows[: max(1, trace.lasted_us // trace.window_us)]
     seconds = trace.window_us / 1e6
     return Series(
@@ -132,10 +132,10 @@ def series_of(trace: Trace) -> Series:
 
 
 def detect(series: Series, thresholds: Thresholds) -> list[Change]:
-    """The changes in a series, in the order of time.
+    """Return the changes in a series, in the order of time.
 
     Raises:
-        BadInput: A threshold is for a metric that the series has not.
+        BadInput: There is a threshold for a metric that the series does not have.
     """
     changes = []
     for metric, threshold in thresholds.metrics.items():
@@ -154,7 +154,7 @@ def detect(series: Series, thresholds: Thresholds) -> list[Change]:
 
 
 def _divide(values: Sequence[float], offset: int, least: int) -> list[int]:
-    """Cuts, and cuts the parts, for as long as they are long enough."""
+    """Return the places of all cuts: cut a series, then its parts, as long as they are long enough."""
     cut = _best_cut(values, least)
     if cut is None:
         return []
@@ -162,7 +162,7 @@ def _divide(values: Sequence[float], offset: int, least: int) -> list[int]:
 
 
 def _unite(values: Sequence[float], edges: list[int], threshold: Threshold, noise: float) -> None:
-    """Takes away the edges that are no changes, the weakest first: what is left of it may make another one stronger."""
+    """Remove the edges that are not changes, the weakest first, because a removal can make other edges stronger."""
     while len(edges) > 2:
         strengths = {
             middle: _strength(values[first:middle], values[middle:last], threshold, noise)
@@ -175,7 +175,7 @@ def _unite(values: Sequence[float], edges: list[int], threshold: Threshold, nois
 
 
 def _strength(before: Sequence[float], after: Sequence[float], threshold: Threshold, noise: float) -> float:
-    """How many times the least change that counts this one is."""
+    """Return the size of a change, relative to the least one that counts."""
     low, high = sorted((statistics.median(before), statistics.median(after)))
     spread = max(_spread(before), _spread(after))
     least = max(threshold.floor, noise * spread, low * (threshold.factor - 1))
@@ -183,7 +183,7 @@ def _strength(before: Sequence[float], after: Sequence[float], threshold: Thresh
 
 
 def _best_cut(values: Sequence[float], least: int) -> int | None:
-    """Where to cut so that the two means explain the most; None when the parts would be too short."""
+    """Return the cut whose two means explain the most variance; None if the parts would be too short."""
     total, count = sum(values), len(values)
     best, where, head = 0.0, None, 0.0
     for cut in range(1, count):
@@ -195,6 +195,6 @@ def _best_cut(values: Sequence[float], least: int) -> int | None:
 
 
 def _spread(values: Sequence[float]) -> float:
-    """A standard deviation that a few odd windows do not move."""
+    """Return an estimate of the standard deviation that a few unusual windows do not change."""
     middle = statistics.median(values)
     return 1.4826 * statistics.median(abs(value - middle) for value in values)

@@ -1,31 +1,29 @@
-"""What changed between two runs of a workload: by metric, and by class of tasks."""
+"""Compare two runs of a workload: by metric, and by class of tasks."""
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schedcp_gym.spec import Measurement, Objective, Workload, improvement
 
-#: Names with more CPU time than the others that are a class of their own, when each process has its own name.
-LARGEST = 3
-#: With more classes than this, the small ones are one.
-MANY = 8
+#: If there are more than MANY classes, only the LARGEST ones are kept, and one class has all others.
+MANY, LARGEST = 8, 3
 
 
 @dataclass(frozen=True)
 class MetricChange:
-    """A metric before and after; a ratio above 1 is better, whatever the direction.
+    """A metric under EEVDF and under a policy. A ratio above 1 is better, also for metrics of which less is better.
 
     Attributes:
-        name: The metric's.
-        weight: Its share in the objective, 0 to 1; 0 if it is no part of it.
+        name: The metric's name.
+        weight: Its share in the objective, 0 to 1; 0 if the objective does not use it.
         before: Value under EEVDF.
         after: Value under the policy.
         ratio: Improvement ratio over EEVDF.
         last_ratio: Improvement ratio over the last policy; None without one.
-        floor: The least ratio that the objective allows; None if it says nothing.
+        floor: The least ratio that the objective allows; None without a limit.
     """
 
     name: str
@@ -44,15 +42,15 @@ class MetricChange:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class of tasks before and after.
+    """A class of tasks under EEVDF and under a policy, in pairs.
 
     Attributes:
-        label: Its name: what the tasks' names have in common.
-        tasks: How many there are; 0 where that is not known.
-        cpu_s: CPU seconds before and after.
-        wait_ms: Mean time a task was ready without a CPU, in all; None without a trace.
-        p99_wait_ms: 99th percentile of a single wait; None without a trace.
-        end_s: When the last of them ended, from the run's start; None without a trace.
+        label: The common part of the tasks' names.
+        tasks: Number of tasks; 0 if it is not known.
+        cpu_s: CPU seconds.
+        wait_ms: Time that a task was ready without a CPU, all waits added, mean over the tasks; None without traces.
+        p99_wait_ms: 99th percentile of a single wait; None without traces.
+        end_s: When the last task ended, from the run's start; None without traces.
     """
 
     label: str
@@ -66,7 +64,17 @@ class ClassChange:
 def metric_changes(
     workload: Workload, objective: Objective, now: Measurement, eevdf: Measurement, last: Measurement | None
 ) -> list[MetricChange]:
-    """The metrics of two measurements that are ok, the objective's first; what is possible is no metric to improve."""
+    """Return the changes of metrics between two measurements that are ok, those of the objective first.
+
+    Metrics that only say what is possible (an objective's ``bound``) are left out.
+
+    Args:
+        workload: The workload.
+        objective: The objective that gives the weights and floors.
+        now: The policy's measurement.
+        eevdf: EEVDF's measurement.
+        last: The last policy's measurement; None without one.
+    """
     total = sum(objective.weights.values())
     bounds = {one.bound for one in (objective, workload.objective, *workload.objectives.values())}
     names = [*objective.weights, *(name for name in workload.metrics if name not in objective.weights)]
@@ -90,40 +98,38 @@ def metric_changes(
 
 
 def class_changes_by_name(before: Mapping[str, float], after: Mapping[str, float]) -> list[ClassChange]:
-    """Classes of processes by their names, from CPU seconds by name; digits that differ don't make a class."""
-    labels = _labels(before, after)
+    """Return the classes of processes, by name. Names that differ only in digits are one class.
+
+    Args:
+        before: CPU seconds by process name under EEVDF.
+        after: The same under the policy.
+    """
+    names = dict.fromkeys([*before, *after])
+    patterns = {name: re.sub(r"\d+", "#", name) for name in names}
+    members = Counter(patterns.values())
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for side, spent in enumerate((before, after)):
-        for name, seconds in spent.items():
-            sums[labels[name]][side] += seconds
-    found = [ClassChange(label, 0, (was, now)) for label, (was, now) in sums.items()]
-    return sorted(found, key=lambda change: (-max(change.cpu_s), change.label))
+    for name, pattern in patterns.items():
+        label = pattern if members[pattern] > 1 else name
+        for side, spent in enumerate((before, after)):
+            sums[label][side] += spent.get(name, 0.0)
+    found = _largest_first(ClassChange(label, 0, (was, now)) for label, (was, now) in sums.items())
+    if len(found) <= MANY:
+        return found
+    rest = found[LARGEST:]
+    total = (sum(change.cpu_s[0] for change in rest), sum(change.cpu_s[1] for change in rest))
+    return _largest_first([*found[:LARGEST], ClassChange(f"{len(rest)} other names", 0, total)])
 
 
-def _labels(*sides: Mapping[str, float]) -> dict[str, str]:
-    most: dict[str, float] = {}
-    for name in (name for side in sides for name in side):
-        most[name] = max(side.get(name, 0.0) for side in sides)
-    by_pattern: dict[str, list[str]] = defaultdict(list)
-    for name in most:
-        by_pattern[re.sub(r"\d+", "#", name)].append(name)
-    labels = {name: names[0] if len(names) == 1 else pattern for pattern, names in by_pattern.items() for name in names}
-    if len(by_pattern) <= MANY:
-        return labels
-    weights: dict[str, float] = defaultdict(float)
-    for name, label in labels.items():
-        weights[label] += most[name]
-    largest = sorted(weights, key=lambda label: (-weights[label], label))[:LARGEST]
-    rest = f"{len(weights) - len(largest)} other names"
-    return {name: label if label in largest else rest for name, label in labels.items()}
+def _largest_first(changes: Iterable[ClassChange]) -> list[ClassChange]:
+    return sorted(changes, key=lambda change: (-max(change.cpu_s), change.label))
 
 
 def class_changes_traced(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[ClassChange]:
-    """Classes of tasks as the tracer saw them, and those that stand out in one, from two summaries' data.
+    """Return the classes of tasks in two traces; each outlier is a class of its own.
 
     Args:
         before: ``Analysis.data`` of the summary of EEVDF's run.
-        after: The same of the policy's run.
+        after: The same for the policy's run.
     """
     sides = [_traced_classes(before), _traced_classes(after)]
     found = []
@@ -133,7 +139,7 @@ def class_changes_traced(before: Mapping[str, Any], after: Mapping[str, Any]) ->
         was, now = (side[key] for side in sides)
         pairs = {name: (was[name], now[name]) for name in ("cpu_s", "wait_ms", "p99_wait_ms", "end_s")}
         found.append(ClassChange(label=key[0], tasks=int(was["tasks"]), **pairs))
-    return sorted(found, key=lambda change: (-max(change.cpu_s), change.label))
+    return _largest_first(found)
 
 
 def _traced_classes(data: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, float]]:

@@ -1,4 +1,4 @@
-"""The ends of a run, and how much was there at once: figures that need the order of events."""
+"""The start and the end of a run, and how many tasks and how much memory there were at once."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,23 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.analysis.trace import Trace, Window
 
-#: What is shorter than this share of the run is the beginning, or the end, of any program.
+#: A start or end shorter than this share of the run is normal for any program, and is not reported.
 LEAST_SHARE = 0.05
-#: At an end of the run half a CPU is free at least, and so many tasks wait at most.
+#: In a start or end, at least this many CPUs are free and at most this many tasks wait, on average.
 FREE_CPUS, MOST_WAITING = 0.5, 0.25
-#: Who had the CPU for this share of it without a sleep is who held the others up.
+#: A task with a burst of at least this share of a start or end made the others wait.
 HELD_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class End:
-    """The first or last part of a run, if CPUs were free in it and nobody waited: no scheduler could fill them.
+    """The first or last part of a run, if some CPUs were free and no task waited: no scheduler could use them.
 
     Attributes:
-        began_us: From the run's start.
+        began_us: Begin of the part, from the run's start.
         lasted_us: Its length.
-        busy_cpus: How many CPUs ran the workload's tasks, on average.
-        tasks: Slots of those that ran for most of it in one burst, the longest burst first.
+        busy_cpus: Number of CPUs that ran the workload's tasks, on average.
+        tasks: Slots of the tasks that ran for most of it in one burst, the longest burst first.
     """
 
     began_us: int
@@ -32,19 +32,19 @@ class End:
 
 
 def find_start(trace: Trace) -> End | None:
-    """The part of the run before the workload filled the CPUs, if it is long."""
+    """Return the part of a run before the workload used all CPUs; None if it is short."""
     count = _quiet(trace, trace.windows)
     return _end(trace, 0, count)
 
 
 def find_tail(trace: Trace) -> End | None:
-    """The part of the run in which the workload no longer filled the CPUs, if it is long."""
+    """Return the part of a run after the workload stopped using all CPUs; None if it is short."""
     count = _quiet(trace, trace.windows[::-1])
     return _end(trace, len(trace.windows) - count, len(trace.windows))
 
 
 def _quiet(trace: Trace, windows: Sequence[Window]) -> int:
-    """How many windows there are before the first that is busy; the run's last window is shorter than the others."""
+    """Return the number of windows before the first busy one."""
     for place, window in enumerate(windows):
         few = window.running_us <= (len(trace.cpus) - FREE_CPUS) * trace.window_us
         if not few or window.waiting_us > MOST_WAITING * trace.window_us:
@@ -59,24 +59,24 @@ def _end(trace: Trace, first: int, last: int) -> End | None:
     if len(trace.cpus) < 2 or last - first == len(trace.windows) or lasted < LEAST_SHARE * trace.lasted_us:
         return None
     busy = sum(window.running_us for window in trace.windows[first:last]) / lasted
+    # At the start, only tasks that began early count: others may have had their longest burst later.
+    latest = LEAST_SHARE * trace.lasted_us if first == 0 else ended
     held = [
         task
         for task in trace.tasks
-        if task.began_us < ended and task.ended_us > began and task.longest_burst_us >= HELD_SHARE * lasted
+        if task.began_us < min(latest, ended) and task.ended_us > began and task.longest_burst_us >= HELD_SHARE * lasted
     ]
-    if first == 0:  # a burst of later is none of the start's
-        held = [task for task in held if task.began_us < LEAST_SHARE * trace.lasted_us]
     held.sort(key=lambda task: (-task.longest_burst_us, task.slot))
     return End(began, lasted, round(busy, 3), tuple(task.slot for task in held))
 
 
 def most_at_once(trace: Trace) -> int:
-    """How many tasks were alive at once, at most."""
+    """Return the largest number of tasks that were alive at once."""
     return _most([(task.began_us, task.ended_us, 1) for task in trace.tasks])
 
 
 def memory_peak_kib(trace: Trace) -> int:
-    """The most that the processes alive at one time had, if each was at its own peak: no more than that was needed."""
+    """Return an upper bound of the memory in use: the peaks of all processes alive at one time, added, in KiB."""
     return _most([(task.began_us, task.ended_us, task.rss_kib) for task in trace.tasks])
 
 

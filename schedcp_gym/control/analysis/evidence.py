@@ -1,4 +1,4 @@
-"""The decisive lines of a failed trial's evidence: what a reader looks for first, and no more."""
+"""Find the reason and the decisive lines in the log of a failed trial."""
 
 import re
 
@@ -17,13 +17,13 @@ _NOISE = re.compile(
 
 
 def reason_of(measured: Measurement) -> str:
-    """Why a trial failed, once: the loader's message, without what it says twice."""
+    """Return why a trial failed: the loader's message, without repetitions."""
     parts = dict.fromkeys(part.strip() for part in " ".join(measured.message.split()).split("; "))
     return "; ".join(part for part in parts if part and not any(part in other for other in parts if other != part))
 
 
 def decisive_lines(measured: Measurement) -> list[str]:
-    """The lines of the log that say what is wrong, most telling first."""
+    """Return the lines of the log that show the error, the most important first."""
     lines = [line.rstrip() for line in measured.log.splitlines() if line.strip()]
     stage = _LOADER.match(measured.message)
     kind = stage[1] if stage else ""
@@ -41,7 +41,7 @@ def decisive_lines(measured: Measurement) -> list[str]:
 
 
 def _compiler(lines: list[str]) -> list[str]:
-    """Each error with the two lines of source and caret below it."""
+    """Return each error with the two lines below it, which show source and column."""
     found: list[str] = []
     for place, line in enumerate(lines):
         if "error:" in line:
@@ -50,7 +50,7 @@ def _compiler(lines: list[str]) -> list[str]:
 
 
 def _refusal(log: str) -> list[str]:
-    """What the kernel's verifier complains of, the source's line, and what it suggests."""
+    """Return the error of the kernel's verifier, the line of the source, and its suggestion."""
     lines = what_matters(log).splitlines()
     if not any(">>>" in line for line in lines):
         return lines
@@ -61,7 +61,7 @@ def _refusal(log: str) -> list[str]:
 
 
 def _kernels(lines: list[str]) -> list[str]:
-    """What sched_ext logged, and which of the policy's callbacks was at work."""
+    """Return what sched_ext logged, and which of the policy's callbacks was running."""
     found = [line for line in lines if "sched_ext:" in line and not _NOISE.search(line)]
     if callback := next((match[1] for line in lines if (match := _PROGRAM.search(line))), ""):
         found.append(f"in the policy's {callback}()")

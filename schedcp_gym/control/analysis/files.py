@@ -1,12 +1,10 @@
-"""Tier 2: a workload's own files, to be read as an operator would read the programs he runs.
+"""Tier 2: list and read a workload's own files, so that an agent can read the programs that it schedules.
 
-Only what lies in the workload's folder, and the shared files it declares (its base too): no path leads out, however
-it is written.
+Only files of the workload's folder, and the shared files that it declares, can be read. No path leads outside.
 """
 
 import os
 import stat
-import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,44 +14,41 @@ from schedcp_gym.llm import tokens
 from schedcp_gym.paths import SHARED, WORKLOADS
 from schedcp_gym.spec import BadInput, Workload
 
-#: Bytes read of a file, and tokens shown of it.
+#: Most bytes that are read of a file, and most tokens of it in a text.
 BYTES_LIMIT = 65_536
 TOKENS_LIMIT = 4000
-#: Files listed.
+#: Most files in a list's text.
 LIST_LIMIT = 200
-#: How the names of shared files begin.
+#: Prefix of the names of shared files.
 SHARED_NAME = "shared/"
 
 
 def list_files(workload: Workload) -> Analysis:
-    """Lists a workload's files: path and bytes. ``data`` is ``{"files": {path: bytes}}``."""
-    began = time.monotonic()
+    """List a workload's files with their sizes in bytes. ``data`` is ``{"files": {path: bytes}}``."""
     sizes = {name: path.stat().st_size for name, path in _files(workload).items()}
-    shown = list(sizes.items())[:LIST_LIMIT]
-    lines = [f"{name} {size}" for name, size in shown]
-    more = [f"({len(sizes) - len(shown)} more)"] if len(sizes) > len(shown) else []
-    text = "\n".join([f"files of {workload.name}, with their bytes:", *lines, *more])
-    return _analysis(workload, "files", text, {"files": sizes}, began)
+    lines = [f"{name} {size}" for name, size in sizes.items()]
+    more = [f"({len(lines) - LIST_LIMIT} more)"] if len(lines) > LIST_LIMIT else []
+    text = "\n".join([f"files of {workload.name}, with their bytes:", *lines[:LIST_LIMIT], *more])
+    return _analysis(workload, "files", text, {"files": sizes})
 
 
 def read_file(workload: Workload, path: str, *, first_line: int = 1, tokens_limit: int = TOKENS_LIMIT) -> Analysis:
-    """Reads one of a workload's files.
+    """Read one of a workload's text files.
 
-    ``data`` is ``{"path", "bytes", "lines", "first_line", "last_line", "cut"}``; ``cut`` says whether there is more
+    ``data`` is ``{"path", "bytes", "lines", "first_line", "last_line", "cut"}``; ``cut`` is true if the file goes on
     after ``last_line``.
 
     Args:
-        workload: Whose.
-        path: As :func:`list_files` names it.
-        first_line: Where to begin.
-        tokens_limit: Most tokens of the text; no more than ``TOKENS_LIMIT``.
+        workload: The workload.
+        path: A name from :func:`list_files`.
+        first_line: The first line to return, from 1.
+        tokens_limit: Most tokens of the text; at most ``TOKENS_LIMIT``.
 
     Raises:
-        BadInput: It is not one of the workload's files, no text, or has no such line.
+        BadInput: It is not one of the workload's text files, or it has no such line.
     """
-    began = time.monotonic()
     content, size = _read(_find(workload, path), path)
-    lines = _text_of(content, path, whole=len(content) == size).splitlines()
+    lines = _decoded(content, path, whole=len(content) == size).splitlines()
     if not 1 <= first_line <= max(1, len(lines)):
         raise BadInput(f"{path} has {len(lines)} lines; there is no line {first_line}")
     shown = _fitting(lines[first_line - 1 :], max(1, min(tokens_limit, TOKENS_LIMIT)))
@@ -61,86 +56,76 @@ def read_file(workload: Workload, path: str, *, first_line: int = 1, tokens_limi
     cut = last < len(lines) or len(content) < size or shown[-1:] != lines[last - 1 : last]
     text = "\n".join([*shown, *([f"(cut after line {last}; the file has {size} bytes)"] if cut else [])])
     data = {"path": path, "bytes": size, "lines": len(lines), "first_line": first_line, "last_line": last, "cut": cut}
-    return _analysis(workload, f"file {path}", text, data, began)
+    return _analysis(workload, f"file {path}", text, data)
 
 
-def _analysis(workload: Workload, name: str, text: str, data: dict[str, Any], began: float) -> Analysis:
-    return Analysis(
-        tier=Tier.PROFILE,
-        name=name,
-        workload=workload.name,
-        text=text,
-        data=data,
-        tokens=tokens.count(text),
-        host_s=round(time.monotonic() - began, 3),
-        digests={"workload": workload.digest},
-    )
+def _analysis(workload: Workload, name: str, text: str, data: dict[str, Any]) -> Analysis:
+    digests = {"workload": workload.digest}
+    return Analysis(Tier.PROFILE, name, workload.name, text, data, tokens.count(text), digests=digests)
 
 
 def _files(workload: Workload) -> dict[str, Path]:
-    """A workload's files by name: plain ones only, no links, none that is hidden."""
+    """Return a workload's files by name: regular files only, without links and hidden files."""
     folder = WORKLOADS / workload.folder
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-        if not hidden and path.suffix != ".o" and _is_plain(folder, name):
+        if not hidden and path.suffix != ".o" and _is_regular(folder, name):
             found[name.as_posix()] = path
     names = [*workload.shared, *([workload.base] if workload.base else [])]
-    shared = {f"{SHARED_NAME}{name}": SHARED / name for name in names if Path(name).name == name}
-    return found | {name: path for name, path in shared.items() if _is_plain(SHARED, Path(path.name))}
+    shared = [name for name in names if Path(name).name == name and _is_regular(SHARED, Path(name))]
+    return found | {f"{SHARED_NAME}{name}": SHARED / name for name in shared}
 
 
-def _links(workload: Workload) -> set[str]:
-    folder = WORKLOADS / workload.folder
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink()}
-
-
-def _is_plain(folder: Path, name: Path) -> bool:
-    """Whether it is a plain file, and no part of the way to it a link."""
+def _is_regular(folder: Path, name: Path) -> bool:
+    """Return whether it is a regular file, and neither it nor a folder on the way to it is a link."""
     places = [folder / part for part in (*reversed(name.parents), name)][1:]
     return not any(place.is_symlink() for place in places) and places[-1].is_file()
 
 
 def _find(workload: Workload, path: str) -> Path:
-    """The file of this name: one of those that are listed, and nothing else."""
+    """Return the file with this name, if it is one of those that are listed."""
     files = _files(workload)
     if path in files:
         return files[path]
     shown = path[:80].encode("ascii", "backslashreplace").decode()
     if not shown.isprintable() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise BadInput(f"{shown!r} is outside the workload's folder: name a file of {workload.name} as it is listed")
-    if path in _links(workload):
+        raise BadInput(
+            f"{shown!r} is outside the workload's folder: use a name from the list of {workload.name}'s files"
+        )
+    folder = WORKLOADS / workload.folder
+    if path in {place.relative_to(folder).as_posix() for place in folder.rglob("*") if place.is_symlink()}:
         raise BadInput(f"{shown!r} is a link: only the workload's own files can be read")
     raise unknown(f"file of {workload.name}", shown, files)
 
 
 def _read(place: Path, path: str) -> tuple[bytes, int]:
-    """A file's bytes, up to the limit, and its size; a link that has just been put there is not followed."""
+    """Return a file's bytes, up to the limit, and its size. A link that has just replaced the file is not followed."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise BadInput(f"{path} is no plain file")
+                raise BadInput(f"{path} is not a regular file")
             return file.read(BYTES_LIMIT), about.st_size
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror}") from None
 
 
-def _text_of(content: bytes, path: str, *, whole: bool) -> str:
+def _decoded(content: bytes, path: str, *, whole: bool) -> str:
     try:
-        # What is cut may be cut within a letter.
+        # The limit of bytes may cut a character in two.
         text = content.decode() if whole else content.decode(errors="ignore")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise BadInput(f"{path} is no text: only text files can be read")
+        raise BadInput(f"{path} is not a text file: only text files can be read")
     return text
 
 
 def _fitting(lines: list[str], limit: int) -> list[str]:
-    """As many of the first lines as the tokens allow; of a line that is too long by itself, its beginning."""
+    """Return as many of the first lines as the tokens allow; if not even one fits, the beginning of the first."""
     spent, shown = 0, []
     for line in lines:
         spent += tokens.count(line + "\n")

@@ -1,4 +1,4 @@
-"""A run's tasks in groups of those that are alike, so that forty jobs are one line of text."""
+"""Group a run's tasks by similarity, so that a text needs one line for forty jobs."""
 
 import re
 import statistics
@@ -9,22 +9,22 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.analysis.trace import INTERRUPT, KERNEL, Task, Trace, add_up, percentile
 
-#: A member stands out when it had so many times the group's median CPU time, and this share of the whole run's.
+#: An outlier has this many times the median CPU time of its group, and this share of the whole run's CPU time.
 STANDS_OUT = 3.0
 STANDS_OUT_SHARE = 0.02
-#: In smaller groups there is no usual.
+#: Smaller groups have no outliers.
 CROWD = 4
 
 
 @dataclass(frozen=True)
 class Group:
-    """Tasks that are alike.
+    """Tasks that are similar.
 
     Attributes:
-        label: The name they share; digits that differ are ``#``.
+        label: The name of all members; ``#`` stands for digits that differ.
         kind: ``process`` (it executed a program), ``fork`` (a process that did not) or ``thread``.
-        own_names: Whether each has a name of its own, and the label is the program's.
-        tasks: The members, in the order they were started.
+        own_names: Whether each member has a different name. The label is then the program's name.
+        tasks: The members, in the order in which they started.
     """
 
     label: str
@@ -34,29 +34,29 @@ class Group:
 
     @cached_property
     def run_us(self) -> int:
-        """CPU time of all members."""
+        """CPU time of all members, in microseconds."""
         return sum(task.run_us for task in self.tasks)
 
     @cached_property
     def median_us(self) -> float:
-        """Median CPU time of a member."""
+        """Median CPU time of a member, in microseconds."""
         return statistics.median(task.run_us for task in self.tasks)
 
     @cached_property
     def typical(self) -> Task:
-        """The member in the middle, by CPU time."""
+        """The member with the median CPU time."""
         ordered = sorted(self.tasks, key=lambda task: task.run_us)
         return ordered[len(ordered) // 2]
 
     @cached_property
     def common_words(self) -> frozenset[str]:
-        """Arguments that all members have: they tell none from the others. None in a group of one."""
+        """Arguments that all members have; empty in a group of one."""
         if len(self.tasks) < 2:
             return frozenset()
         return frozenset.intersection(*(frozenset(task.args[1:]) for task in self.tasks))
 
     def own_args(self, task: Task) -> list[str]:
-        """A member's arguments, without those that all have; an option stays with its value."""
+        """Return a member's arguments without the common ones. An option whose value is not common is kept."""
         words = list(task.args[1:])
         return [
             word
@@ -66,19 +66,23 @@ class Group:
         ]
 
     def total(self, name: str) -> int:
-        """Sum of a figure over the members."""
+        """Return the sum of an attribute over the members."""
         return sum(getattr(task, name) for task in self.tasks)
 
     def burst_us(self, share: float) -> float:
-        """Percentile of the members' bursts."""
+        """Return a percentile of the members' bursts, in microseconds."""
         return percentile(add_up([task.bursts for task in self.tasks]), share)
 
     def waited_us(self, share: float) -> float:
-        """Percentile of the members' waits."""
+        """Return a percentile of the members' waits for a CPU, in microseconds."""
         return percentile(add_up([task.waits for task in self.tasks]), share)
 
     def outliers(self, all_run_us: int) -> list[Task]:
-        """Members that had far more CPU time than the others, the most first."""
+        """Return the members with far more CPU time than the others, the largest first.
+
+        Args:
+            all_run_us: CPU time of the whole run, in microseconds.
+        """
         if len(self.tasks) < CROWD:
             return []
         least = max(STANDS_OUT * self.median_us, STANDS_OUT_SHARE * all_run_us)
@@ -86,7 +90,7 @@ class Group:
 
 
 def group(trace: Trace) -> list[Group]:
-    """The run's tasks in groups, the one with the most CPU time first."""
+    """Return the run's tasks in groups, the group with the most CPU time first."""
     families: dict[tuple[str, str], dict[str, list[Task]]] = defaultdict(lambda: defaultdict(list))
     for task in trace.tasks:
         families[trace.program(task), _kind(task)][_pattern(task.name)].append(task)
@@ -117,7 +121,7 @@ def _label(pattern: str, tasks: list[Task]) -> str:
 
 
 def wakes(trace: Trace, groups: list[Group]) -> list[tuple[str, str, int]]:
-    """Who wakes whom how often, by the groups' labels, most often first."""
+    """Return (label of the waker, label of the woken task, count), the most frequent pair first."""
     labels = {task.slot: found.label for found in groups for task in found.tasks}
     labels |= {KERNEL: "kernel", INTERRUPT: "timer"}
     counts: dict[tuple[str, str], int] = defaultdict(int)

@@ -1,8 +1,8 @@
-"""A trial as a job that is watched while it runs, and what came of it."""
+"""Run a trial while a program in the guest watches it: a profiler, a probe, or a tool such as perf."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from schedcp_gym.control.analysis.program import GUEST, guest_files
@@ -14,21 +14,21 @@ from schedcp_gym.machine import Ending, Job, JobResult
 from schedcp_gym.machine.image import Image
 from schedcp_gym.spec import BadInput, Measurement, Outcome, SchedcpError, Trial
 
-#: Guest seconds for compiling and reading, beyond the trial's own.
+#: Guest seconds for compiling probes and reading results, in addition to the trial's own.
 EXTRA_S = 60.0
-#: Characters of a result that are read at most; a guest can write anything.
+#: Most characters of a result that are read. A guest can write anything.
 RESULT_LIMIT = 1_000_000
-#: The run script's status when the workload's set-up failed.
+#: Exit status of the run script if the workload's set-up failed.
 SETUP_FAILED = 3
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Watched:
-    """What a watched run gave.
+    """The result of a watched run.
 
     Attributes:
         result: The job's result.
-        measurement: The trial's, with the watcher's overhead in it.
+        measurement: The trial's measurement. It includes the watcher's overhead.
     """
 
     result: JobResult
@@ -40,12 +40,22 @@ class Watched:
         return float(self.result.timings_s.get("total", 0.0))
 
     def json(self, name: str) -> dict[str, Any] | None:
-        """A file the watcher left; None when it left none, or no JSON object."""
+        """Return a JSON object that the watcher wrote; None if there is no such file, or no object in it."""
         try:
             found = json.loads(self.result.text(name)[:RESULT_LIMIT])
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
+
+    def about(self) -> dict[str, Any]:
+        """Return outcome, metrics, fault, host and guest seconds as plain values."""
+        return {
+            "outcome": self.measurement.outcome.value,
+            "metrics": dict(self.measurement.metrics),
+            "fault": fault(self),
+            "host_s": round(self.host_s, 3),
+            "guest_s": self.result.job_s,
+        }
 
 
 def watch(
@@ -57,16 +67,16 @@ def watch(
     *,
     host_deadline_speaks: bool = False,
 ) -> Watched:
-    """Runs a trial with a watcher.
+    """Run a trial with a watcher.
 
     Args:
-        lab: For machine and compiler.
-        trial: What to run.
+        lab: The lab, for its machine and compiler.
+        trial: The trial to run.
         watcher: Name of the guest's program in ``guest/``.
-        files: What the watcher needs, in ``/job/watch``.
-        extra_s: Guest seconds it may take beyond the trial's.
-        host_deadline_speaks: Whether a run that took too much host time says something of the watcher (which may have
-            stopped the guest); else the host counts as too slow.
+        files: Files that the watcher needs, by name; they are put into ``/job/watch``.
+        extra_s: Guest seconds that it may take in addition to the trial's.
+        host_deadline_speaks: Whether to return the result of a run that exceeded its host time, because the watcher may
+            have stopped the guest. If false, such a run is a fault of the host.
 
     Raises:
         BadInput: The policy does not compile.
@@ -83,12 +93,12 @@ def watch(
     }
     result = run_job(machine, Job(everything, trial.max_job_s + extra_s), cold=lab.cold)
     if result.host_failed or (result.says_nothing and not host_deadline_speaks):
-        raise SchedcpError(f"the host failed the analysis: {result.message or result.ending.value}")
+        raise SchedcpError(f"the host failed during the analysis: {result.message or result.ending.value}")
     return Watched(result, to_measurement(trial, result, lab.digests(trial)))
 
 
 def plain_job(trial: Trial, image: Image) -> Job:
-    """A trial's job, with nobody watching yet.
+    """Return a trial's job without a watcher.
 
     Raises:
         BadInput: The policy does not compile.
@@ -102,7 +112,7 @@ def plain_job(trial: Trial, image: Image) -> Job:
 
 
 def ending(watched: Watched) -> str:
-    """Why the guest's run did not come to its end; empty when it did."""
+    """Return why the guest's run did not end normally; empty if it did."""
     result = watched.result
     if result.oom_kills:
         return f"out of memory: the guest's kernel killed {result.oom_kills} process(es)"
@@ -114,7 +124,7 @@ def ending(watched: Watched) -> str:
 
 
 def fault(watched: Watched) -> str:
-    """What went wrong with the workload's run itself; empty when nothing did."""
+    """Return why the workload's run failed; empty if it did not."""
     measurement = watched.measurement
     if measurement.outcome is Outcome.OK:
         return ""
@@ -122,5 +132,5 @@ def fault(watched: Watched) -> str:
 
 
 def printable(text: str) -> str:
-    """What a guest wrote as one line without control characters: a terminal must not obey it."""
+    """Return a guest's text as one line without control characters, which a terminal would obey."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

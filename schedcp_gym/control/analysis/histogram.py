@@ -1,23 +1,25 @@
-"""Histograms by powers of two: what they say, in few words."""
+"""Histograms whose buckets are powers of two: as data, and as lines of text."""
 
 from collections.abc import Sequence
 from typing import Any
 
-#: Names shown one by one; the rest is added up.
+#: Most names with a line of their own. The others are added up in one line.
 ROWS = 6
+#: How to read :func:`lines`.
+LEGEND = "(% of the counts in each bucket; the first bucket begins at the number after 'from', each is twice as wide)"
 
 
 def from_slots(slots: Sequence[int], total: float, largest: float) -> dict[str, Any]:
-    """A histogram as data.
+    """Return a histogram as data.
 
     Args:
-        slots: Counts; slot n holds the values that need n bits: 0, 1, 2 to 3, 4 to 7 …
-        total: The values' sum.
+        slots: Counts. Slot n counts the values that need n bits: 0, 1, 2 to 3, 4 to 7 …
+        total: The sum of the values.
         largest: The largest value.
 
     Returns:
-        ``buckets`` (``[low, high, count]``, high not included, from the first that is not empty to the last),
-        ``count``, ``p50``, ``p99``, ``total`` and ``max``. Percentiles are interpolated within a bucket.
+        ``buckets`` (``[low, high, count]``; ``high`` is not included; from the first to the last one that is not
+        empty), ``count``, ``p50``, ``p99``, ``total`` and ``max``. Percentiles are interpolated within a bucket.
     """
     filled = [number for number, count in enumerate(slots) if count]
     span = range(filled[0], filled[-1] + 1) if filled else range(0)
@@ -33,7 +35,7 @@ def from_slots(slots: Sequence[int], total: float, largest: float) -> dict[str, 
 
 
 def quantile(buckets: Sequence[Sequence[int]], share: float, largest: float) -> float:
-    """The value below which a share of the counts lies, interpolated within its bucket; 0 when there are none."""
+    """Return the value below which a share of the counts lies, interpolated within its bucket; 0 without counts."""
     wanted = share * sum(count for _, _, count in buckets)
     below = 0
     for low, high, count in buckets:
@@ -45,7 +47,7 @@ def quantile(buckets: Sequence[Sequence[int]], share: float, largest: float) -> 
 
 
 def merge(histograms: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Several histograms as one."""
+    """Return several histograms added up."""
     slots = [0] * 64
     for histogram in histograms:
         for low, _, count in histogram["buckets"]:
@@ -55,7 +57,12 @@ def merge(histograms: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def lines(by: dict[str, dict[str, Any]], rows: int = ROWS) -> list[str]:
-    """Histograms as text, those with the largest sum first, a line each."""
+    """Return histograms as text, one line each, those with the largest sum first.
+
+    Args:
+        by: Histograms by name.
+        rows: Most names with a line of their own.
+    """
     order = sorted(by, key=lambda name: (-by[name]["total"], name))
     shown = {name: by[name] for name in order[:rows]}
     if rest := order[rows:]:
@@ -73,7 +80,7 @@ def _line(histogram: dict[str, Any]) -> str:
 
 
 def short(value: float) -> str:
-    """A figure with three digits: 12375 is 12.4k."""
+    """Return a figure with three digits, for example 12375 as 12.4k."""
     for limit, sign in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= limit:
             return f"{value / (limit if limit != 1e4 else 1e3):.3g}{sign}"

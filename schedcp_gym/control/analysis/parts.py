@@ -1,4 +1,4 @@
-"""A run in parts: where it changes, what each part is like, and whether that calls for a new analysis."""
+"""Divide a run into parts where it changes, describe each part, and say whether a new analysis is needed."""
 
 import dataclasses
 import itertools
@@ -14,22 +14,22 @@ from schedcp_gym.control.analysis.report import Analysis
 from schedcp_gym.control.analysis.trace import Trace
 from schedcp_gym.llm import tokens
 
-#: Parts and changes that the text tells of; the data has all.
+#: Most parts and changes in the text. The data has all.
 PARTS, CHANGES = 10, 3
 
 
 def divide(summary: Analysis) -> Analysis:
-    """Divides a run that was summarised where it changes.
+    """Divide a run into parts where it changes.
 
-    A change of behaviour (bursts and wake-ups become of another kind) calls for a new analysis: what was seen of one
-    part says little of the next. One of load alone (a batch's tail, say) does not.
+    A new analysis is needed after a change of behaviour (other bursts and wake-ups), because results from one part say
+    little about the next. It is not needed after a change of load alone, for example in the tail of a batch.
 
     ``data`` is ``{"analyse_anew", "changes": [{"at_s", "metric", "before", "after", "of"}, …], "parts": [{"from_s",
-    "to_s", "behaviour", "medians": {metric: value}}, …]}``; ``behaviour`` says whether behaviour changes where the part
-    begins.
+    "to_s", "behaviour", "medians": {metric: value}}, …]}``; ``behaviour`` is true if the part begins with a change of
+    behaviour.
 
     Args:
-        summary: What :func:`~schedcp_gym.control.analysis.summary.summarise` gave.
+        summary: The result of :func:`~schedcp_gym.control.analysis.summary.summarise`.
     """
     thresholds = load_thresholds()
     trace = TypeAdapter(Trace).validate_python(summary.data["trace"])
@@ -52,7 +52,7 @@ def divide(summary: Analysis) -> Analysis:
 
 
 def _parts(series: Series, changes: Sequence[Change], thresholds: Thresholds) -> list[dict[str, Any]]:
-    """The run from change to change; those that follow each other at once are one."""
+    """Return the parts of the run between changes. Changes close to each other count as one."""
     windows = len(next(iter(series.metrics.values())))
     edges: dict[int, bool] = {0: False}
     for change in changes:
@@ -76,22 +76,22 @@ def _parts(series: Series, changes: Sequence[Change], thresholds: Thresholds) ->
 def _text(workload: str, changes: Sequence[Change], parts: Sequence[dict[str, Any]]) -> str:
     found = [change for change in changes if change.of is Aspect.BEHAVIOUR]
     if found:
-        when = "; ".join(_told(change) for change in found[:CHANGES])
-        verdict = f"behaviour changes, analyse anew after that: {when}."
+        when = "; ".join(_change_text(change) for change in found[:CHANGES])
+        verdict = f"the behaviour changes, so analyse it again after that: {when}."
     elif changes:
-        verdict = "only the load changes, not what tasks do: one analysis holds for all of it."
+        verdict = "only the load changes, not the tasks' behaviour: one analysis is valid for the whole run."
     else:
-        verdict = "nothing changes for good: one analysis holds for all of it."
+        verdict = "no lasting change: one analysis is valid for the whole run."
     lines = [f"{workload}: {verdict}"]
     if len(parts) > 1:
-        lines.append("Parts of the run, with the medians of their windows:")
+        lines.append("Parts of the run, with medians over their windows:")
         lines += [_part_text(part) for part in parts[:PARTS]]
     if len(parts) > PARTS:
         lines.append(f"({len(parts) - PARTS} more parts)")
     return "\n".join(lines)
 
 
-def _told(change: Change) -> str:
+def _change_text(change: Change) -> str:
     return f"at {change.at_s:.2f} s {change.metric} from {short(change.before)} to {short(change.after)}"
 
 

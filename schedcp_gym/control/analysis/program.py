@@ -1,4 +1,4 @@
-"""What is there to be profiled, found by looking; and the one program that several probes are compiled into."""
+"""The profiles in ``probes/``, and the program that several BCC profiles are compiled into."""
 
 import functools
 import struct
@@ -20,14 +20,14 @@ from schedcp_gym.spec.errors import first_fault
 
 PROBES = Path(__file__).with_name("probes")
 GUEST = Path(__file__).with_name("guest")
-#: In the order of guest/layout.bpf.c.
+#: Names of the numbers in the section ``layout`` of guest/layout.bpf.c, in its order.
 FIELDS = (
     *("TASK_PID", "TASK_FILES", "FILES_FDT", "FDT_MAX", "FDT_FD", "FILE_INODE", "INODE_MODE"),
     *("ORIG_AX", "FIRST_ARGUMENT"),
 )
-#: What every program listens to, to know the workload's tasks and their states.
+#: Tracepoints that every program needs, to follow the workload's tasks and their states.
 ALWAYS = ("sched_process_fork", "task_rename", "sched_wakeup", "sched_wakeup_new", "sched_switch")
-#: What else a hook needs.
+#: Tracepoints that each hook needs in addition.
 TRACEPOINTS: dict[str, tuple[str, ...]] = {
     "runs": (),
     "stops": (),
@@ -42,18 +42,18 @@ TRACEPOINTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Probe:
-    """A profile that can be asked for: ``probes/<name>.yaml`` beside ``<name>.c`` (BCC) or ``<name>.py`` (a tool).
+    """A profile: ``probes/<name>.yaml`` beside ``<name>.c`` (BCC) or ``<name>.py`` (a tool).
 
     Attributes:
         title: A few words.
         says: What is counted.
-        reading: How to read it.
-        unit: Of the values; empty for tables.
-        keyed_by: Whose histogram it is.
-        default: Whether it is of the set that is run when none is named.
-        hooks: BCC: the events it listens to (``runs`` calls the function ``<name>_runs``).
-        name: The file's.
-        source: The file beside it.
+        reading: How to interpret it.
+        unit: Unit of the values; empty for tables.
+        keyed_by: What the histograms are grouped by.
+        default: Whether it runs if no profile is named.
+        hooks: BCC: the events that it listens to (``runs`` calls the function ``<name>_runs``).
+        name: Name of the file.
+        source: Text of the file beside it.
         language: ``c`` or ``py``.
     """
 
@@ -70,16 +70,16 @@ class Probe:
 
     @property
     def is_bcc(self) -> bool:
-        """Whether it is compiled into the kernel; else it is a tool that runs the workload."""
+        """Whether it is compiled into the kernel. If not, it is a tool that runs the workload."""
         return self.language == "c"
 
 
 @functools.cache
 def all_probes() -> dict[str, Probe]:
-    """All profiles by name.
+    """Return all profiles by name.
 
     Raises:
-        BadInput: A declaration is wrong; the text names file and field.
+        BadInput: A declaration is invalid; the message names the file and the field.
     """
     return {path.stem: _load(path) for path in sorted(PROBES.glob("*.yaml"))}
 
@@ -99,10 +99,10 @@ def _load(path: Path) -> Probe:
 
 
 def choose(names: tuple[str, ...]) -> list[Probe]:
-    """The profiles of these names, in the catalogue's order; the default set for none.
+    """Return the profiles with these names, in the catalogue's order; the default ones if there are no names.
 
     Raises:
-        BadInput: There is no such profile.
+        BadInput: A profile does not exist.
     """
     known = all_probes()
     for name in names:
@@ -112,13 +112,18 @@ def choose(names: tuple[str, ...]) -> list[Probe]:
 
 
 def tracepoints(probes: list[Probe]) -> list[str]:
-    """The kernel's tracepoints that these probes need."""
+    """Return the kernel's tracepoints that these probes need."""
     extra = {name for probe in probes for hook in probe.hooks for name in TRACEPOINTS[hook]}
     return [*ALWAYS, *sorted(extra)]
 
 
 def assemble(probes: list[Probe], offsets: dict[str, int]) -> str:
-    """The C source of one program for several probes: they share the bookkeeping, and each event's cost."""
+    """Return the C source of one program with several probes, which share the bookkeeping and the cost of each event.
+
+    Args:
+        probes: The probes.
+        offsets: Offsets from :func:`offsets`.
+    """
     lines = [f"#define {name} {offset}" for name, offset in offsets.items()]
     for hook in TRACEPOINTS:
         if calls := [f"{probe.name}_{hook}(task, now);" for probe in probes if hook in probe.hooks]:
@@ -129,14 +134,14 @@ def assemble(probes: list[Probe], offsets: dict[str, int]) -> str:
 
 
 def offsets(image: Image) -> dict[str, int]:
-    """Where the fields are that the probes read, in this image's kernel."""
+    """Return the offsets, in this image's kernel, of the fields that the probes read."""
     compiled = compile_policy((GUEST / "layout.bpf.c").read_text(), image)
     content = next(section.content for section in elf.sections(compiled) if section.name == "layout")
     return dict(zip(FIELDS, struct.unpack(f"<{len(FIELDS)}I", content), strict=True))
 
 
 def guest_files() -> dict[str, bytes]:
-    """The guest's side of a profile, as it lies in a job."""
+    """Return the guest's programs by their names in a job."""
     return {
         f"watch/{path.relative_to(GUEST)}": path.read_bytes()
         for path in sorted(GUEST.rglob("*"))
@@ -145,15 +150,15 @@ def guest_files() -> dict[str, bytes]:
 
 
 def probe_digest(names: tuple[str, ...]) -> str:
-    """SHA-256 (hex) of all that shapes what these profiles measure, but for the trial and its image.
+    """Return the SHA-256 (hex) of everything that these profiles depend on, except the trial and its image.
 
     Raises:
-        BadInput: There is no such profile.
+        BadInput: A profile does not exist.
     """
     return digest([[[probe.name, probe.source, probe.hooks] for probe in choose(names)], side_digest()])
 
 
 @functools.cache
 def side_digest() -> str:
-    """SHA-256 (hex) of the guest's side of profiles and of probes of one's own."""
+    """Return the SHA-256 (hex) of the guest's programs."""
     return folder_digest(GUEST, {"__pycache__"})

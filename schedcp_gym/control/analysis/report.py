@@ -1,4 +1,4 @@
-"""What an analysis gives: text for a model, data for a program, and what both cost."""
+"""The answer of an analysis: a text for a model, data for a program, and the costs of both."""
 
 import enum
 from typing import Any
@@ -8,11 +8,11 @@ from pydantic.dataclasses import dataclass
 
 
 class Tier(enum.StrEnum):
-    """How deep an analysis looks: each tier costs more than the one before."""
+    """The depth of an analysis. Each tier costs more than the one before."""
 
     SUMMARY = "summary"  # one traced run
-    PROFILE = "profile"  # histograms, perf, the workload's files, a probe of one's own
-    FEEDBACK = "feedback"  # what a deployed policy changed
+    PROFILE = "profile"  # histograms, perf, the workload's files, a probe that the caller wrote
+    FEEDBACK = "feedback"  # what a policy changed
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -20,16 +20,16 @@ class Analysis:
     """One answer of the engine.
 
     Attributes:
-        tier: How deep it looked.
-        name: What was asked for: ``summary``, ``runq_latency``, ``files`` …
+        tier: The depth of the analysis.
+        name: The question: ``summary``, ``runq_latency``, ``files`` …
         workload: The workload's name.
-        text: For a model or a person: plain words and figures with units, the shortest and weightest first.
-        data: The same as plain values that JSON has words for: counts, histograms, names.
-        tokens: What ``text`` costs a model, by :func:`schedcp_gym.llm.tokens.count`.
-        host_s: Host seconds it took when it was made; a cached answer costs nothing again.
-        guest_s: Guest seconds of the runs behind it.
-        cached: Whether it was there already.
-        digests: What is needed to repeat it: trial, image, kernel, probe.
+        text: For a model or a person: plain words and figures with units, the most important ones first.
+        data: The same as plain values, as in JSON: counts, histograms, names.
+        tokens: Tokens of ``text``, by :func:`schedcp_gym.llm.tokens.count`.
+        host_s: Host seconds that the analysis took when it was made. A stored answer takes none.
+        guest_s: Guest seconds of its runs.
+        cached: Whether the answer was stored already.
+        digests: Everything that is needed to repeat the analysis: trial, image, kernel, probe.
     """
 
     tier: Tier

@@ -1,7 +1,6 @@
-"""Tier 1: what a workload does, from one traced run, in a few hundred tokens."""
+"""Tier 1: describe what a workload does, from one traced run, in a few hundred tokens."""
 
 import itertools
-import time
 from collections import Counter
 from typing import Any
 
@@ -18,19 +17,19 @@ from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Trial
 from schedcp_gym.spec.cache_costs import cost_lines
 
-#: A summary is shorter than this, whatever the workload.
+#: A summary has fewer tokens than this, for every workload.
 TOKEN_LIMIT = 400
-#: Groups, wake-ups and outliers with a line or place of their own, at most.
+#: Most groups, wake-ups, outliers, starts and changes in the text.
 GROUPS, WAKES, OUTLIERS, TREE, CHANGES = 8, 6, 3, 5, 2
 ARGS_CHARS, ALONE_CHARS, WORD_CHARS, TITLE_CHARS = 52, 28, 16, 100
-#: Groups with less of the CPU time than this are left for the last, and named together.
+#: Groups with a smaller share of the CPU time are named together in one line.
 SMALL_SHARE = 0.01
-#: Wake-ups rarer than this share of them all are not shown.
+#: Wake-ups with a smaller share than this are left out.
 RARE_SHARE = 0.03
-#: Times up to so many times another are told as one.
+#: Least, median and largest time are printed as one figure if the largest is at most this many times the least.
 ALIKE = 1.15
 LABEL_CHARS = 24
-#: What stands before a line's arguments.
+#: Separator before a line's arguments, which are left out first.
 ARGS = "; args "
 LEGEND = (
     "Tasks: share of CPU time; CPU ms each (min/median/max); % of life run/wait/sleep; CPU burst p50, p99 ms; "
@@ -39,12 +38,12 @@ LEGEND = (
 
 
 def summarise(lab: Lab, trial: Trial) -> Analysis:
-    """Runs a trial under the tracer and sums up what it does.
+    """Run a trial under the tracer, and describe what its workload does.
 
     Raises:
-        SchedcpError: The trial did not end well, or the host failed.
+        BadInput: The policy does not compile.
+        SchedcpError: The trial or the host failed.
     """
-    began = time.monotonic()
     run = run_traced(lab, trial)
     text = write(trial, run)
     return Analysis(
@@ -54,14 +53,13 @@ def summarise(lab: Lab, trial: Trial) -> Analysis:
         text=text,
         data=data(run),
         tokens=tokens.count(text),
-        host_s=round(time.monotonic() - began, 3),
         guest_s=run.measurement.job_s or 0.0,
         digests=run.measurement.digests,
     )
 
 
 def data(run: TracedRun) -> dict[str, Any]:
-    """All figures behind the text, and the workload's metrics in this run."""
+    """Return all figures of a summary as plain values, with the workload's metrics in this run."""
     groups = group(run.trace)
     ends = {"start": find_start(run.trace), "tail": find_tail(run.trace)}
     return {
@@ -92,14 +90,14 @@ def _group_data(found: Group, trace: Trace) -> dict[str, Any]:
 
 
 def write(trial: Trial, run: TracedRun, limit: int = TOKEN_LIMIT) -> str:
-    """The text, shorter than the limit.
+    """Return the text of a summary, with fewer tokens than the limit.
 
-    A line is in it, if need be without its arguments, when the lines that weigh more leave room for it.
+    Lines are added from the largest weight to the smallest. A line that does not fit is tried without its arguments.
     """
     trace = run.trace
     groups = group(trace)
     shown = [found for found in groups if found.run_us >= SMALL_SHARE * trace.run_us][:GROUPS]
-    # Lines in the order in which they are read, with how much each weighs.
+    # Lines in the order in which they are read, each with its weight.
     lines = [
         (100, _head(trial, trace)),
         (99, _goals(trial, run.measurement.metrics)),
@@ -163,7 +161,7 @@ def _cpus(trace: Trace) -> str:
 
 def _caches(measured: Measurement) -> str:
     lines = cost_lines(measured.caches)
-    return f"Cold caches, CPU time by process name: {' | '.join(lines)}." if lines else ""
+    return f"CPU time lost to cold caches, by process name: {' | '.join(lines)}." if lines else ""
 
 
 def _end(name: str, end: End | None, trace: Trace) -> str:
@@ -181,7 +179,7 @@ def _find_changes(trace: Trace) -> list[Change]:
 
 
 def _changes(trace: Trace) -> str:
-    """Changes of behaviour; what the load did is said by the run's ends."""
+    """Return the changes of behaviour. The lines about start and end of the run show changes of load."""
     found = [change for change in _find_changes(trace) if change.of is Aspect.BEHAVIOUR][:CHANGES]
     parts = [
         f"at {at_s:.1f} s "
@@ -197,10 +195,10 @@ def _group_lines(groups: list[Group], trace: Trace) -> list[tuple[int, str]]:
     for place, found in enumerate(groups):
         weight = 90 - place * 4
         if start and {task.slot for task in found.tasks} <= set(start.tasks):
-            weight -= 30  # the run's start was theirs, and is told of already
+            weight -= 30  # the line about the run's start has shown them already
         lines.append((weight, _group_line(found, trace)))
         for rank, task in enumerate(found.outliers(trace.run_us)[:OUTLIERS]):
-            # The first says what kind of group it is; more of them are worth less than other groups.
+            # The first outlier is as important as its group; further ones are less important than other groups.
             lines.append((50 - rank if rank else weight, _outlier_line(task, found, trace)))
     return lines
 
@@ -266,7 +264,7 @@ def _totals(trace: Trace) -> str:
 
 
 def _tree(trace: Trace, groups: list[Group]) -> str:
-    """Who started whom, by the groups' labels: the root first."""
+    """Return which groups of tasks started which, the most frequent pair first."""
     labels = {task.slot: found.label for found in groups for task in found.tasks}
     started = Counter((labels.get(task.parent, ""), labels[task.slot]) for task in trace.tasks if task.parent)
     often = sorted(started.items(), key=lambda item: (-item[1], item[0]))[:TREE]
@@ -275,7 +273,7 @@ def _tree(trace: Trace, groups: list[Group]) -> str:
 
 
 def _args(task: Task, found: Group) -> str:
-    """What tells it from others of its group: of paths the last part, of long words the beginning."""
+    """Return the arguments that distinguish a task in its group: the last part of paths, the begin of long words."""
     words = [word.rpartition("/")[2] or word for word in found.own_args(task)]
     return _cut(
         " ".join(word if len(word) <= WORD_CHARS else f"{word[:WORD_CHARS]}.." for word in words),
@@ -301,12 +299,12 @@ def _s(us: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits are enough for what differs from run to run; more where they stand before the point."""
+    """Return a figure with two digits, or with all digits before the decimal point."""
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _span(least_us: float, median_us: float, most_us: float) -> str:
-    """Least, median, most; one figure where they are much the same."""
+    """Return least, median and largest time in milliseconds, or one figure if they are nearly the same."""
     if most_us <= ALIKE * least_us:
         return _number(median_us / 1000)
     return "/".join(_number(us / 1000) for us in (least_us, median_us, most_us))

@@ -1,4 +1,4 @@
-"""What the tracer counted, as values: the JSON of ``bpf/tracer/write.c``."""
+"""What the tracer counted, as values. The tracer writes it as JSON; see ``bpf/tracer/write.c``."""
 
 import dataclasses
 import itertools
@@ -11,39 +11,39 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.spec import SchedcpError
 
-#: Slots of wakers that are no traced task.
+#: Slots of wakers that are not traced tasks.
 KERNEL, INTERRUPT = 0, 65535
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Task:
-    """A thread of the workload, from its birth to its end; microseconds, from the run's start.
+    """A thread of the workload. Times are microseconds; points in time count from the run's start.
 
     Attributes:
-        slot: The tracer's number for it, from 1.
-        name: Its name at its end.
-        file: Name of the program it executed itself; empty for a thread and for a fork.
-        args: Its arguments, cut to what the tracer keeps.
-        pid: Its own id.
-        process: Its process's id.
-        parent: Slot of who started it; 0 for the workload's first process.
-        began_us: When it was started.
+        slot: The tracer's number of the task, from 1.
+        name: The task's name at its end.
+        file: Name of the program that it executed itself; empty for threads and forks.
+        args: The program's arguments, cut to what the tracer stores.
+        pid: The task's own id.
+        process: The id of its process.
+        parent: Slot of the task that started it; 0 for the workload's first process.
+        began_us: When it started.
         ended_us: When it ended.
-        run_us: On a CPU.
-        sleep_us: Off the CPU because it asked to.
-        wake_wait_us: Ready but without a CPU, after a wake-up.
-        preempted_wait_us: The same, after it had to give up the CPU.
-        longest_wait_us: Its longest wait.
-        longest_burst_us: Its longest burst: CPU time from a wake-up to the next sleep.
-        sleeps: How often it gave up the CPU because it asked to.
-        preemptions: How often it had to.
-        wakes: How often it was woken.
-        wakes_lost: Those of which the waker was not kept.
-        migrations: How often it went on on another CPU.
-        rss_kib: The process's largest resident memory; 0 where the process ended elsewhere.
-        waits: Number of waits by length: element n counts those below 2^n microseconds that are not in the one before.
-        bursts: Number of bursts by length.
-        wakers: (slot, count) of those who woke it most.
+        run_us: Time on a CPU.
+        sleep_us: Time off the CPU after it went to sleep.
+        wake_wait_us: Time ready but without a CPU, after wake-ups.
+        preempted_wait_us: Time ready but without a CPU, after preemptions.
+        longest_wait_us: The longest wait for a CPU.
+        longest_burst_us: The longest burst: CPU time between a wake-up and the next sleep.
+        sleeps: Number of times it went to sleep.
+        preemptions: Number of times it was preempted.
+        wakes: Number of times it was woken.
+        wakes_lost: Wake-ups whose waker was not stored.
+        migrations: Number of moves to another CPU.
+        rss_kib: The process's largest resident memory; 0 if the process ended in another task.
+        waits: Number of waits by length: element n counts those below 2^n us that element n-1 does not count.
+        bursts: Number of bursts by length, in the same form.
+        wakers: (slot, count) of the tasks that woke it most often.
     """
 
     slot: int
@@ -73,7 +73,7 @@ class Task:
 
     @property
     def wait_us(self) -> int:
-        """Ready but without a CPU, all in all."""
+        """Time ready but without a CPU, all waits added."""
         return self.wake_wait_us + self.preempted_wait_us
 
     @property
@@ -84,7 +84,7 @@ class Task:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Cpu:
-    """What a CPU did: for the traced tasks, and for others (the rest: idle)."""
+    """The time of one CPU: for traced tasks, and for other tasks. The rest was idle."""
 
     traced_us: int
     other_us: int
@@ -92,18 +92,18 @@ class Cpu:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Window:
-    """What happened in a stretch of time.
+    """The events in one window of a run.
 
     Attributes:
-        waiting_us: Tasks ready without a CPU, added up over the time.
-        running_us: Tasks on a CPU, added up over the time.
-        wait_us: Length of the waits that ended in it.
-        waits: How many those were.
-        wakes: Wake-ups.
-        sleeps: How often a task went to sleep.
-        preemptions: How often one had to give up the CPU.
-        migrations: How often one went on on another CPU.
-        started: Tasks that were started.
+        waiting_us: Time that tasks were ready without a CPU, added over the tasks.
+        running_us: Time that tasks were on a CPU, added over the tasks.
+        wait_us: Length of the waits that ended in the window, added.
+        waits: Number of those waits.
+        wakes: Number of wake-ups.
+        sleeps: Number of times a task went to sleep.
+        preemptions: Number of preemptions.
+        migrations: Number of moves to another CPU.
+        started: Number of tasks that started.
     """
 
     waiting_us: int
@@ -122,14 +122,14 @@ class Trace:
     """One traced run.
 
     Attributes:
-        lasted_us: From the start of the workload's first process to the end of its last.
-        dropped: Tasks the tracer had no room for.
-        most_waiting: Most tasks that waited at once.
-        cpus: What each CPU did.
-        waiting_us: Time by the number of tasks that waited: 0, 1 … (the last: so many or more).
-        running_us: Time by the number of tasks that ran.
-        tasks: All tasks, in the order they were started.
-        edges: (waker, wakee, count) by slot, beyond those in the tasks.
+        lasted_us: Time from the start of the workload's first process to the end of its last.
+        dropped: Number of tasks that the tracer had no room for.
+        most_waiting: The largest number of tasks that waited at once.
+        cpus: The time of each CPU.
+        waiting_us: Time by the number of waiting tasks: 0, 1 … (the last element: that many or more).
+        running_us: Time by the number of running tasks, in the same form.
+        tasks: All tasks, in the order in which they started.
+        edges: (waker, woken task, count) by slot, in addition to those in the tasks.
         window_us: Length of a window.
         windows: The run, cut into windows.
     """
@@ -156,12 +156,12 @@ class Trace:
         return sum(task.run_us for task in self.tasks)
 
     def all_edges(self) -> list[tuple[int, int, int]]:
-        """Who woke whom how often, by slot, most often first."""
-        kept = [(waker, task.slot, count) for task in self.tasks for waker, count in task.wakers]
-        return sorted([*kept, *self.edges], key=lambda edge: (-edge[2], edge[:2]))
+        """Return (waker, woken task, count) by slot, the most frequent pair first."""
+        stored = [(waker, task.slot, count) for task in self.tasks for waker, count in task.wakers]
+        return sorted([*stored, *self.edges], key=lambda edge: (-edge[2], edge[:2]))
 
     def program(self, task: Task) -> str:
-        """The program a task runs: its own, or that of who started it."""
+        """Return the name of the program that a task runs: its own, or that of the task that started it."""
         seen = set()
         while not task.file and task.parent in self.by_slot and task.slot not in seen:
             seen.add(task.slot)
@@ -170,10 +170,10 @@ class Trace:
 
 
 def read(text: str) -> Trace:
-    """Reads the tracer's file.
+    """Return the trace in the tracer's file.
 
     Raises:
-        SchedcpError: It is not what the tracer writes.
+        SchedcpError: The text is not a trace.
     """
     names = [field.name for field in dataclasses.fields(Window)]
     try:
@@ -185,21 +185,20 @@ def read(text: str) -> Trace:
 
 
 def percentile(histogram: Sequence[int], share: float) -> float:
-    """Microseconds below which a share of a histogram's entries lies; 0 for an empty one.
+    """Return the microseconds below which a share of a histogram's entries lies; 0 if it is empty.
 
-    Within a bucket entries are taken as spread evenly, so it is right to a factor of two at worst.
+    Entries are assumed to be spread evenly within a bucket, so the error is at most a factor of two.
     """
-    total = sum(histogram)
-    if not total:
-        return 0.0
-    for bucket, below in enumerate(itertools.accumulate(histogram)):
-        if below >= share * total:
-            low, high = (0.0, 1.0) if bucket == 0 else (2.0 ** (bucket - 1), 2.0**bucket)
-            inside = (share * total - (below - histogram[bucket])) / histogram[bucket] if histogram[bucket] else 0.0
-            return low + (high - low) * inside
+    wanted = share * sum(histogram)
+    below = 0
+    for bucket, count in enumerate(histogram):
+        if count and below + count >= wanted:
+            low, high = (2.0 ** (bucket - 1), 2.0**bucket) if bucket else (0.0, 1.0)
+            return low + (high - low) * (wanted - below) / count
+        below += count
     return 0.0
 
 
 def add_up(histograms: Sequence[Sequence[int]]) -> list[int]:
-    """The sum of histograms."""
+    """Return the sum of histograms."""
     return [sum(column) for column in itertools.zip_longest(*histograms, fillvalue=0)]

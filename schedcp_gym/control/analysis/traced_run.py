@@ -1,8 +1,7 @@
-"""A trial run under the tracer."""
+"""Run a trial under the tracer."""
 
 import hashlib
 import math
-from collections.abc import Mapping
 from functools import cache
 
 from pydantic.dataclasses import dataclass
@@ -22,14 +21,14 @@ from schedcp_gym.spec import Measurement, SchedcpError, Trial
 
 RUN_SCRIPT = GUEST / "run-summary.sh"
 TRACER = POLICIES / "tracer"
-#: Windows that the tracer has room for, and the length of the shortest (2^24 ns: 17 ms).
+#: Number of windows in the tracer, and the shortest length of a window (2^24 ns, which is 17 ms).
 WINDOWS = 8192
 SHORTEST_SHIFT = 24
 
 
 @dataclass(frozen=True)
 class TracedRun:
-    """What a traced run gave: the workload's measurement as a trial's, and what the tracer counted."""
+    """The result of a traced run: the trial's measurement, and what the tracer counted."""
 
     measurement: Measurement
     trace: Trace
@@ -37,17 +36,17 @@ class TracedRun:
 
 @cache
 def tracer_source() -> str:
-    """The tracer's programs as one source: the compiler sees no folder but those of the policies' headers."""
+    """Return the tracer's programs as one source, because the compiler finds headers of policies only."""
     header = (TRACER / "trace.h").read_text()
     return (TRACER / "trace.bpf.c").read_text().replace('#include "trace.h"\n', header)
 
 
 def run_traced(lab: Lab, trial: Trial) -> TracedRun:
-    """Runs a trial under the tracer.
+    """Run a trial under the tracer.
 
     Raises:
         BadInput: The policy does not compile.
-        SchedcpError: The trial did not end well, or the host failed.
+        SchedcpError: The trial or the host failed.
     """
     machine = lab.machine(trial.machine)
     job = traced_job(trial, machine.image)
@@ -56,14 +55,14 @@ def run_traced(lab: Lab, trial: Trial) -> TracedRun:
     measurement = to_measurement(trial, result, digests)
     if not measurement.ok:
         raise SchedcpError(
-            f"{trial.workload.name} under {trial.policy.name} can't be summarised, the run ended with "
+            f"{trial.workload.name} under {trial.policy.name} can't be summarised: the run ended with "
             f"{measurement.outcome}: {measurement.message}"
         )
     return TracedRun(measurement, traces.read(result.text("trace.json")))
 
 
 def traced_job(trial: Trial, image: Image) -> Job:
-    """The job of a trial, with the tracer around it.
+    """Return the job of a trial that runs under the tracer.
 
     Raises:
         BadInput: The policy does not compile.
@@ -77,5 +76,4 @@ def traced_job(trial: Trial, image: Image) -> Job:
 
 def _environment(trial: Trial) -> bytes:
     shift = max(SHORTEST_SHIFT, math.ceil(math.log2(trial.max_job_s * 1e9 / WINDOWS)))
-    values: Mapping[str, int] = {"WINDOW_SHIFT": shift}
-    return "".join(f"{name}={value}\n" for name, value in values.items()).encode()
+    return f"WINDOW_SHIFT={shift}\n".encode()

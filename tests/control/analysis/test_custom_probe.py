@@ -24,7 +24,7 @@ def trial():
     [
         ("", "empty"),
         (" \n", "empty"),
-        ("int x\0;", "no text"),
+        ("int x\0;", "not a text"),
         ("x" * 20_000, "16384 are allowed"),
         ("\udcff", "UTF-8"),
     ],

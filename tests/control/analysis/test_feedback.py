@@ -6,9 +6,11 @@ import pytest
 
 from schedcp_gym.control.analysis import Analysis, Tier
 from schedcp_gym.control.analysis.differences import class_changes_by_name, class_changes_traced, metric_changes
-from schedcp_gym.control.analysis.feedback import TOKEN_LIMIT, Run, feed_back, words
+from schedcp_gym.control.analysis.feedback import TOKEN_LIMIT, write_feedback
+from schedcp_gym.control.analysis.feedback_text import Run, words
 from schedcp_gym.llm import tokens
 from schedcp_gym.spec import Direction, Measurement, Metric, Objective, Outcome, Scale, Workload
+from schedcp_gym.spec.cache_costs import CAUSES
 
 WORKLOAD = Workload(
     name="w",
@@ -36,7 +38,7 @@ EEVDF = Run("eevdf", measured(utilisation=0.5, cpu_s_by_name={"prog": 1.0}))
 
 
 def told(now, last=None, **more):
-    return feed_back(WORKLOAD, now if isinstance(now, Run) else Run("mine", now), EEVDF, last, **more)
+    return write_feedback(WORKLOAD, now if isinstance(now, Run) else Run("mine", now), EEVDF, last, **more)
 
 
 def test_the_first_line_is_the_verdict_against_eevdf_and_against_the_last_policy():
@@ -103,6 +105,35 @@ def test_without_a_trace_a_class_whose_cpu_time_changed_is_named():
     assert "CPU time changed" not in told(measured(50.0, cpu_s_by_name={"prog": 1.01})).text
 
 
+def costs(cold_l2_s=0.0, cold_llc_s=0.0, core_moves=0.0, llc_moves=0.0):
+    return {
+        "prog": {"cold_l2_s": cold_l2_s, "cold_llc_s": cold_llc_s, "core_moves": core_moves, "llc_moves": llc_moves}
+    }
+
+
+def test_cache_costs_are_compared_with_eevdfs_and_a_larger_one_is_explained_by_its_cause():
+    eevdf = Run("eevdf", measured(cpu_s_by_name={"prog": 2.0}, caches=costs(0.01, 0.01, 100, 20)))
+    cold = Run("mine", measured(200.0, cpu_s_by_name={"prog": 2.5}, caches=costs(0.06, 0.34, 900, 700)))
+    text = write_feedback(WORKLOAD, cold, eevdf).text
+    (line,) = [line for line in text.splitlines() if line.startswith("Cache costs")]
+    assert line == (
+        "Cache costs: 400 ms of CPU time (16.0 %); EEVDF 20 ms (1.0 %). By cause: cold L2 60 ms, cold LLC 340 ms. "
+        "By name: prog 400 ms. Moves (EEVDF in brackets): 900 to another core (100), 700 to another LLC (20). "
+        "That is 380 ms more than under EEVDF (CPU time of all tasks: 500 ms more), mostly cold LLC: "
+        f"{words().costs['cold_llc_s']}"
+    )
+    warm = Run("mine", measured(50.0, cpu_s_by_name={"prog": 1.5}, caches=costs()))
+    assert "less than under EEVDF" not in write_feedback(WORKLOAD, warm, eevdf).text  # 1 % of the CPU time
+    saved = write_feedback(WORKLOAD, cold, dataclasses.replace(cold, policy="eevdf")).text
+    assert "more than under EEVDF" not in saved
+    assert "380 ms less than under EEVDF." in write_feedback(WORKLOAD, eevdf, cold).text
+    assert "Cache costs" not in told(measured(50.0)).text
+
+
+def test_every_cache_cost_has_words():
+    assert list(words().costs) == list(CAUSES)
+
+
 def task(slot, name, *, run_us=1000, waited_us=0, ended_us=10_000):
     return {
         "slot": slot,
@@ -151,11 +182,12 @@ AFTER = summary(
 
 
 def test_with_traces_those_who_wait_more_and_less_are_named_and_what_stands_out_is_a_class_of_its_own():
-    found = feed_back(WORKLOAD, Run("mine", measured(50.0), AFTER), dataclasses.replace(EEVDF, summary=BEFORE))
-    assert "Lost (wait more for a CPU): 2 job: 10 -> 30 ms each in all, p99 9 -> 22 ms, over after 0.01 -> 0.05 s." in (
-        found.text
+    found = write_feedback(WORKLOAD, Run("mine", measured(50.0), AFTER), dataclasses.replace(EEVDF, summary=BEFORE))
+    assert (
+        "Lost (wait more for a CPU): 2 job: 10 -> 30 ms each in all, p99 9 -> 22 ms, ended after 0.01 -> 0.05 s."
+        in (found.text)
     )
-    assert "Won (wait less for a CPU): long-1: 40 -> 4 ms in all, longest 40 -> 4 ms, over after 0.2 -> 0.12 s." in (
+    assert "Won (wait less for a CPU): long-1: 40 -> 4 ms in all, longest 40 -> 4 ms, ended after 0.2 -> 0.12 s." in (
         found.text
     )
     assert [change["label"] for change in found.data["classes"]] == ["long-1", "job"]
@@ -165,7 +197,7 @@ def test_a_trace_of_the_same_run_shows_nobody_who_won_or_lost():
     (long, job) = class_changes_traced(BEFORE.data, BEFORE.data)
     assert (job.tasks, job.wait_ms, job.cpu_s) == (2, (10.0, 10.0), (0.002, 0.002))
     assert long.tasks == 1
-    same = feed_back(WORKLOAD, Run("mine", measured(50.0), BEFORE), dataclasses.replace(EEVDF, summary=BEFORE))
+    same = write_feedback(WORKLOAD, Run("mine", measured(50.0), BEFORE), dataclasses.replace(EEVDF, summary=BEFORE))
     assert "Lost" not in same.text
     assert "Won" not in same.text
 
@@ -273,8 +305,8 @@ processed 2 insns (limit 1000000) max_states_per_insn 0
             ],
         ),
         (
-            measured(outcome=Outcome.TIMEOUT, message="not over after 5.0 s of guest time"),
-            "not over after 5.0 s of guest time",
+            measured(outcome=Outcome.TIMEOUT, message="not ended after 5.0 s of guest time"),
+            "not ended after 5.0 s of guest time",
             [],
         ),
         (
@@ -315,4 +347,4 @@ def test_the_text_stays_below_its_limit_and_keeps_the_verdict():
 
 def test_without_eevdfs_measurement_there_is_nothing_to_say():
     with pytest.raises(ValueError, match="timeout"):
-        feed_back(WORKLOAD, Run("mine", measured()), Run("eevdf", measured(outcome=Outcome.TIMEOUT)))
+        write_feedback(WORKLOAD, Run("mine", measured()), Run("eevdf", measured(outcome=Outcome.TIMEOUT)))

@@ -22,7 +22,8 @@ def summary_of(run_of, trace_of):
 def test_a_change_of_behaviour_calls_for_a_new_analysis_and_each_part_is_told(summary_of):
     found = parts.divide(summary_of("phases"))
     assert found.data["analyse_anew"]
-    assert found.text.startswith("phases: behaviour changes, analyse anew after that: at 2.87 s burst_us from 8000 to")
+    assert found.text.startswith("phases: the behaviour changes, so analyse it again after that: ")
+    assert "at 2.87 s burst_us from 8000 to" in found.text
     assert [part["behaviour"] for part in found.data["parts"]] == [False, False, True]
     ends = [(part["from_s"], part["to_s"]) for part in found.data["parts"]]
     assert [first for first, _ in ends[1:]] == [last for _, last in ends[:-1]]
@@ -44,7 +45,7 @@ def test_a_steady_run_is_one_part(summary_of):
     found = parts.divide(summary_of("schbench"))
     assert found.data["changes"] == []
     assert len(found.data["parts"]) == 1
-    assert found.text == "schbench: nothing changes for good: one analysis holds for all of it."
+    assert found.text == "schbench: no lasting change: one analysis is valid for the whole run."
 
 
 def test_it_costs_what_the_summary_did(summary_of):

@@ -1,4 +1,4 @@
-"""Runs the workload as a trial does, for those who watch it. Guest side."""
+"""Run the workload as a trial does, under a watching program. Guest side."""
 
 import os
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from collections.abc import Callable
 def launch(
     watched: list[str], before: Callable[[int], None] = lambda _pid: None, command: str = "/job/command"
 ) -> None:
-    """Runs the workload to its end, under the policy if there is one.
+    """Run the workload to its end, under the policy if there is one.
 
     Args:
-        watched: A program, with its arguments, that runs the workload's command (appended); none: the command itself.
-        before: Called with the process id of the loader, the workload's parent, before it is started.
+        watched: A program with arguments, which runs the command that is appended; empty: run the command itself.
+        before: Function that is called with the process id of the loader, the workload's parent, before its start.
         command: The workload's command, as a shell script.
     """
     loader = ["scx_run", "--report", "/result/report.json", "--verifier-log", "/result/verifier.log"]

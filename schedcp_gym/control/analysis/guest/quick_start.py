@@ -1,4 +1,4 @@
-"""What makes BCC and perf start quickly. Guest side."""
+"""Make BCC and perf start quickly. Guest side."""
 
 import contextlib
 import ctypes
@@ -10,7 +10,7 @@ MS_BIND = 4096
 
 
 def link_kernel_headers(folder: str) -> None:
-    """Links the kernel's own types of BPF, the one header that our small tree takes from it, into the tree."""
+    """Link the kernel's header with the BPF types into our small tree, which has the other headers that BCC needs."""
     modules = f"/lib/modules/{platform.release()}"
     for place in ("source", "build"):
         if os.path.exists(f"{modules}/{place}/include/uapi/linux/bpf.h"):
@@ -21,9 +21,9 @@ def link_kernel_headers(folder: str) -> None:
 
 @contextlib.contextmanager
 def few_symbols(path: str) -> Iterator[None]:
-    """Shows a short list of the kernel's symbols for a while.
+    """Replace the kernel's list of symbols by a short one, for a while.
 
-    BCC reads the whole list at each compilation, only to learn whether some helpers are there: four guest seconds.
+    BCC reads the whole list at each compilation, to find out whether some helpers exist. That takes four guest seconds.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     mounted = libc.mount(path.encode(), b"/proc/kallsyms", None, MS_BIND, None) == 0

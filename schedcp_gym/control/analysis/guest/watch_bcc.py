@@ -1,6 +1,6 @@
-"""Compiles the probes, attaches them, runs the workload, writes the histograms. Guest side.
+"""Compile the probes, attach them, run the workload, and write the histograms. Guest side.
 
-Everything but the run itself is outside the workload's time.
+Only the run itself is part of the workload's time.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ LAUNCHER = 0xFFFFFFFF
 
 
 def main() -> None:
-    """Runs it all."""
+    """Run everything."""
     with open(f"{HERE}/program.json") as file:
         program = json.load(file)
     link_kernel_headers(f"{HERE}/kernel")
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def read(table: "bcc.table.Array", names: dict[int, str]) -> dict[str, dict[str, object]]:
-    """A probe's histograms that are not empty, by name."""
+    """Return a probe's histograms that are not empty, by name."""
     found = {}
     for number, name in sorted(names.items()):
         histogram = table[ctypes.c_int(number)]

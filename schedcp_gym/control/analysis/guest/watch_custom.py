@@ -1,7 +1,7 @@
-"""Compiles a probe of somebody else's, runs the workload, writes what its tables hold. Guest side.
+"""Compile a probe that is not trusted, run the workload, and write what the probe's tables hold. Guest side.
 
-The source is not trusted: what it can spoil is this guest. Limits are in limits.json; an alarm ends what the compiler
-or the tables drag out, the job's deadline the rest.
+The probe can damage this guest only. Limits are in limits.json. An alarm ends this process if compiling or reading the
+tables takes too long; the job's deadline ends everything else.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from quick_start import few_symbols
 HERE = "/job/watch"
 GROUP = "/sys/fs/cgroup/workload"
 TRACE = "/sys/kernel/tracing/trace"
-#: Types of maps with keys and values to show, by the kernel's numbers; those with a value per CPU.
+#: Types of maps with keys and values to show, by the kernel's numbers.
 SHOWN = {1: "hash", 2: "array", 5: "percpu_hash", 6: "percpu_array", 9: "lru_hash", 10: "lru_percpu_hash"}
 
-#: Where BCC keeps what is attached, and how it is detached.
+#: Attributes of BCC that hold attached functions, and the methods that detach them.
 ATTACHED = {
     "kprobe_fds": "detach_kprobe_event",
     "uprobe_fds": "detach_uprobe_event",
@@ -35,7 +35,7 @@ ATTACHED = {
     "kfunc_exit_fds": "detach_kretfunc",
 }
 
-# BCC declares these only in part.
+# BCC declares these functions only in part.
 lib.bpf_table_name.restype = ctypes.c_char_p
 for _name in ("name", "key_size_id", "leaf_size_id", "max_entries_id", "type_id"):
     getattr(lib, f"bpf_table_{_name}").argtypes = [ctypes.c_void_p, ctypes.c_size_t]
@@ -47,11 +47,11 @@ with open(f"{HERE}/limits.json") as file:
 
 
 class Refused(Exception):
-    """The probe is not run, or not shown."""
+    """The probe exceeds a limit, so it is not run or not shown."""
 
 
 def main() -> None:
-    """Runs it all; whatever happens, there is a result that says how far it came."""
+    """Run everything. Whatever happens, there is a result that says which stage was reached."""
     found: dict[str, Any] = {}
     try:
         with deadline("compile", LIMITS["compile_s"]):
@@ -71,14 +71,14 @@ def main() -> None:
 
 
 def note(**what: object) -> None:
-    """Leaves the result so far."""
+    """Write the result so far."""
     with open("/result/probe.json", "w") as file:
         json.dump(what, file)
 
 
 @contextlib.contextmanager
 def deadline(stage: str, limit_s: int) -> Iterator[None]:
-    """Ends this process, in whatever library it is, when a stage takes too long."""
+    """End this process, even inside a library, if a stage takes too long."""
     note(stage=stage)
     signal.alarm(limit_s)
     yield
@@ -86,7 +86,7 @@ def deadline(stage: str, limit_s: int) -> Iterator[None]:
 
 
 def prepare() -> tuple[bcc.BPF, Callable[[int], None]]:
-    """Compiles, loads and attaches; returns what is to be done with the workload's first process."""
+    """Compile, load and attach; return the program, and a function to call with the workload's first process."""
     with open(f"{HERE}/probe.c") as file:
         source = '#line 1 "probe.c"\n' + file.read()  # BCC puts lines of its own in front
     flags: list[str] = []
@@ -115,35 +115,35 @@ def prepare() -> tuple[bcc.BPF, Callable[[int], None]]:
 
 
 def detach(bpf: bcc.BPF) -> None:
-    """Lets nothing more be counted; the tables stay."""
+    """Detach the probe, so that it counts nothing more. Its tables remain."""
     for name, method in ATTACHED.items():
         for key in list(getattr(bpf, name)):
             getattr(bpf, method)(key)
 
 
 def do_nothing(_: int) -> None:
-    """For a probe that looks at the whole machine."""
+    """Do nothing, for a probe of the whole machine."""
 
 
 def put_into_group(pid: int) -> None:
-    """Makes the workload a control group, so that IN_WORKLOAD() knows its tasks."""
+    """Put the workload into a control group, so that IN_WORKLOAD() recognises its tasks."""
     with open(f"{GROUP}/cgroup.procs", "w") as file:
         file.write(str(pid))
 
 
 def table_names(bpf: bcc.BPF) -> list[str]:
-    """Names of the probe's tables, in its order."""
+    """Return the names of the probe's tables, in its order."""
     return [lib.bpf_table_name(bpf.module, number).decode() for number in range(lib.bpf_num_tables(bpf.module))]
 
 
 def bytes_of(bpf: bcc.BPF, number: int) -> int:
-    """Memory of a table."""
+    """Return the memory of a table."""
     entry = lib.bpf_table_key_size_id(bpf.module, number) + lib.bpf_table_leaf_size_id(bpf.module, number)
     return int(entry * lib.bpf_table_max_entries_id(bpf.module, number))
 
 
 def dump(bpf: bcc.BPF, number: int, name: str) -> dict[str, Any]:
-    """A table's entries that are not zero, up to a limit."""
+    """Return a table's entries that are not zero, up to a limit."""
     kind = lib.bpf_table_type_id(bpf.module, number)
     if kind not in SHOWN:
         return {"kind": "other", "rows": []}
@@ -156,7 +156,7 @@ def dump(bpf: bcc.BPF, number: int, name: str) -> dict[str, Any]:
 
 
 def shorten(tables: dict[str, Any]) -> None:
-    """Leaves away rows until the result is no longer than it may be."""
+    """Remove rows until the result is within its limit."""
     while len(json.dumps(tables)) > LIMITS["result_bytes"]:
         for table in tables.values():
             half = len(table["rows"]) // 2
@@ -165,7 +165,7 @@ def shorten(tables: dict[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value of C as one that JSON has words for."""
+    """Return a value of C as a plain value for JSON."""
     if isinstance(value, list):
         return [plain(part) for part in value]
     if isinstance(value, bytes):
@@ -181,12 +181,12 @@ def plain(value: Any) -> Any:
 
 
 def added(values: list[Any]) -> Any:
-    """Values per CPU: the sum of numbers, else as they are."""
+    """Return the sum of a number's values on all CPUs; other values unchanged."""
     return sum(values) if all(isinstance(value, int) for value in values) else values
 
 
 def is_zero(value: Any) -> bool:
-    """Whether there is nothing in a value."""
+    """Return whether a value is zero or empty."""
     if isinstance(value, dict):
         return all(is_zero(part) for part in value.values())
     if isinstance(value, list):
@@ -195,7 +195,7 @@ def is_zero(value: Any) -> bool:
 
 
 def printed() -> dict[str, Any]:
-    """What bpf_trace_printk() wrote: the first lines that are still there, and how many there were."""
+    """Return the first remaining lines of bpf_trace_printk(), and how many lines were written."""
     lines, written = [], 0
     with open(TRACE, errors="replace") as file:
         for line in itertools.islice(file, 4096):

@@ -1,7 +1,7 @@
-"""Runs the workload under a tool, then writes what the tool has to say. Guest side.
+"""Run the workload under a tool, and write the tool's table. Guest side.
 
-A tool (``tool.py``) has ``WATCHED``, the program that runs the workload, and ``report()``, a table as a dictionary:
-``columns``, ``rows``, perhaps a ``note``. What a tool records stays here.
+A tool (``tool.py``) has ``WATCHED``, the program that runs the workload, and ``report()``, which returns a table as a
+dictionary: ``columns``, ``rows`` and optionally a ``note``. What a tool records stays in the guest.
 """
 
 import json
@@ -10,7 +10,7 @@ import tool
 from launch import launch
 from quick_start import few_symbols
 
-# perf too reads the kernel's whole list of symbols, for ten guest seconds, and needs none of them here.
+# perf would read all symbols of the kernel, which takes ten guest seconds, and it needs none of them here.
 with few_symbols("/job/watch/kallsyms"):
     launch(tool.WATCHED)
     found = tool.report()

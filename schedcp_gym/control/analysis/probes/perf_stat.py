@@ -1,4 +1,4 @@
-"""perf stat: the kernel's own software counters, for all of the workload's tasks."""
+"""Read the kernel's software counters for all of the workload's tasks with perf stat."""
 
 RECORD = "/tmp/perf.stat"
 EVENTS = "task-clock,context-switches,cpu-migrations,page-faults,minor-faults,major-faults"
@@ -6,7 +6,7 @@ WATCHED = ["perf", "stat", "-x", ";", "-e", EVENTS, "-o", RECORD, "--"]
 
 
 def report() -> dict[str, object]:
-    """The counters, and each per second of CPU time."""
+    """Return the counters, and each per second of CPU time."""
     counts = {}
     with open(RECORD) as file:
         for line in file:
