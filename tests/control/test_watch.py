@@ -72,6 +72,8 @@ def process(proc, pid, cgroup, name):
 def seen(tmp_path, monkeypatch, *, end=lambda said: False, **plan):
     """What a watcher says until it ends by itself, or somebody ends it."""
     monkeypatch.setattr(module, "LOOK_S", 0.02)
+    # nohup and shells ignore the signal in programs that run in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     said = []
     plan = {"agent": "eevdf", "overrides": ("seed=-1",), **plan, "folder": tmp_path / "runs", "proc": tmp_path / "proc"}
     watcher = Watcher(said.append, load_rules(), settle_s=0.1, **plan)

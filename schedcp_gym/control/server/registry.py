@@ -16,7 +16,8 @@ from typing import Any
 from schedcp_gym.control.server.audit import AuditLog
 from schedcp_gym.control.server.call import Call, Session
 from schedcp_gym.control.server.plane import ControlPlane
-from schedcp_gym.control.server.tool import ToolFunction, all_tools
+from schedcp_gym.control.server.tool import ToolFunction
+from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.control.server.values import plain
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.llm import Tool, ToolResult

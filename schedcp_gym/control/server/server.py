@@ -27,7 +27,8 @@ from schedcp_gym.control.server.call import Call, Session
 from schedcp_gym.control.server.plane import ControlPlane
 from schedcp_gym.control.server.registry import ERROR_CHARS, ToolRegistry
 from schedcp_gym.control.server.subscriptions import Subscribers, WatchBus
-from schedcp_gym.control.server.tool import ToolFunction, all_tools
+from schedcp_gym.control.server.tool import ToolFunction
+from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.spec import BadInput, SchedcpError
 
 log = logging.getLogger(__name__)

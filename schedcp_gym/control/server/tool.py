@@ -5,16 +5,13 @@ docstring; the schema of its arguments follows from the signature.
 """
 
 import functools
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from schedcp_gym.control.server import tools as package
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.llm import ToolResult
 from schedcp_gym.llm.chat import without_titles
@@ -106,13 +103,3 @@ def tool(*, boots: bool = False, changes: bool = False) -> Callable[[Function], 
         return ToolFunction(name, description, arguments, function, boots, changes)
 
     return made
-
-
-@functools.cache
-def all_tools() -> dict[str, ToolFunction]:
-    """Return all tools by name, group by group."""
-    found: dict[str, ToolFunction] = {}
-    for module in sorted(each.name for each in pkgutil.iter_modules(package.__path__)):
-        group = importlib.import_module(f"{package.__name__}.{module}")
-        found |= {each.name: each for each in vars(group).values() if isinstance(each, ToolFunction)}
-    return found

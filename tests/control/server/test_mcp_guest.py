@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from schedcp_gym.control.repository import LocalEmbedder, open_library
 from schedcp_gym.control.server import ControlPlane
-from schedcp_gym.control.server.tool import all_tools
+from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.control.verifier import token as tokens
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.lab import Lab, catalogue

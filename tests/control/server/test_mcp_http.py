@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from schedcp_gym.control.server import serving
-from schedcp_gym.control.server.tool import all_tools
+from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.spec import BadInput
 
 from .conftest import text_of

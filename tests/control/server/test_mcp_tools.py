@@ -5,7 +5,7 @@ import json
 import pytest
 
 from schedcp_gym.control.server import ControlPlane
-from schedcp_gym.control.server.tool import all_tools
+from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.control.server.values import page
 from schedcp_gym.lab import Lab, catalogue
 from schedcp_gym.spec import BadInput, Measurement, Objective, Outcome, Policy, Scale

@@ -11,7 +11,8 @@ from schedcp_gym.control.server.audit import AuditLog
 from schedcp_gym.control.server.call import Call, Session
 from schedcp_gym.control.server.deployments import Deployments
 from schedcp_gym.control.server.registry import ToolRegistry
-from schedcp_gym.control.server.tool import ToolFunction, all_tools, tool
+from schedcp_gym.control.server.tool import ToolFunction, tool
+from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.llm import ToolResult
 from schedcp_gym.spec import Policy, SchedcpError
 
@@ -138,7 +139,7 @@ def test_a_deployment_that_is_waited_for_runs_in_the_callers_thread(plane):
 def test_the_registry_needs_neither_mcp_nor_an_event_loop():
     code = (
         "import sys; from schedcp_gym.control.server.registry import ToolRegistry;"
-        "from schedcp_gym.control.server.tool import all_tools; all_tools();"
+        "from schedcp_gym.control.server.tools import all_tools; all_tools();"
         "print([name for name in ('mcp', 'mcp_types', 'anyio', 'uvicorn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
