@@ -216,7 +216,7 @@ def load_policy(name: str, tunables: dict[str, object] | None = None) -> Policy:
     if name in policy_names():
         path, stem = POLICIES / f"{name}.bpf.c", name
     elif is_policy_path(name):
-        path = find_source(Path(name))
+        path = find_source(name)
         stem = path.parent.name if path.name == "main.bpf.c" else path.name.removesuffix(".bpf.c")
     else:
         raise unknown("policy", name, policy_names())

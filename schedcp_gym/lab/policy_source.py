@@ -11,16 +11,20 @@ def is_policy_path(name: str) -> bool:
     return name.endswith(".bpf.c") or ("/" in name and Path(name).is_dir())
 
 
-def find_source(path: Path) -> Path:
+def find_source(name: str) -> Path:
     """Return the file that a policy begins with.
+
+    Args:
+        name: The path of a file or a folder.
 
     Raises:
         BadInput: There is no such file, or the folder holds several and none is ``main.bpf.c``.
     """
+    path = Path(name)
     if path.is_dir():
         return path / main_file({entry.name for entry in path.iterdir() if entry.is_file()})
     if not path.is_file():
-        raise BadInput(f"no policy file {str(path)!r}")
+        raise BadInput(f"no policy file {name!r}")
     return path
 
 

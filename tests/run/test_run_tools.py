@@ -9,7 +9,7 @@ import pytest
 
 import schedcp_gym.envs  # noqa: F401 (registers the environments)
 from schedcp_gym.envs.wrappers import Budgeted, BudgetSpent, Ledger
-from schedcp_gym.llm import AuditedCall
+from schedcp_gym.llm import ToolCall
 from schedcp_gym.run.settings import read_settings
 from schedcp_gym.run.tools import open_tools
 from schedcp_gym.spec import BadInput, Measurement, Outcome
@@ -124,10 +124,10 @@ def test_evaluations_that_are_spent_stop_measurements_only(tmp_path):
 
 @pytest.mark.parametrize("first", ["get_feedback", "get_policy"])
 def test_what_is_asked_before_the_next_measurement_is_about_the_episode_that_is_over(tmp_path, first):
-    others = [AuditedCall(str(number), "measure_policy", {**FIFO, "policy": name}) for number, name in enumerate(NAMES)]
+    others = [ToolCall(str(number), "measure_policy", {**FIFO, "policy": name}) for number, name in enumerate(NAMES)]
     with tools_in(tmp_path, over=True) as (box, _, _):
-        box.prepare([AuditedCall("a", first, {"policy": "fifo"})])
-        box.prepare([AuditedCall("a", first, {"policy": "fifo"}), *others])
+        box.prepare([ToolCall("a", first, {"policy": "fifo"})])
+        box.prepare([ToolCall("a", first, {"policy": "fifo"}), *others])
         assert box.task.workload_seed == 7
 
 

@@ -63,7 +63,7 @@ def http(tmp_path_factory):
     """A server over HTTP, with the token of the tests: (process, url)."""
     made = Process(tmp_path_factory.mktemp("http"), "--http", "127.0.0.1:0", SCHEDCP_MCP_TOKEN=TOKEN)
     url = made.process.stderr.readline().split()[-1]
-    assert made.process.stderr.readline() == "token: that of $SCHEDCP_MCP_TOKEN\n"
+    assert made.process.stderr.readline() == "token: the one in $SCHEDCP_MCP_TOKEN\n"
     yield made, url
     assert made.stop() in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
