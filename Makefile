@@ -51,7 +51,7 @@ image: .venv/run
 
 .venv/run: pyproject.toml .venv/bin/python
 	@echo "setup: installing Python packages" >&2
-	$(PIP) --editable .
+	$(PIP) --editable '.[all]'
 	@touch $@
 
 .venv/test: .venv/run

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import platformdirs
-
 PACKAGE = Path(__file__).resolve().parent
 POLICIES = PACKAGE / "bpf"
 WORKLOADS = PACKAGE / "workloads"
@@ -53,6 +51,20 @@ def cache_root() -> Path:
 
     It is ``$SCHEDCP_CACHE``, or by default ``$XDG_CACHE_HOME/schedcp_gym`` (``~/.cache/schedcp_gym``).
     """
-    root = Path(os.environ.get("SCHEDCP_CACHE") or platformdirs.user_cache_dir("schedcp_gym"))
+    root = _folder("SCHEDCP_CACHE", "XDG_CACHE_HOME", ".cache")
     root.mkdir(parents=True, exist_ok=True)
     return root
+
+
+def state_root() -> Path:
+    """Return the folder of keys and audit logs; it need not exist.
+
+    It is ``$SCHEDCP_STATE``, or by default ``$XDG_STATE_HOME/schedcp_gym`` (``~/.local/state/schedcp_gym``).
+    """
+    return _folder("SCHEDCP_STATE", "XDG_STATE_HOME", ".local/state")
+
+
+def _folder(ours: str, everyones: str, default: str) -> Path:
+    if own := os.environ.get(ours):
+        return Path(own)
+    return Path(os.environ.get(everyones) or Path.home() / default) / "schedcp_gym"

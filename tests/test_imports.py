@@ -23,7 +23,7 @@ envs
 bench control
 llm lab
 machine
-files
+files extras
 spec
 printing
 paths pages ui

@@ -40,6 +40,8 @@ def check_plot(path: Path | None) -> None:
     """
     if path is None:
         return
+    import altair  # noqa: F401  a missing package is noticed before anything is measured
+
     if path.suffix not in ENDINGS:
         raise BadInput(f"--plot takes a file that ends in {', '.join(ENDINGS)}, not {str(path)!r}")
     check_file(path)

@@ -29,6 +29,7 @@ from schedcp_gym.cli import (  # noqa: F401  each import adds commands
     watch,
 )
 from schedcp_gym.cli.options import app
+from schedcp_gym.extras import missing_extra
 from schedcp_gym.spec import SchedcpError
 
 __all__ = ["app", "main"]
@@ -57,9 +58,12 @@ def main() -> None:
     ui.log_to_stderr()
     try:
         app(standalone_mode=True)
-    except SchedcpError as error:
-        print(f"error: {ui.harmless(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    except (SchedcpError, ModuleNotFoundError) as error:
+        problem = error if isinstance(error, SchedcpError) else missing_extra(error)
+        if problem is None:
+            raise
+        print(f"error: {ui.harmless(str(problem))}", file=sys.stderr)
+        sys.exit(problem.exit_status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -1,6 +1,5 @@
 """The command ``schedcp-gym mcp``: serve the control plane by the Model Context Protocol (MCP)."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schedcp_gym.cli import options
+from schedcp_gym.paths import state_root
 from schedcp_gym.spec import BadInput, Scale
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ async def _serve(plane: "ControlPlane", log: "AuditLog", http: str | None) -> No
 
 
 def _default_audit() -> Path:
-    import platformdirs
-
-    folder = Path(os.environ.get("SCHEDCP_STATE") or platformdirs.user_state_dir("schedcp_gym"))
+    folder = state_root()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -18,6 +18,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ValidationError
 
 from schedcp_gym.baselines import agent_names, agent_summary
+from schedcp_gym.extras import missing_extra
 from schedcp_gym.paths import CONFIGS
 from schedcp_gym.run.configs import offer_workloads
 from schedcp_gym.spec import BadInput, SchedcpError
@@ -107,7 +108,10 @@ def _report(error: Exception) -> int:
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
 def _hydra_main(config: DictConfig) -> None:
     try:
-        _run(config)
+        try:
+            _run(config)
+        except ModuleNotFoundError as error:
+            raise missing_extra(error) or error from error
     except (SchedcpError, OmegaConfBaseException, OSError) as error:
         if HydraConfig.get().mode is not RunMode.MULTIRUN:
             raise _Ended(error) from error

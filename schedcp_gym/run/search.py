@@ -27,7 +27,6 @@ from schedcp_gym.run.record import Record, RecordedLab
 from schedcp_gym.run.settings import Settings
 from schedcp_gym.run.show import Display, cost_table, result_table
 from schedcp_gym.run.summary import best_of, write_best, write_summary
-from schedcp_gym.run.tools import open_tools
 from schedcp_gym.spec import BadInput, Policy, source_sha256
 
 #: Width of the table if the output is not a terminal.
@@ -134,6 +133,9 @@ class Run:
         client = self._client = open_client(settings, self.folder, tell) if self.agent.uses_llm else None
         tools = None
         if self.agent.uses_tools:
+            # The control plane needs packages of an extra, which agents without tools do without.
+            from schedcp_gym.run.tools import open_tools
+
             tools = opened.enter_context(
                 open_tools(
                     settings,

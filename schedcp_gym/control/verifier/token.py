@@ -18,7 +18,6 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-import platformdirs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -27,6 +26,7 @@ from pydantic.dataclasses import dataclass
 
 from schedcp_gym.control.verifier.report import Stage
 from schedcp_gym.machine.image import Image
+from schedcp_gym.paths import state_root
 from schedcp_gym.spec import BadInput, MachineSpec, SchedcpError
 from schedcp_gym.spec.policy import Value
 
@@ -255,7 +255,7 @@ def _claims(payload: bytes) -> TokenClaims:
 
 def key_path() -> Path:
     """Return ``$SCHEDCP_STATE/token.key``, else that in the user's state folder (``~/.local/state/schedcp_gym``)."""
-    return Path(os.environ.get("SCHEDCP_STATE") or platformdirs.user_state_dir("schedcp_gym")) / "token.key"
+    return state_root() / "token.key"
 
 
 def _key() -> Ed25519PrivateKey:

@@ -37,7 +37,7 @@ def connect(address: str) -> Any:
     try:
         import ray
     except ImportError:
-        raise MissingTool("Ray is not installed: `.venv/bin/pip install 'ray[default]'`") from None
+        raise MissingTool("Ray is not installed: pip install 'schedcp_gym[ray]'") from None
     if ray.is_initialized():
         return ray
     logging.getLogger("ray").setLevel(logging.ERROR)
