@@ -1,9 +1,9 @@
 """Names of our headers that a policy defines itself.
 
 Code in the wild brings its own ``time_before()``, ``max()`` or ``enum { NSEC_PER_SEC = … }``: upstream's headers do not
-have them, or did not when it was written. In our headers they are macros, and a macro of that name would break the
-policy's definition. So the compiler step finds such definitions and takes the macros away, by an ``#undef`` for each
-after our headers. The policy then gets what it wrote.
+have them, or did not when it was written. In our headers such a name is a macro or a function, which would break the
+policy's definition. So the compiler step finds such definitions. It gives our function another name while our headers
+are read, and takes macros away after them. The policy then gets what it wrote.
 """
 
 import functools
@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from schedcp_gym.paths import POLICIES
 
-#: The file with the #undefs. ``scx/common.bpf.h`` includes it last.
+#: The file with the #undefs. ``scx/common.bpf.h`` brings it last.
 FILE_NAME = "brought.bpf.h"
-_HEADERS = ("scx/common.bpf.h", "scx/compat.bpf.h")
+_HEADERS = ("scx/common.bpf.h", "scx/compat.bpf.h", "scx/more.bpf.h")
+_FUNCTION = re.compile(r"^static __always_inline __maybe_unused [^(\n]*?((?!__)\w+)\(", re.MULTILINE)
 _MACRO = re.compile(r"^#define[ \t]+((?!__)\w+)", re.MULTILINE)
 _PART = re.compile(
     r"""(?P<skipped>/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\.|[^"\\\n])*"?|^[ \t]*\#(?:\\\r?\n|[^\n])*)"""
@@ -43,19 +44,28 @@ _LONGEST_LIST = 100
 
 
 @functools.cache
-def our_macros() -> frozenset[str]:
-    """Return the names of all macros that a policy may bring itself."""
-    texts = ((POLICIES / "include" / name).read_text() for name in _HEADERS)
-    return frozenset(name for text in texts for name in _MACRO.findall(text)) - _DEFINING
+def our_functions() -> frozenset[str]:
+    """Return the names of our functions that a policy may bring itself."""
+    return frozenset(_FUNCTION.findall(_headers()))
+
+
+@functools.cache
+def our_names() -> frozenset[str]:
+    """Return the names of all macros and functions that a policy may bring itself."""
+    return (frozenset(_MACRO.findall(_headers())) | our_functions()) - _DEFINING
+
+
+def _headers() -> str:
+    return "\n".join((POLICIES / "include" / name).read_text() for name in _HEADERS)
 
 
 def brought_names(sources: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of our macros that these sources define as functions, variables or enumerators, sorted.
+    """Return the names of ours that these sources define as functions, variables or enumerators, sorted.
 
     Args:
         sources: The texts of a policy's files.
     """
-    return tuple(sorted({name for source in sources for name in _definitions(source)} & our_macros()))
+    return tuple(sorted({name for source in sources for name in _definitions(source)} & our_names()))
 
 
 def uses_old_names(source: str) -> bool:
@@ -65,15 +75,20 @@ def uses_old_names(source: str) -> bool:
     return any(match["token"] in OLD_NAMES for match in _PART.finditer(source))
 
 
+def renaming(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the compiler's flags that give our functions of these names another name."""
+    return tuple(f"-D{name}=__scx_own_{name}" for name in names if name in our_functions())
+
+
 def undefine(names: Iterable[str]) -> str:
-    """Return the text of the file that takes these macros away."""
+    """Return the text of the file that takes our macros, and the other names of our functions, away."""
     return "".join(f"#undef {name}\n" for name in names)
 
 
 def _definitions(source: str) -> Iterator[str]:
     tokens = [match["token"] for match in _PART.finditer(source) if match["token"]]
     for at, name in enumerate(tokens):
-        if name not in our_macros():
+        if name not in our_names():
             continue
         following = tokens[at + 1 : at + 3]
         if following[:1] == ["("]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from schedcp_gym.lab.brought import our_macros
+from schedcp_gym.lab.brought import our_names
 
 _RULES = Path(__file__).with_name("compile_hints.yaml")
 _ERROR = re.compile(r"^\S+?:(?P<line>\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.MULTILINE)
@@ -61,5 +61,5 @@ def _kernel_names(headers: Path) -> dict[str, str]:
 
 
 def _nearest(name: str, headers: Path) -> str:
-    known = [*_kernel_names(headers), *our_macros()]
+    known = [*_kernel_names(headers), *our_names()]
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), "not among those of the kernel")

@@ -44,13 +44,13 @@ FLAGS = (
     "-g",
     "-Wall",
     "-Wno-unused-function",
-    "-Wdate-time",
+    "-Werror=date-time",
     "-fno-caret-diagnostics",
     "-fno-crash-diagnostics",
     "-ferror-limit=10",
 )
 #: What a source without our headers gets when it uses names that kernels had before 6.13.
-OLD_NAMES_HEADER = "scx/compat.bpf.h"
+OLD_NAMES_HEADER = "scx/old_names.bpf.h"
 
 
 class CompileError(SchedcpError):
@@ -153,7 +153,7 @@ def reading(source: str) -> tuple[tuple[str, ...], dict[str, bytes]]:
     """Return the flags with which a source is read, and the files that the compiler's folder has to hold."""
     flags, files = READING, {SOURCE_NAME: source.encode()}
     if names := brought.brought_names([source]):
-        flags += ("-iquote", ".")
+        flags += ("-iquote", ".", *brought.renaming(names))
         files[brought.FILE_NAME] = brought.undefine(names).encode()
     if brought.uses_old_names(source):
         flags += ("-include", OLD_NAMES_HEADER)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schedcp_gym.lab.brought import brought_names, our_macros
+from schedcp_gym.lab.brought import brought_names, our_names
 from schedcp_gym.lab.compiler import compile_policy
 
 pytestmark = pytest.mark.guest
@@ -97,7 +97,7 @@ def test_names_of_6_12_work_without_our_headers(lab):
 def test_uses_of_our_names_are_no_definitions():
     use = f"return max(1, 2); x = time_before(a, b); if (likely(a)) {{ y.max = 3; }} {INSERT} else min(a, b);"
     assert brought_names([HEAD + OPS % use]) == ()
-    assert {"max", "NSEC_PER_SEC", "scx_bpf_dsq_insert"} <= our_macros()
+    assert {"max", "NSEC_PER_SEC", "scx_bpf_dsq_insert"} <= our_names()
 
 
 @pytest.mark.parametrize("part", ["u64 max(", "max(", "/*", '"', "* ", "\\\n", "x ("])

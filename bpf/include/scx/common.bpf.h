@@ -9,7 +9,11 @@
 #ifndef __SCX_COMMON_BPF_H
 #define __SCX_COMMON_BPF_H
 
-#include <scx/kernel_types.bpf.h>
+/* The kernel is built with -fms-extensions, and its BTF has the anonymous tags to show for it. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wmicrosoft-anon-tag"
+#include "vmlinux.h"
+#pragma clang diagnostic pop
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
@@ -21,12 +25,8 @@
 /* Constants that the kernel has as macros, which BTF does not hold. */
 #define PF_IDLE			0x00000002
 #define PF_EXITING		0x00000004
-#define PF_IO_WORKER		0x00000010
 #define PF_WQ_WORKER		0x00000020
 #define PF_FORKNOEXEC		0x00000040	/* forked, and no exec since */
-#define PF_MEMALLOC		0x00000800
-#define PF_KCOMPACTD		0x00010000
-#define PF_KSWAPD		0x00020000
 #define PF_KTHREAD		0x00200000
 #define PF_NO_SETAFFINITY	0x04000000
 
@@ -44,7 +44,6 @@
 #define EOPNOTSUPP	95
 
 #define NUMA_NO_NODE	(-1)
-#define NR_CPUS		1024
 #define BPF_MAX_LOOPS	(8 * 1024 * 1024)
 
 #define U32_MAX		((u32)~0U)
@@ -122,42 +121,42 @@
 	__member;										\
 })
 
-/*
- * An array that upstream's loader would size to the machine. Ours has no such step: it has room for far more CPUs than
- * any machine of ours has.
- */
-#define RESIZABLE_ARRAY(section, array)	array[512] SEC("." #section "." #array)
-
-/*
- * Comparison of clocks and virtual times that may wrap around. These and all other names without "scx" in them are macros
- * or defined under a private name: a policy that brings a function of the same name gets its own (see the end of this file).
- */
-static __always_inline __maybe_unused bool __scx_time_before(u64 a, u64 b)
+/* Comparison of clocks and virtual times that may wrap around. */
+static __always_inline __maybe_unused bool time_before(u64 a, u64 b)
 {
 	return (s64)(a - b) < 0;
 }
 
-#define time_before(a, b)	__scx_time_before(a, b)
-#define time_after(a, b)	__scx_time_before(b, a)
-#define time_before_eq(a, b)	(!__scx_time_before(b, a))
-#define time_after_eq(a, b)	(!__scx_time_before(a, b))
-#define time_in_range(x, first, last)	__scx_time_in_range(x, first, last)
-#define vtime_before(a, b)	__scx_time_before(a, b)
-#define vtime_after(a, b)	__scx_time_before(b, a)
-#define time_delta(a, b)	__scx_time_delta(a, b)
-
-static __always_inline __maybe_unused bool __scx_time_in_range(u64 x, u64 first, u64 last)
+static __always_inline __maybe_unused bool time_after(u64 a, u64 b)
 {
-	return !__scx_time_before(x, first) && !__scx_time_before(last, x);
+	return time_before(b, a);
 }
+
+static __always_inline __maybe_unused bool time_before_eq(u64 a, u64 b)
+{
+	return !time_after(a, b);
+}
+
+static __always_inline __maybe_unused bool time_after_eq(u64 a, u64 b)
+{
+	return !time_before(a, b);
+}
+
+static __always_inline __maybe_unused bool time_in_range(u64 x, u64 first, u64 last)
+{
+	return time_after_eq(x, first) && time_before_eq(x, last);
+}
+
+#define vtime_before(a, b)	time_before(a, b)
+#define vtime_after(a, b)	time_after(a, b)
 
 /* Nanoseconds from b to a, 0 when a is not after b. */
-static __always_inline __maybe_unused s64 __scx_time_delta(u64 a, u64 b)
+static __always_inline __maybe_unused s64 time_delta(u64 a, u64 b)
 {
-	return __scx_time_before(b, a) ? (s64)(a - b) : 0;
+	return time_after(a, b) ? (s64)(a - b) : 0;
 }
 
-static __always_inline __maybe_unused u32 __scx_log2_u32(u32 v)
+static __always_inline __maybe_unused u32 log2_u32(u32 v)
 {
 	u32 bits = 0;
 
@@ -168,70 +167,22 @@ static __always_inline __maybe_unused u32 __scx_log2_u32(u32 v)
 	return bits + (v >> 1);
 }
 
-static __always_inline __maybe_unused u32 __scx_log2_u64(u64 v)
+static __always_inline __maybe_unused u32 log2_u64(u64 v)
 {
-	return v >> 32 ? 32 + __scx_log2_u32(v >> 32) : __scx_log2_u32(v);
+	return v >> 32 ? 32 + log2_u32(v >> 32) : log2_u32(v);
 }
-
-#define log2_u32(v)	__scx_log2_u32(v)
-#define log2_u64(v)	__scx_log2_u64(v)
-
-/* A value in proportion to the task's weight (nice value, 100 is nice 0), or in inverse proportion. */
-static __always_inline __maybe_unused u64 __scx_by_weight(const struct task_struct *p, u64 value)
-{
-	return value * p->scx.weight / 100;
-}
-
-static __always_inline __maybe_unused u64 __scx_by_inverse_weight(const struct task_struct *p, u64 value)
-{
-	return value * 100 / p->scx.weight;
-}
-
-#define scale_by_task_weight(p, value)		__scx_by_weight(p, value)
-#define scale_by_task_weight_inverse(p, value)	__scx_by_inverse_weight(p, value)
 
 /* The iterator of the innermost bpf_for_each(), for scx_bpf_dsq_move() and the like. */
 #define BPF_FOR_EACH_ITER	(&___it)
 
-/*
- * for_each_possible_cpu(cpu) and for_each_online_cpu(cpu), where cpu is an int pointer: iterators over the bits of the
- * kernel's masks, which are given back at the loop's end.
- */
-#define __SCX_CPU_ITERATOR(name)									\
-struct bpf_iter_##name {									\
-	struct bpf_iter_bits bits;								\
-	const struct cpumask *mask;								\
-};												\
-static __always_inline __maybe_unused int						\
-bpf_iter_##name##_new(struct bpf_iter_##name *it, const void *unused, u32 none)		\
-{												\
-	it->mask = scx_bpf_get_##name##_cpumask();						\
-	return bpf_iter_bits_new(&it->bits, (const u64 *)it->mask, sizeof(*it->mask) / 8);	\
-}												\
-static __always_inline __maybe_unused int *bpf_iter_##name##_next(struct bpf_iter_##name *it)	\
-{												\
-	return bpf_iter_bits_next(&it->bits);							\
-}												\
-static __always_inline __maybe_unused void bpf_iter_##name##_destroy(struct bpf_iter_##name *it)	\
-{												\
-	scx_bpf_put_cpumask(it->mask);								\
-	bpf_iter_bits_destroy(&it->bits);							\
-}
-__SCX_CPU_ITERATOR(possible)
-__SCX_CPU_ITERATOR(online)
-#define for_each_possible_cpu(cpu)	bpf_for_each(possible, cpu, NULL, 0)
-#define for_each_online_cpu(cpu)	bpf_for_each(online, cpu, NULL, 0)
-
 /* bpf_cpumask kfuncs that only read take a plain cpumask. */
-static __always_inline __maybe_unused const struct cpumask *__scx_cast_mask(struct bpf_cpumask *mask)
+static __always_inline __maybe_unused const struct cpumask *cast_mask(struct bpf_cpumask *mask)
 {
 	return (const struct cpumask *)mask;
 }
 
-#define cast_mask(mask)	__scx_cast_mask(mask)
-
 /* Whether the task is kept on its CPU for now. A BPF program itself does so to the task it runs in. */
-static __always_inline __maybe_unused bool __scx_is_migration_disabled(const struct task_struct *p)
+static __always_inline __maybe_unused bool is_migration_disabled(const struct task_struct *p)
 {
 	if (!bpf_core_field_exists(p->migration_disabled))
 		return false;
@@ -240,21 +191,11 @@ static __always_inline __maybe_unused bool __scx_is_migration_disabled(const str
 	return p->migration_disabled;
 }
 
-#define is_migration_disabled(p)	__scx_is_migration_disabled(p)
-
-/* Keeps the compiler from dropping or moving a value. */
-#define __sink(value)	asm volatile ("" : "+g"(value))
-
 /* Callbacks and the table that names them. */
 #define BPF_STRUCT_OPS(name, args...)		SEC("struct_ops/" #name) BPF_PROG(name, ##args)
 #define BPF_STRUCT_OPS_SLEEPABLE(name, args...)	SEC("struct_ops.s/" #name) BPF_PROG(name, ##args)
 #define SCX_OPS_DEFINE(table, fields...)							\
 	SEC(".struct_ops.link") struct sched_ext_ops table = { fields }
-#define SCX_OPS_CID_DEFINE(table, fields...)							\
-	SEC(".struct_ops.link") struct sched_ext_ops_cid table = { fields }
-
-#define SCX_STRINGIFY(x)	#x
-#define SCX_TOSTRING(x)		SCX_STRINGIFY(x)
 
 /*
  * Printf-like calls into sched_ext. The kfuncs take the arguments as an array of u64; the format
@@ -284,14 +225,8 @@ static __always_inline __maybe_unused bool __scx_is_migration_disabled(const str
 	scx_bpf_exit_bstr(code, __fmt, __args, sizeof(__args));					\
 })
 
-#define scx_bpf_dump_header()	scx_bpf_dump("scx\n")
-
 #include <scx/compat.bpf.h>
 #include <scx/user_exit_info.bpf.h>
-
-/* The compiler step writes this file for a policy that defines names of ours itself: an #undef for each. */
-#if __has_include("brought.bpf.h")
-#include "brought.bpf.h"
-#endif
+#include <scx/more.bpf.h>
 
 #endif /* __SCX_COMMON_BPF_H */

@@ -10,10 +10,6 @@
 #ifndef __SCX_COMPAT_BPF_H
 #define __SCX_COMPAT_BPF_H
 
-#include <scx/kernel_types.bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-
 /* 6.12 only: renamed in 6.13. */
 void scx_bpf_dispatch___old(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
 void scx_bpf_dispatch_vtime___old(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
@@ -142,15 +138,6 @@ __SCX_COMPAT s32 __scx_select_cpu_and(struct task_struct *p, s32 prev_cpu, u64 w
 	return scx_bpf_pick_idle_cpu(allowed, flags);
 }
 
-/* The barrier keeps clang from making one | of the two addresses, which the kernel's verifier refuses. */
-__SCX_COMPAT bool __scx_has_select_cpu_and(void)
-{
-	bool has = bpf_ksym_exists(scx_bpf_select_cpu_and);
-
-	barrier_var(has);
-	return has || bpf_ksym_exists(__scx_bpf_select_cpu_and);
-}
-
 __SCX_COMPAT u64 __scx_now(void)
 {
 	return bpf_ksym_exists(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();
@@ -188,23 +175,6 @@ __SCX_COMPAT s32 __scx_cpu_node(s32 cpu)
 	return bpf_ksym_exists(scx_bpf_cpu_node) ? scx_bpf_cpu_node(cpu) : 0;
 }
 
-__SCX_COMPAT u32 __scx_nr_node_ids(void)
-{
-	return bpf_ksym_exists(scx_bpf_nr_node_ids) ? scx_bpf_nr_node_ids() : 1;
-}
-
-__SCX_COMPAT const struct cpumask *__scx_idle_cpumask_node(s32 node)
-{
-	return bpf_ksym_exists(scx_bpf_get_idle_cpumask_node) ? scx_bpf_get_idle_cpumask_node(node)
-							      : scx_bpf_get_idle_cpumask();
-}
-
-__SCX_COMPAT const struct cpumask *__scx_idle_smtmask_node(s32 node)
-{
-	return bpf_ksym_exists(scx_bpf_get_idle_smtmask_node) ? scx_bpf_get_idle_smtmask_node(node)
-							      : scx_bpf_get_idle_smtmask();
-}
-
 __SCX_COMPAT void __scx_reenqueue_local(void)
 {
 	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
@@ -236,16 +206,6 @@ __SCX_COMPAT bool __scx_enq_cpu_selected(u64 enq_flags)
 	__scx_select_cpu_and(p, prev, wake, allowed, flags)
 #define scx_bpf_now()					__scx_now()
 #define scx_bpf_dsq_peek(dsq)				__scx_dsq_peek(dsq)
-
-/* A counter of scx_bpf_events(); 0 on a kernel that does not count this. */
-#define scx_read_event(events, name)								\
-	(bpf_core_field_exists((events)->name) ? (events)->name : 0)
-
-/* A flag of 6.12 that says nothing any more: the kernel only warned when it was missing. */
-#define SCX_OPS_HAS_CGROUP_WEIGHT			0
-
-/* All tasks are switched unless SCX_OPS_SWITCH_PARTIAL is set; the call is from before that flag. */
-#define scx_bpf_switch_all()				((void)0)
 
 /* Old names. */
 #define scx_bpf_dispatch(p, dsq, slice, flags)		__scx_dsq_insert(p, dsq, slice, flags)
@@ -281,23 +241,9 @@ __SCX_COMPAT bool __scx_enq_cpu_selected(u64 enq_flags)
 #define __COMPAT_scx_bpf_cpu_curr(cpu)				scx_bpf_cpu_curr(cpu)
 #define __COMPAT_scx_bpf_reenqueue_local_from_anywhere()	__scx_reenqueue_local()
 #define __COMPAT_is_enq_cpu_selected(flags)			__scx_enq_cpu_selected(flags)
-#define __COMPAT_HAS_scx_bpf_select_cpu_and			__scx_has_select_cpu_and()
-#define __COMPAT_scx_bpf_nr_node_ids()				__scx_nr_node_ids()
-#define __COMPAT_scx_bpf_get_idle_cpumask_node(node)		__scx_idle_cpumask_node(node)
-#define __COMPAT_scx_bpf_get_idle_smtmask_node(node)		__scx_idle_smtmask_node(node)
-#define __COMPAT_has_generic_reenq()				bpf_ksym_exists(scx_bpf_dsq_reenq)
-#define __COMPAT_scx_bpf_events(events, size)							\
-	(bpf_ksym_exists(scx_bpf_events) ? scx_bpf_events(events, size) : (void)0)
-#define __COMPAT_bpf_cpumask_populate(cpumask, from, size)					\
-	(bpf_ksym_exists(bpf_cpumask_populate) ? bpf_cpumask_populate(cpumask, from, size) : -EOPNOTSUPP)
 #define __COMPAT_SCX_KICK_IDLE					SCX_KICK_IDLE
 #define __COMPAT_scx_bpf_kick_cpu_IDLE(cpu)			scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE)
 #define __COMPAT_ENUM_OR_ZERO(type, value)							\
 	(bpf_core_enum_value_exists(type, value) ? bpf_core_enum_value(type, value) : 0)
-
-/* The compiler step writes this file for a policy that defines names of ours itself: an #undef for each. */
-#if __has_include("brought.bpf.h")
-#include "brought.bpf.h"
-#endif
 
 #endif /* __SCX_COMPAT_BPF_H */
