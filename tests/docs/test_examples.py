@@ -75,9 +75,14 @@ def test_the_policy_passes_source_and_kernel_and_serves_who_wakes_up_sooner(with
     report = verifier.Verifier(lab).verify(policy, stages=[Stage.SOURCE, Stage.KERNEL])
     assert [(each.stage, each.passed) for each in report.stages] == [(Stage.SOURCE, True), (Stage.KERNEL, True)]
     workload = catalogue.load_workload("ping-pong")
-    eevdf, mine = lab.measure([Trial(catalogue.load_policy("eevdf"), workload), Trial(policy, workload)])
-    assert mine.ok, mine.message
-    assert mine.metrics["p99_round_trip_us"] < eevdf.metrics["p99_round_trip_us"]
+    # With one seed, the order at the start decides.
+    trials = [
+        Trial(each, workload, seed=seed) for each in (catalogue.load_policy("eevdf"), policy) for seed in range(3)
+    ]
+    measured = lab.measure(trials)
+    assert all(each.ok for each in measured), measured[-1].message
+    eevdf, mine = (sum(each.metrics["p99_round_trip_us"] for each in part) for part in (measured[:3], measured[3:]))
+    assert mine < eevdf
 
 
 @pytest.mark.guest
