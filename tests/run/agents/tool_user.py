@@ -3,7 +3,7 @@
 import json
 
 from schedcp_gym.baselines.agent import Agent, Assignment
-from schedcp_gym.llm import AuditedCall, user
+from schedcp_gym.llm import ToolCall, user
 
 
 class ToolUser(Agent):
@@ -32,7 +32,7 @@ class ToolUser(Agent):
                 {"workload": workload, "policy": draft.data["policy"], "tunables": {"slice_us": slice_us}}
                 for slice_us in json.loads(reply.text)
             ]
-            given.tools.prepare([AuditedCall("", "measure_policy", arguments) for arguments in wanted])
+            given.tools.prepare([ToolCall("", "measure_policy", arguments) for arguments in wanted])
             for arguments in wanted:
                 call("measure_policy", arguments)
             call("measure_policy", {"workload": workload, "policy": "no-such-policy"})
