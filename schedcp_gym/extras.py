@@ -17,7 +17,6 @@ EXTRA_OF = {
     "altair": "report",
     "vl_convert": "report",
     "jinja2": "report",
-    "plotly": "report",
     "torch": "rl",
     "tree": "rl",
 }

@@ -30,7 +30,8 @@ def test_the_core_has_few_dependencies_and_none_that_is_heavy():
     assert not core & set(HEAVY)
     extras = PROJECT["optional-dependencies"]
     assert {"llm", "mcp", "ray", "report", "rl", "all"} <= set(extras)
-    assert set(HEAVY) <= names(requirement for extra in extras.values() for requirement in extra)
+    of_extras = names(requirement for extra in extras.values() for requirement in extra)
+    assert set(HEAVY) - of_extras == {"plotly"}  # altair draws all charts
 
 
 def test_environments_tuners_and_commands_need_no_extra():

@@ -1,9 +1,11 @@
-"""Drawings of a run, with plotly: what they show is in the page's tables, too."""
+"""Charts of a run. Their figures are also in the page's tables, except for the timeline's."""
 
+import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from schedcp_gym.bench.plot import Embedded
 from schedcp_gym.envs.render import tunables_text
 from schedcp_gym.report.found import Found, Percentiles
 from schedcp_gym.report.timeline import Timeline
@@ -11,139 +13,175 @@ from schedcp_gym.run.scores import steps_of
 from schedcp_gym.spec import REWARD_LIMIT
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    import altair as alt
 
 EEVDF, BEST, EACH = "#767676", "#0b57a4", "#c2571a"
-HEIGHT = 340
-#: Process names with a colour of their own (Okabe and Ito's palette, for all eyes), those that run longest.
+HEIGHT = 260
+#: Colours of the process names with the most CPU time (Okabe and Ito's palette for colour-blind people).
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C00", "#9467BD")
 OTHERS = "#8a8a8a"
-#: Strengths that tell threads of one name apart.
+#: Opacities that distinguish threads of one name.
 SHADES = (1.0, 0.4, 0.75, 0.55)
 ROW_PX = 46
 
 
-def learning_curve(found: Found) -> "go.Figure":
-    """Each evaluation's improvement over EEVDF, and the best so far; what failed is at the bottom."""
-    import plotly.graph_objects as go
+def learning_curve(found: Found) -> "alt.LayerChart":
+    """Return the improvement of each evaluation over EEVDF, and of the best so far. Failed ones are at the bottom."""
+    import altair as alt
 
-    done = [(place, entry) for place, entry in enumerate(found.evaluations, 1) if entry["outcome"] == "ok"]
-    failed = [(place, entry) for place, entry in enumerate(found.evaluations, 1) if entry["outcome"] != "ok"]
-    floor = min([0.9, *(math.exp(entry["reward"]) * 0.95 for _place, entry in done)])
-    figure = go.Figure()
+    done = [math.exp(entry["reward"]) for entry in found.evaluations if entry["outcome"] == "ok"]
+    floor = min([0.9, *(0.95 * ratio for ratio in done)])
     steps = [
-        (step.evaluations, math.exp(step.best)) for step in steps_of(found.run.record) if step.best > -REWARD_LIMIT
+        {"number": step.evaluations, "ratio": math.exp(step.best), "what": "best so far"}
+        for step in steps_of(found.run.record)
+        if step.best > -REWARD_LIMIT
     ]
-    figure.add_scatter(
-        x=[place for place, _best in steps],
-        y=[best for _place, best in steps],
-        name="best so far",
-        line={"shape": "hv", "color": BEST},
-    )
-    for name, entries, symbol in (("evaluation", done, "circle"), ("failed", failed, "x")):
-        figure.add_scatter(
-            x=[place for place, _entry in entries],
-            y=[math.exp(entry["reward"]) if entry["outcome"] == "ok" else floor for _place, entry in entries],
-            text=[
-                f"{e['policy']} {tunables_text(list(e['tunables'].items()))}: {e['outcome']}" for _place, e in entries
-            ],
-            name=name,
-            mode="markers",
-            marker={"symbol": symbol, "color": EACH, "size": 9},
-            visible=True if entries else "legendonly",
+    each = [
+        {
+            "number": number,
+            "ratio": math.exp(entry["reward"]) if entry["outcome"] == "ok" else floor,
+            "what": "evaluation" if entry["outcome"] == "ok" else "failed",
+            "policy": f"{entry['policy']} {tunables_text(list(entry['tunables'].items()))}".strip(),
+            "outcome": entry["outcome"],
+        }
+        for number, entry in enumerate(found.evaluations, 1)
+    ]
+    names = ["best so far", "evaluation", "failed"]
+    colour = alt.Color("what:N", title=None, scale=alt.Scale(domain=names, range=[BEST, EACH, EACH]))
+    shape = alt.Shape("what:N", title=None, scale=alt.Scale(domain=names, range=["stroke", "circle", "cross"]))
+    whole = alt.Axis(tickMinStep=1, format="d")
+    x = alt.X("number:Q", title="evaluations", axis=whole, scale=alt.Scale(zero=True, nice=False))
+    y = alt.Y("ratio:Q", title="improvement over EEVDF", scale=alt.Scale(zero=False, padding=8))
+    tips = [alt.Tooltip("number:Q"), alt.Tooltip("ratio:Q", title="improvement", format=".3f")]
+    line = alt.Chart(_data(steps)).mark_line(interpolate="step-after").encode(x, y, colour, tooltip=tips)
+    points = alt.Chart(_data(each)).mark_point(filled=True, size=80, opacity=1)
+    points = points.encode(x, y, colour, shape, tooltip=["policy:N", "outcome:N", *tips])
+    one = alt.Chart(_data([{"ratio": 1.0, "name": "EEVDF"}])).encode(y=y)
+    rule = one.mark_rule(color=EEVDF, strokeDash=[6, 4])
+    label = one.mark_text(color=EEVDF, align="left", dx=4, dy=-7).encode(x=alt.value(0), text="name:N")
+    chart: alt.LayerChart = _styled(alt.layer(rule, label, line, points))
+    return chart
+
+
+def latency(percentiles: Percentiles) -> "alt.Chart":
+    """Return the distribution of a latency at the percentiles that the workload reports."""
+    import altair as alt
+
+    rows = [
+        {"policy": name, "latency_us": us, "share": f"{100 * share:g} %", "nines": _nines(share)}
+        for name, points in (("EEVDF", percentiles.eevdf), ("best", percentiles.best))
+        for share, us in points
+    ]
+    ticks = [_nines(share) for share, _us in percentiles.eevdf]
+    percent = alt.Axis(values=ticks, labelExpr="format(100 * (1 - pow(10, -datum.value)), '~g') + ' %'")
+    chart: alt.Chart = _styled(
+        alt.Chart(_data(rows))
+        .mark_line(point={"size": 60})
+        .encode(
+            x=alt.X(
+                "latency_us:Q",
+                title=f"{percentiles.name} latency (us)",
+                scale=alt.Scale(type="log", nice=False),
+                axis=alt.Axis(format=",", tickCount=8, labelOverlap="greedy"),
+            ),
+            y=alt.Y("nines:Q", title="share that is no later", axis=percent),
+            color=alt.Color("policy:N", title=None, scale=alt.Scale(domain=["EEVDF", "best"], range=[EEVDF, BEST])),
+            order="nines:Q",
+            tooltip=["policy:N", "share:N", alt.Tooltip("latency_us:Q", title="latency (us)", format=",.1f")],
         )
-    figure.add_hline(y=1, line={"dash": "dash", "color": EEVDF}, annotation_text="EEVDF")
-    figure.update_xaxes(title="evaluations", rangemode="tozero", dtick=max(1, len(found.evaluations) // 12))
-    figure.update_yaxes(title="improvement over EEVDF")
-    return _styled(figure)
-
-
-def latency(percentiles: Percentiles) -> "go.Figure":
-    """A latency's distribution, as far as the workload's percentiles tell it."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for name, points, colour in (("EEVDF", percentiles.eevdf, EEVDF), ("best", percentiles.best, BEST)):
-        figure.add_scatter(
-            x=[us for _share, us in points],
-            y=[_nines(share) for share, _us in points],
-            text=[f"{100 * share:g} %" for share, _us in points],
-            name=name,
-            mode="lines+markers",
-            line={"color": colour},
-        )
-    shares = [share for share, _us in percentiles.eevdf]
-    figure.update_xaxes(title=f"{percentiles.name} latency (us)", type="log", dtick="D2", tickformat=",")
-    figure.update_yaxes(
-        title="share that is no later",
-        tickvals=[_nines(share) for share in shares],
-        ticktext=[f"{100 * share:g} %" for share in shares],
     )
-    return _styled(figure)
+    return chart
 
 
-def timeline(timelines: Sequence[Timeline], window_us: float) -> "go.Figure":
-    """Who ran on which CPU, in a stretch from the middle of each run."""
-    import plotly.graph_objects as go
+def timeline(timelines: Sequence[Timeline], window_us: float) -> "alt.Chart":
+    """Return which task ran on which CPU, in a section from the middle of each run.
 
-    figure = go.Figure()
+    Args:
+        timelines: The recorded runs.
+        window_us: Length of the section.
+    """
+    import altair as alt
+
     shown = {line.label: line.middle(window_us) for line in timelines}
     busy: dict[str, float] = {}
     for one in (one for slices in shown.values() for one in slices):
         busy[one.name] = busy.get(one.name, 0.0) + one.lasts_us
     named = sorted(busy, key=lambda name: (-busy[name], name))[: len(COLOURS)]
-    for name in [*named, ""]:
-        rows = [
-            (f"{label}<br>CPU {one.cpu}", one)
-            for label, slices in shown.items()
-            for one in slices
-            if (one.name == name if name else one.name not in named)
-        ]
-        if rows:
-            figure.add_bar(
-                orientation="h",
-                y=[row for row, _slice in rows],
-                x=[one.lasts_us / 1000 for _row, one in rows],
-                base=[one.begins_us / 1000 for _row, one in rows],
-                text=[f"{one.name} ({one.pid})" for _row, one in rows],
-                name=name or "others",
-                textposition="none",
-                marker={
-                    "color": COLOURS[named.index(name)] if name else OTHERS,
-                    "opacity": _shades([one.pid for _row, one in rows]),
-                    "line": {"width": 0},
-                },
-                hovertemplate="%{text}: %{x:.3f} ms from %{base:.3f} ms<extra></extra>",
-            )
-    rows_shown = [f"{line.label}<br>CPU {cpu}" for line in timelines for cpu in range(line.cpus)]
-    _styled(figure).update_layout(
-        barmode="overlay", bargap=0.25, showlegend=True, height=130 + ROW_PX * len(rows_shown)
+    pids = {name: sorted({one.pid for own in shown.values() for one in own if one.name == name}) for name in busy}
+    rows = [
+        {
+            "row": f"{label}\nCPU {one.cpu}",
+            "from_ms": one.begins_us / 1000,
+            "to_ms": one.ends_us / 1000,
+            "lasts_ms": one.lasts_us / 1000,
+            "task": f"{one.name} ({one.pid})",
+            "name": one.name if one.name in named else "others",
+            "shade": SHADES[pids[one.name].index(one.pid) % len(SHADES)],
+        }
+        for label, slices in shown.items()
+        for one in slices
+    ]
+    order = [f"{line.label}\nCPU {cpu}" for line in timelines for cpu in range(line.cpus)]
+    others = ["others"] if len(busy) > len(named) else []
+    colours = alt.Scale(domain=[*named, *others], range=[*COLOURS[: len(named)], *(OTHERS for _ in others)])
+    times = [
+        alt.Tooltip(f"{name}:Q", title=f"{name.removesuffix('_ms')} (ms)", format=".3f")
+        for name in ("lasts_ms", "from_ms")
+    ]
+    chart: alt.Chart = _styled(
+        alt.Chart(_data(rows))
+        .mark_bar(height={"band": 0.8})
+        .encode(
+            x=alt.X("from_ms:Q", title="time in this section (ms)"),
+            x2="to_ms:Q",
+            y=alt.Y(
+                "row:N",
+                title=None,
+                scale=alt.Scale(domain=order),
+                axis=alt.Axis(labelExpr="split(datum.label, '\\n')", labelLimit=300),
+            ),
+            color=alt.Color("name:N", title=None, scale=colours),
+            opacity=alt.Opacity("shade:Q", scale=None),
+            tooltip=["task:N", *times],
+        ),
+        height=ROW_PX * len(order),
     )
-    figure.update_yaxes(categoryorder="array", categoryarray=rows_shown[::-1], automargin=True)
-    figure.update_xaxes(title="time in this stretch (ms)")
-    return figure
+    return chart
 
 
-def _shades(pids: Sequence[int]) -> list[float]:
-    places = {pid: place for place, pid in enumerate(sorted(set(pids)))}
-    return [SHADES[places[pid] % len(SHADES)] for pid in pids]
+def as_html(chart: Any, identity: str) -> str:
+    """Return a chart as a part of a page that has :func:`script` before it.
+
+    Args:
+        chart: A chart of altair.
+        identity: The element's ``id``, unique in the page.
+    """
+    spec = json.dumps(chart.to_dict(), cls=Embedded)
+    options = '{"actions": false, "renderer": "svg"}'
+    return f'<div id="{identity}" class="chart"></div><script>vegaEmbed("#{identity}", {spec}, {options});</script>'
 
 
-def as_html(figure: "go.Figure", identity: str) -> str:
-    """A figure as a part of a page that has plotly's script already."""
-    html: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=identity, config={"displaylogo": False, "responsive": True}
-    )
-    return html
+def script() -> str:
+    """Return the program that draws the charts of a page, without any use of the network."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for an optional argument
+    return bundle
+
+
+def _data(rows: list[dict[str, Any]]) -> Any:
+    """Return rows as data of a chart. A data frame may not have more than 5,000 rows, this may."""
+    import altair as alt
+
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
 def _nines(share: float) -> float:
-    """Where a share stands on an axis that gives each further nine the same room."""
+    """Return the place of a share on an axis on which each further nine has the same length."""
     return -math.log10(1 - share)
 
 
-def _styled(figure: "go.Figure") -> "go.Figure":
-    figure.update_layout(
-        template="plotly_white", height=HEIGHT, margin={"l": 60, "r": 20, "t": 20, "b": 50}, legend={"orientation": "h"}
-    )
-    return figure
+def _styled(chart: Any, height: int = HEIGHT) -> Any:
+    legend = {"orient": "top", "labelFontSize": 12, "labelLimit": 300, "symbolOpacity": 1}
+    sized = chart.properties(width="container", height=height, autosize={"type": "fit-x", "contains": "padding"})
+    return sized.configure_legend(**legend).configure_axis(labelFontSize=12, titleFontSize=12)

@@ -1,4 +1,4 @@
-"""Writes the page: one file with all that it needs."""
+"""Write the page: one file that needs no other."""
 
 import math
 import types
@@ -18,13 +18,13 @@ from schedcp_gym.report.timeline import Timeline
 from schedcp_gym.run.heldout import Interval
 
 TEMPLATES = Path(__file__).parent / "templates"
-#: What is shown of a timeline: a stretch in which single slices can be told apart.
+#: Length of the section of a timeline that is drawn: short enough to see single slices.
 STRETCH_US = 100_000.0
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A run and its drawings."""
+    """A run and its charts, as HTML."""
 
     found: Found
     curve: Markup
@@ -34,19 +34,17 @@ class Drawn:
 
 
 def write_report(runs: Sequence[Found], path: Path, timelines: Mapping[Path, Sequence[Timeline]]) -> None:
-    """Writes the page about some runs, as :func:`render` makes it."""
+    """Write the page about some runs, as :func:`render` returns it."""
     write_whole(path, render(runs, timelines))
 
 
 def render(runs: Sequence[Found], timelines: Mapping[Path, Sequence[Timeline]] = types.MappingProxyType({})) -> str:
-    """The page about some runs.
+    """Return the page about some runs, as HTML.
 
     Args:
         runs: The runs.
-        timelines: Of EEVDF and the best, by the run's folder; for none, some or all of them.
+        timelines: Timelines of EEVDF and of the best policy, by the run's folder. Runs may be left out.
     """
-    from plotly.offline import get_plotlyjs
-
     environment = templates(TEMPLATES)
     environment.filters |= {
         "times": times_text,
@@ -57,7 +55,7 @@ def render(runs: Sequence[Found], timelines: Mapping[Path, Sequence[Timeline]] =
     style = (TEMPLATES / "style.css").read_text()
     drawn = [_draw(found, number, timelines.get(found.run.path, ())) for number, found in enumerate(runs, 1)]
     page = environment.get_template("report.html")
-    return page.render(runs=drawn, timelines=timelines, style=Markup(style), plotly=Markup(get_plotlyjs()))
+    return page.render(runs=drawn, timelines=timelines, style=Markup(style), script=Markup(charts.script()))
 
 
 def _draw(found: Found, number: int, lines: Sequence[Timeline]) -> Drawn:

@@ -7,6 +7,7 @@ import pytest
 
 from schedcp_gym.report import charts, pdf
 from schedcp_gym.report.caches import cache_costs
+from schedcp_gym.report.found import Percentiles
 from schedcp_gym.report.timeline import Slice, Timeline, read_switches, trace
 from schedcp_gym.spec import BadInput, SchedcpError
 
@@ -45,11 +46,48 @@ def test_the_trace_is_chromes_format():
     assert {event["args"]["name"] for event in events if event["ph"] == "M"} == {"eevdf", "CPU 0", "CPU 1"}
 
 
-def test_names_in_a_drawing_close_no_script():
+def test_names_in_a_chart_close_no_script():
     line = Timeline("eevdf", 1, (Slice(0, 0.0, 5.0, 7, "</script><b>"),))
     drawn = charts.timeline([line], 10.0)
-    assert "</script><b>" in {each.name for each in drawn.data}
-    assert "</script><b>" not in charts.as_html(drawn, "drawing")
+    assert [row["name"] for row in drawn.to_dict()["data"]["values"]] == ["</script><b>"]
+    html = charts.as_html(drawn, "chart")
+    assert html.count("<") == html.replace("</script>", "").count("<") + 1 == 4  # <div>, </div>, <script>, </script>
+
+
+def test_timeline_tells_names_and_threads_apart():
+    """More slices than altair allows in a data frame, and more names than there are colours."""
+    slices = tuple(Slice(0, at * 10.0, at * 10.0 + 9.0, 100 + at % 24, f"name-{at % 12}") for at in range(6_000))
+    drawn = charts.timeline([Timeline("a", 1, slices), Timeline("b", 2, slices[:12])], 1e9).to_dict()
+    rows = drawn["data"]["values"]
+    assert len(rows) == 6_012
+    assert rows[0] == {
+        "row": "a\nCPU 0",
+        "from_ms": 0.0,
+        "to_ms": 0.009,
+        "lasts_ms": 0.009,
+        "task": "name-0 (100)",
+        "name": "name-0",
+        "shade": charts.SHADES[0],
+    }
+    assert rows[12]["shade"] == charts.SHADES[1]  # another thread of the same name
+    assert drawn["encoding"]["y"]["scale"]["domain"] == ["a\nCPU 0", "b\nCPU 0", "b\nCPU 1"]
+    names = drawn["encoding"]["color"]["scale"]["domain"]
+    assert len(names) == len(charts.COLOURS) + 1
+    assert names[-1] == "others"
+    assert {row["name"] for row in rows} == set(names)
+
+
+def test_latency_chart_has_a_line_for_each_policy_with_nines_of_equal_length():
+    percentiles = Percentiles("request", ((0.9, 10.0), (0.99, 20.0), (0.999, 40.0)), ((0.9, 5.0), (0.99, 6.0)))
+    rows = charts.latency(percentiles).to_dict()["data"]["values"]
+    assert [(row["policy"], row["share"], row["latency_us"]) for row in rows] == [
+        ("EEVDF", "90 %", 10.0),
+        ("EEVDF", "99 %", 20.0),
+        ("EEVDF", "99.9 %", 40.0),
+        ("best", "90 %", 5.0),
+        ("best", "99 %", 6.0),
+    ]
+    assert [row["nines"] for row in rows[:3]] == pytest.approx([1, 2, 3])
 
 
 def test_pdf_without_chromium_names_the_package(monkeypatch, tmp_path):

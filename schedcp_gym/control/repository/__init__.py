@@ -1,6 +1,6 @@
-"""The scheduler policy repository: policies, what was measured of them, what was learnt, and how it is found again."""
+"""The scheduler policy repository: policies, their results, and lessons, with a search in natural language."""
 
-from schedcp_gym.control.repository.embedding import Embedder, LocalEmbedder, ModelEmbedder, configured_embedder
+from schedcp_gym.control.repository.embedding import Embedder, ModelEmbedder, configured_embedder
 from schedcp_gym.control.repository.lines import Imported, export_lines, import_lines
 from schedcp_gym.control.repository.measured import result_of
 from schedcp_gym.control.repository.primitives import load_primitive, primitive_names, unit
@@ -28,7 +28,6 @@ __all__ = [
     "How",
     "Imported",
     "Kind",
-    "LocalEmbedder",
     "ModelEmbedder",
     "Parent",
     "PolicyRecord",

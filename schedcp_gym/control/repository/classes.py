@@ -1,14 +1,14 @@
-"""Classes of workloads: what of a workload, or a policy's card, decides them."""
+"""Classes of workloads, from a workload's objective or from a policy's card."""
 
 import fnmatch
 import functools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from schedcp_gym.control.repository.card import good_sides
-from schedcp_gym.control.repository.words import MARK, vocabulary
 from schedcp_gym.lab.catalogue import unknown
 from schedcp_gym.spec import Objective, Workload
 
@@ -18,29 +18,40 @@ MIXED = "mixed"
 
 @dataclass(frozen=True)
 class WorkloadClass:
-    """A class, as ``classes.yaml`` declares it."""
+    """A class, as ``classes.yaml`` declares it.
+
+    Attributes:
+        name: The class.
+        title: What its workloads have in common.
+        metrics: Patterns of names of metrics: an objective with such a metric is of this class.
+        words: Beginnings of words. A card whose good sides have such a word is of a policy for this class.
+    """
 
     name: str
     title: str
     metrics: tuple[str, ...]
-    concepts: frozenset[str]
+    words: tuple[str, ...]
+
+    def fits(self, text: str) -> bool:
+        """Return whether a text has one of the class's words."""
+        return any(re.search(rf"\b{re.escape(word)}", text, re.IGNORECASE) for word in self.words)
 
 
 @functools.cache
 def workload_classes() -> dict[str, WorkloadClass]:
-    """All classes by name."""
+    """Return all classes by name."""
     declared = yaml.safe_load(_CLASSES.read_text())
     return {
-        name: WorkloadClass(name, each["title"], tuple(each["metrics"]), frozenset(each["concepts"]))
+        name: WorkloadClass(name, each["title"], tuple(each["metrics"]), tuple(each["words"]))
         for name, each in declared.items()
     }
 
 
 def check_class(name: str) -> str:
-    """The name, if there is such a class.
+    """Return the name.
 
     Raises:
-        BadInput: There is none.
+        BadInput: There is no class of this name.
     """
     if name not in workload_classes():
         raise unknown("workload class", name, workload_classes())
@@ -48,7 +59,7 @@ def check_class(name: str) -> str:
 
 
 def class_of(workload: Workload, objective: Objective | None = None) -> str:
-    """A workload's class under its objective, or another."""
+    """Return a workload's class under an objective (by default its own); ``mixed`` if there is not exactly one."""
     weights = (objective or workload.objective).weights
     found = {
         each.name
@@ -60,6 +71,6 @@ def class_of(workload: Workload, objective: Objective | None = None) -> str:
 
 
 def classes_of_card(card: str) -> tuple[str, ...]:
-    """The classes whose concepts the good sides of a card hold."""
-    held = {word.removeprefix(MARK) for word in vocabulary().words(good_sides(card)) if word.startswith(MARK)}
-    return tuple(each.name for each in workload_classes().values() if each.concepts & held)
+    """Return the classes that the good sides of a card name."""
+    text = good_sides(card)
+    return tuple(each.name for each in workload_classes().values() if each.fits(text))

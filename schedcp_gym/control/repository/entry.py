@@ -1,9 +1,12 @@
-"""A record as a row of the table that is searched: its text, its words, and the facets it is filtered by."""
+"""Rows of the table that is searched: a record's text, and the facets that filters look for."""
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import TypeAdapter
 
 from schedcp_gym.control.repository.card import read_card
@@ -17,12 +20,15 @@ from schedcp_gym.control.repository.records import (
     Searchable,
     Status,
 )
-from schedcp_gym.control.repository.words import vocabulary
+from schedcp_gym.spec.digest import digest
 
-#: In a facet: any.
+#: Stands for "any" in a facet.
 ANY = "*"
-#: How often the words of a text's parts count: what a policy is good for says more than how it works.
+#: How often the words of a card's parts count: what a policy is good for says more than how it works.
 TITLE_TIMES, GOOD_TIMES = 2, 3
+_KEYWORDS = Path(__file__).with_name("keywords.yaml")
+#: Is raised when `text_of` changes.
+_VERSION = 1
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "policy": TypeAdapter(PolicyRecord),
     "result": TypeAdapter(ResultRecord),
@@ -32,15 +38,15 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
 
 
 def body_of(record: Searchable | ResultRecord) -> str:
-    """A record as one line of JSON."""
+    """Return a record as one line of JSON."""
     return json.dumps(_ADAPTERS[record.kind].dump_python(record, mode="json"), ensure_ascii=False, sort_keys=True)
 
 
 def record_of(body: str) -> Any:
-    """The record of a line of JSON.
+    """Return the record of a line of JSON.
 
     Raises:
-        ValueError: It is none (pydantic's ValidationError is one).
+        ValueError: The line is not a record (pydantic's ValidationError is a ValueError).
     """
     value = json.loads(body)
     if not isinstance(value, dict) or value.get("kind") not in _ADAPTERS:
@@ -48,12 +54,31 @@ def record_of(body: str) -> Any:
     return _ADAPTERS[value["kind"]].validate_python(value)
 
 
-def text_of(record: Searchable) -> str:
-    """What of a record is searched. A policy's bad sides are not in it: who asks for them wants another."""
+@functools.cache
+def keywords() -> dict[str, list[str]]:
+    """Return the words that policies of the library are also found by, as ``keywords.yaml`` declares them."""
+    declared: dict[str, list[str]] = yaml.safe_load(_KEYWORDS.read_text())
+    return declared
+
+
+def text_version() -> str:
+    """Return a digest that changes when :func:`text_of` gives other texts for the same records."""
+    return digest([_VERSION, keywords()])[:16]
+
+
+def text_of(record: Searchable, family: str = "") -> str:
+    """Return the text in which a search looks for words.
+
+    The bad sides of a policy are not part of it: a person who asks for them wants another policy.
+
+    Args:
+        record: The record.
+        family: The oldest ancestor's name. A policy is found by its ancestor's keywords, too.
+    """
     if isinstance(record, PolicyRecord):
         card = read_card(record.card)
         parts: list[object] = [record.name, *[card.title] * TITLE_TIMES, card.does, *[card.good] * GOOD_TIMES]
-        parts += [*record.workloads, *record.values.values()]
+        parts += [*record.workloads, *record.values.values(), ", ".join(keywords().get(family or record.name, ()))]
     elif isinstance(record, Antipattern):
         parts = [record.name.replace("-", " "), record.failed_because, record.instead, record.policy, *record.workloads]
     else:
@@ -61,18 +86,13 @@ def text_of(record: Searchable) -> str:
     return "\n\n".join(str(part) for part in parts if part)
 
 
-def words_of(text: str) -> str:
-    """A text's words for the keyword search."""
-    return " ".join(vocabulary().words(text))
-
-
 def facet(workload_class: str | None = None, machine: str | None = None, outcome: str | None = None) -> str:
-    """What a filter looks for."""
+    """Return what a filter looks for, such as ``batch|*|ok``; None stands for any."""
     return "|".join((workload_class or ANY, machine or ANY, outcome or ANY))
 
 
 def facets_of(record: Searchable) -> set[str]:
-    """The facets that a record has by itself, without any results."""
+    """Return the facets of a record without any results."""
     if isinstance(record, PolicyRecord):
         classes: Sequence[str] = record.classes or classes_of_card(record.card)
         return _facets(classes, record.machine, None)
@@ -82,7 +102,7 @@ def facets_of(record: Searchable) -> set[str]:
 
 
 def facets_of_result(result: ResultRecord) -> set[str]:
-    """The facets that a result gives its policy."""
+    """Return the facets that a result adds to its policy."""
     return _facets((result.workload_class,), result.machine, result.outcome.value)
 
 
@@ -96,14 +116,13 @@ def _facets(classes: Iterable[str], machine: str | None, outcome: str | None) ->
 
 
 def row_of(record: Searchable, family: str = "", facets: Iterable[str] = ()) -> dict[str, Any]:
-    """A record as a row, without its vector.
+    """Return a record as a row, without its vector.
 
     Args:
-        record: What is stored.
-        family: The oldest ancestor's name.
-        facets: Those of its results.
+        record: The record.
+        family: The oldest ancestor's name; by default the record's own.
+        facets: Facets of its results.
     """
-    text = text_of(record)
     return {
         "id": record.id,
         "kind": Kind(record.kind).value,
@@ -111,7 +130,6 @@ def row_of(record: Searchable, family: str = "", facets: Iterable[str] = ()) -> 
         "family": family or record.name,
         "status": record.status.value if isinstance(record, PolicyRecord) else Status.LIBRARY.value,
         "facets": sorted({*facets_of(record), *facets}),
-        "words": words_of(text),
-        "text": text,
+        "text": text_of(record, family),
         "body": body_of(record),
     }

@@ -195,10 +195,9 @@ class Repository:
         ]
         with self.store.writing():
             families = self._families(stamped)
+            self.store.check_embedder()
             rows = [entry.row_of(record, family) for record, family in zip(stamped, families, strict=True)]
-            for row, vector in zip(rows, self.store.vectors([row["text"] for row in rows]), strict=True):
-                row["vector"] = vector
-            self.store.add(ENTRIES, rows)
+            self.store.add(ENTRIES, self.store.with_vectors(rows))
         return stamped
 
     def note(self, policy: str, text: str) -> PolicyRecord:

@@ -1,7 +1,8 @@
-"""Search in natural language: by vectors and by keywords at once, put together."""
+"""Search in natural language: by the words of the texts and, if a model is configured, by vectors as well."""
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +12,20 @@ from schedcp_gym.control.repository.classes import check_class
 from schedcp_gym.control.repository.entry import facet, record_of
 from schedcp_gym.control.repository.records import Kind, Searchable, Status
 from schedcp_gym.control.repository.store import ENTRIES, Store, quoted
-from schedcp_gym.control.repository.words import vocabulary
 from schedcp_gym.spec import BadInput, Outcome
 
 MOST_HITS = 100
-#: So many of the best by each way are looked at: of the nearest vectors more than that, to meet other families too.
+#: Rows that each way of search gives, and rows among which it looks for further families.
 CANDIDATES = 100
 NEAREST = 2000
 QUERY_LIMIT = 2000
-#: Of one family, so many at once, as long as there are others: variants of one policy must not fill the answer.
+#: Most hits of one family while there are others, so that variants of one policy do not fill the answer.
 PER_FAMILY = 2
-#: The share of each way in a score from 0 to 1.
-VECTOR_SHARE, KEYWORD_SHARE = 0.5, 0.5
-#: A score's part for being proven.
+#: Share of the vectors in a score; the words have the rest.
+VECTOR_SHARE = 0.5
+#: If no word of the query is found, words that differ in so many letters count, but the first ones must be the same.
+WRONG_LETTERS, FIRST_LETTERS = 2, 3
+#: Added to the score of a proven policy.
 PROVEN_BONUS = 0.02
 _COLUMNS = ["id", "family", "status"]
 
@@ -33,10 +35,10 @@ class Hit:
     """An answer to a search.
 
     Attributes:
-        record: What was found.
+        record: The record that was found.
         score: From 0 to 1; comparable within one search only.
-        vector: The part of the vectors: cosine similarity, 0 if not among the nearest.
-        keyword: The part of the keywords: 1 is the best match of this search.
+        vector: Cosine similarity; 0 if the record is not among the nearest, or without an embedding model.
+        keyword: Match of the words, from 0 to 1, which is the best match of this search.
     """
 
     record: Searchable
@@ -55,34 +57,40 @@ def search(
     outcome: Outcome | str | None = None,
     limit: int = 5,
 ) -> list[Hit]:
-    """What fits a text best, best first.
+    """Return the records that fit a text best, the best first.
 
     Args:
-        store: Where.
+        store: The repository's tables.
         text: What is wanted, in plain words.
-        kinds: Policies, antipatterns, primitives.
-        workload_class: Only what is meant for, or was measured on, workloads of this class.
-        machine: Only what was measured, or made for, there (as ``machine_label`` writes it).
-        outcome: Only what has a result (of that class, on that machine) that ended so.
+        kinds: Kinds of records.
+        workload_class: Only records that are meant for, or were measured on, workloads of this class.
+        machine: Only records that were measured on, or made for, this machine (see ``machine_label``).
+        outcome: Only records with a result that ended so, of that class and on that machine if those are given.
         limit: Most hits.
 
     Raises:
-        BadInput: There is nothing to search for, or no such class or outcome.
+        BadInput: The text has no words, or there is no such class or outcome.
+        SchedcpError: Another process has changed the embedding model of the repository.
     """
-    words = _query_words(text)
+    if len(text) > QUERY_LIMIT:
+        raise BadInput(f"the query has {len(text)} characters; {QUERY_LIMIT} are allowed")
+    if not re.search(r"\w", text):
+        raise BadInput("the query has no words to search for")
     if not 1 <= limit <= MOST_HITS:
         raise BadInput(f"limit must be 1 to {MOST_HITS}, not {limit}")
     where = _condition(kinds, workload_class, machine, outcome)
-    vector, keyword = _by_vector(store, text, where), _by_keyword(store, words, where)
+    vector, keyword = _by_vector(store, text, where), _by_words(store, text, where)
     known = {row["id"]: row for row in (*vector, *keyword)}
     near = {row["id"]: max(0.0, 1.0 - row["_distance"]) for row in vector}
-    best = max((row["_score"] for row in keyword), default=0.0)
-    match = {row["id"]: row["_score"] / best for row in keyword if best > 0}
     nearest = max(near.values(), default=0.0) or 1.0
+    best = max((row["_score"] for row in keyword), default=0.0) or 1.0
+    match = {row["id"]: row["_score"] / best for row in keyword}
+    vector_share = VECTOR_SHARE if vector else 0.0
 
     def score(key: str) -> float:
         bonus = PROVEN_BONUS if known[key]["status"] == Status.PROMOTED else 0.0
-        return float(VECTOR_SHARE * near.get(key, 0.0) / nearest + KEYWORD_SHARE * match.get(key, 0.0) + bonus)
+        fit = vector_share * near.get(key, 0.0) / nearest + (1.0 - vector_share) * match.get(key, 0.0)
+        return float(fit + bonus)
 
     ranked = sorted(known, key=lambda key: (-score(key), key))
     chosen = _of_many_families(ranked, known, limit)
@@ -92,15 +100,6 @@ def search(
         for key in chosen
         if key in bodies
     ]
-
-
-def _query_words(text: str) -> list[str]:
-    if len(text) > QUERY_LIMIT:
-        raise BadInput(f"the query has {len(text)} characters; {QUERY_LIMIT} are allowed")
-    words = list(dict.fromkeys(vocabulary().words(text)))
-    if not words:
-        raise BadInput("the query holds no words to search for")
-    return [word for word in words if word not in vocabulary().common] or words
 
 
 def _condition(
@@ -120,38 +119,39 @@ def _condition(
 
 
 def _by_vector(store: Store, text: str, where: str) -> list[dict[str, Any]]:
-    """The nearest, and beyond them the nearest few of each family that there is near."""
     vector = store.query_vector(text)
-    if not vector.any():
+    if vector is None or not vector.any():
         return []
     query: Any = store.table(ENTRIES).search(vector, vector_column_name="vector")
-    near = (
-        query.distance_type("cosine")
-        .where(where, prefilter=True)
-        .select([*_COLUMNS, "_distance"])
-        .limit(NEAREST)
-        .to_arrow()
-    )
+    return _of_each_family(query.distance_type("cosine"), where, "_distance")
+
+
+def _by_words(store: Store, text: str, where: str) -> list[dict[str, Any]]:
+    from lancedb.query import MatchQuery
+
+    def found(wrong_letters: int = 0, first_letters: int = 0) -> list[dict[str, Any]]:
+        # mypy's plugin for pydantic does not see the defaults of LanceDB's class.
+        words = MatchQuery(text, "text", fuzziness=wrong_letters, prefix_length=first_letters)  # type: ignore[call-arg]
+        return _of_each_family(store.table(ENTRIES).search(words, query_type="fts"), where, "_score")
+
+    return found() or found(WRONG_LETTERS, FIRST_LETTERS)
+
+
+def _of_each_family(query: Any, where: str, measure: str) -> list[dict[str, Any]]:
+    """Return the best rows of a query and, beyond them, the best few of each further family."""
+    best = query.where(where, prefilter=True).select([*_COLUMNS, measure]).limit(NEAREST).to_arrow()
     seen: Counter[str] = Counter()
     chosen = []
-    for at, family in enumerate(near["family"].to_pylist()):
+    for at, family in enumerate(best["family"].to_pylist()):
         seen[family] += 1
         if at < CANDIDATES or seen[family] <= PER_FAMILY:
             chosen.append(at)
-    found: list[dict[str, Any]] = near.take(pa.array(chosen, pa.int64())).to_pylist()
-    return found
-
-
-def _by_keyword(store: Store, words: Iterable[str], where: str) -> list[dict[str, Any]]:
-    query = store.table(ENTRIES).search(" ".join(words), query_type="fts", fts_columns="words")
-    found: list[dict[str, Any]] = (
-        query.where(where, prefilter=True).select([*_COLUMNS, "_score"]).limit(CANDIDATES).to_arrow().to_pylist()
-    )
+    found: list[dict[str, Any]] = best.take(pa.array(chosen, pa.int64())).to_pylist()
     return found
 
 
 def _of_many_families(ranked: list[str], known: dict[str, dict[str, Any]], limit: int) -> list[str]:
-    """The best, of each family a few; further ones only where there is room left."""
+    """Return the best ids, of each family a few; further ones only while there is room."""
     seen: Counter[str] = Counter()
     first: list[str] = []
     later: list[str] = []

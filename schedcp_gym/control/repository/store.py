@@ -1,7 +1,8 @@
 """The database: two LanceDB tables in a folder, safe with several processes at once.
 
-Every write is one commit of Lance's, seen whole or not at all, so a writer killed half-way leaves a store that can be
-read. Writers take turns under a lock that the kernel takes back from the dead; readers need none.
+Every write is one commit of Lance, which others see completely or not at all. So a writer that is killed leaves a
+store that can be read. Writers take turns under a file lock, which the kernel releases when a process dies.
+Readers need no lock.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import pyarrow as pa
 
+from schedcp_gym.control.repository.entry import record_of, row_of, text_version
 from schedcp_gym.spec import BadInput, SchedcpError
 
 if TYPE_CHECKING:
@@ -26,14 +28,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Raised when the meaning of the tables changes.
+#: Is raised when the meaning of the tables changes.
 FORMAT = 1
 ENTRIES, RESULTS = "entries", "results"
+NO_EMBEDDER = "no model"
 LOCK_TIMEOUT_S = 60.0
-#: Rows that a search reads without the index before they are put into it, and commits before fragments are merged.
-UNINDEXED_ROWS = 500
+#: The index is brought up to date when so many rows are not in it. A search finds those rows, too, but more slowly, and
+#: not by words with typing errors. Fragments are merged when there are so many.
+UNINDEXED_ROWS = 20
 FRAGMENTS = 40
-#: Versions older than this are deleted when fragments are merged; no search takes so long.
+#: Versions older than this are deleted when fragments are merged. No search takes so long.
 OLD = datetime.timedelta(minutes=15)
 _META = "store.json"
 _RESULTS = pa.schema(
@@ -49,7 +53,8 @@ _RESULTS = pa.schema(
 )
 
 
-def _entries(dimension: int) -> pa.Schema:
+def _entries(embedder: "Embedder | None") -> pa.Schema:
+    vector = [("vector", pa.list_(pa.float32(), embedder.dimension))] if embedder else []
     return pa.schema(
         [
             ("id", pa.string()),
@@ -58,10 +63,9 @@ def _entries(dimension: int) -> pa.Schema:
             ("family", pa.string()),
             ("status", pa.string()),
             ("facets", pa.list_(pa.string())),
-            ("words", pa.string()),
-            ("vector", pa.list_(pa.float32(), dimension)),
             ("text", pa.string()),
             ("body", pa.string()),
+            *vector,
         ]
     )
 
@@ -70,11 +74,12 @@ class Store:
     """The tables, and the lock of those who write.
 
     Args:
-        folder: Where; made when missing.
-        embedder: What the vectors of the entries are made with. Those made with another are made anew.
+        folder: The folder; made when missing.
+        embedder: Makes the vectors of the entries; None for a store without vectors. Entries of another embedder get
+            new vectors.
     """
 
-    def __init__(self, folder: Path, embedder: "Embedder") -> None:
+    def __init__(self, folder: Path, embedder: "Embedder | None" = None) -> None:
         self.folder = folder
         self.embedder = embedder
         try:
@@ -88,10 +93,11 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Holds the lock; may be nested. What is read in it stays true until it ends.
+        """Hold the writers' lock; may be nested. What is read inside stays true until it is released.
 
         Raises:
-            SchedcpError: Another process holds it for too long, or the store can't be written.
+            BadInput: The store can't be written.
+            SchedcpError: Another process holds the lock for too long.
         """
         try:
             with self._lock:
@@ -104,7 +110,7 @@ class Store:
             raise BadInput(f"the repository {self.folder} can't be written: {error.strerror}") from None
 
     def table(self, name: str) -> "Table":
-        """A table, as of now."""
+        """Return a table in its newest version."""
         if name not in self._tables:
             self._tables[name] = self._connect().open_table(name)
         else:
@@ -113,7 +119,7 @@ class Store:
         return self._tables[name]
 
     def add(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds rows, or replaces those of the same id; all or none. Hold the lock."""
+        """Add rows, or replace those of the same id; all of them or none."""
         if not rows:
             return
         with self.writing():
@@ -125,14 +131,14 @@ class Store:
             self._tidy(table)
 
     def delete(self, table: str, ids: Iterable[str]) -> None:
-        """Deletes rows by id."""
+        """Delete rows by id."""
         with self.writing():
             self.table(table).delete(f"id IN ({quoted(ids)})")
 
     def rows(
         self, table: str, where: str | None = None, columns: Sequence[str] = ("id", "body")
     ) -> list[dict[str, Any]]:
-        """All rows that fit a condition, in no order."""
+        """Return all rows that fit a condition, in no particular order."""
         at_hand = self.table(table)
         query = at_hand.search().select(list(columns))
         if where:
@@ -141,7 +147,7 @@ class Store:
         return found
 
     def meta(self) -> dict[str, Any]:
-        """What the store was made with, and what its seeding has noted."""
+        """Return the store's notes: format, embedder, and which files of the library are in it."""
         try:
             known: dict[str, Any] = json.loads((self.folder / _META).read_text())
             return known
@@ -151,7 +157,7 @@ class Store:
             raise BadInput(f"{self.folder / _META} can't be read ({error}): move the folder away") from None
 
     def set_meta(self, **known: Any) -> None:
-        """Adds to it."""
+        """Add to the notes."""
         with self.writing():
             part = self.folder / f".{_META}.part"
             part.write_text(json.dumps({**self.meta(), **known}, indent=1))
@@ -159,7 +165,7 @@ class Store:
 
     def _connect(self) -> "DBConnection":
         if self._database is None:
-            os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of what is as it should be
+            os.environ.setdefault("LANCEDB_LOG", "error")  # its warnings are about normal conditions
             import lancedb  # takes long to load
 
             self._database = lancedb.connect(self.folder / "lance")
@@ -169,80 +175,86 @@ class Store:
         meta = self.meta()
         if meta.get("format", FORMAT) != FORMAT:
             raise BadInput(f"{self.folder} was made by another version (format {meta['format']}): move it away")
-        if meta.get("embedder") == self.embedder.identity:
+        if self._is_current(meta):
             return
         with self.writing():
-            if self.meta().get("embedder") == self.embedder.identity:
-                return  # another process was quicker
+            if self._is_current(meta := self.meta()):
+                return  # another process was faster
             self._make_tables(known=bool(meta))
-            self.set_meta(format=FORMAT, embedder=self.embedder.identity)
+            self.set_meta(format=FORMAT, embedder=self._identity, text=text_version())
+
+    @property
+    def _identity(self) -> str:
+        return self.embedder.identity if self.embedder else NO_EMBEDDER
+
+    def _is_current(self, meta: Mapping[str, Any]) -> bool:
+        return bool(meta.get("embedder") == self._identity and meta.get("text") == text_version())
 
     def _make_tables(self, *, known: bool) -> None:
-        """Makes the tables; entries that are there already get vectors and words of the embedder at hand."""
-        from schedcp_gym.control.repository.entry import words_of
-
+        """Make the tables. Entries that are there already get new texts and vectors."""
         database = self._connect()
         try:
             database.open_table(RESULTS)
-        except (ValueError, RuntimeError, OSError):  # not there, or its maker was killed half-way
+        except (ValueError, RuntimeError, OSError):  # not there, or its maker was killed
             database.create_table(RESULTS, schema=_RESULTS, mode="overwrite")
         rows: list[dict[str, Any]] = []
         if known:
-            kept = [name for name in _entries(1).names if name not in ("words", "vector")]
-            rows = self.rows(ENTRIES, columns=kept)
-            log.info("embedding %d entries anew with %s", len(rows), self.embedder.identity)
-            for row, vector in zip(rows, self.vectors([row["text"] for row in rows]), strict=True):
-                row.update(words=words_of(row["text"]), vector=vector)
+            old = self.rows(ENTRIES, columns=("family", "facets", "body"))
+            log.info("making the search index of %d entries again", len(old))
+            rows = self.with_vectors([row_of(record_of(row["body"]), row["family"], row["facets"]) for row in old])
         self._tables.pop(ENTRIES, None)
-        schema = _entries(self.embedder.dimension)
-        # Whole before it replaces what is there: a process killed here leaves the old entries, or the new ones.
-        entries = database.create_table(ENTRIES, pa.Table.from_pylist(rows, schema=schema), mode="overwrite")
+        data = pa.Table.from_pylist(rows, schema=_entries(self.embedder))
+        # One commit: a process that is killed here leaves the old entries or the new ones.
+        entries = database.create_table(ENTRIES, data, mode="overwrite")
         self._index(entries)
 
-    def query_vector(self, text: str) -> "Vectors":
-        """A query's vector.
+    def check_embedder(self) -> None:
+        """Check that the entries' vectors are those of this store's embedder.
 
         Raises:
-            SchedcpError: Another process has embedded the entries with another model since this one opened them.
+            SchedcpError: Another process has opened the store with another embedder in the meantime.
         """
         made_with = self.meta().get("embedder")
-        if made_with != self.embedder.identity:
+        if made_with != self._identity:
             raise SchedcpError(
-                f"the repository is embedded with {made_with} by now, not {self.embedder.identity}: "
+                f"the repository is embedded with {made_with} by now, not {self._identity}: "
                 "set the same embedding model for all who use it, and open it again"
             )
-        vector: Vectors = self.vectors([text])[0]
-        return vector
 
-    def vectors(self, texts: Sequence[str]) -> "Vectors":
-        """The texts' vectors, of the dimension that the table has."""
-        if not texts:
-            import numpy as np
+    def query_vector(self, text: str) -> "Vectors | None":
+        """Return a query's vector; None without an embedder.
 
-            return np.zeros((0, self.embedder.dimension), dtype=np.float32)
-        return self.embedder.embed(texts)
+        Raises:
+            SchedcpError: See :meth:`check_embedder`.
+        """
+        self.check_embedder()
+        return self.embedder.embed([text])[0] if self.embedder else None
+
+    def with_vectors(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return rows of entries with the vectors of their texts; the rows themselves without an embedder."""
+        if not self.embedder or not rows:
+            return rows
+        vectors = self.embedder.embed([row["text"] for row in rows])
+        return [{**row, "vector": vector} for row, vector in zip(rows, vectors, strict=True)]
 
     def _index(self, entries: "Table") -> None:
         from lancedb.index import FTS, Bitmap
 
-        words = FTS(
-            base_tokenizer="whitespace", stem=False, remove_stop_words=False, lower_case=False, ascii_folding=False
-        )
-        entries.create_index("words", config=words, replace=True)
+        entries.create_index("text", config=FTS(), replace=True)  # English: words are stemmed, small ones left out
         for column in ("kind", "status"):
             entries.create_index(column, config=Bitmap(), replace=True)
 
     def _tidy(self, name: str) -> None:
-        """Merges small fragments and brings the index up to date, now and then."""
+        """Merge small fragments and bring the index up to date if that is due."""
         table = self.table(name)
         stats: Any = table.stats()
         behind = 0
-        if name == ENTRIES and (index := table.index_stats("words_idx")):
+        if name == ENTRIES and (index := table.index_stats("text_idx")):
             behind = index.num_unindexed_rows
         if behind >= UNINDEXED_ROWS or stats["fragment_stats"]["num_small_fragments"] >= FRAGMENTS:
             table.optimize(cleanup_older_than=OLD)
 
 
 def quoted(texts: Iterable[str]) -> str:
-    """Texts as SQL has them, with commas between."""
+    """Return texts as SQL literals, separated by commas."""
     return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)

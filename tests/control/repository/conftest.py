@@ -2,13 +2,13 @@
 
 import pytest
 
-from schedcp_gym.control.repository import LocalEmbedder, ResultRecord, open_library, seed
+from schedcp_gym.control.repository import ResultRecord, open_library, seed
 
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
     """The library with its recorded results, as users have it. Not to be written to."""
-    return open_library(tmp_path_factory.mktemp("library"), LocalEmbedder())
+    return open_library(tmp_path_factory.mktemp("library"))
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def unrecorded(monkeypatch, tmp_path):
 @pytest.fixture
 def repository(tmp_path):
     """A repository of the test's own."""
-    return open_library(tmp_path / "repository", LocalEmbedder())
+    return open_library(tmp_path / "repository")
 
 
 @pytest.fixture

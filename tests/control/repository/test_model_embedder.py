@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from schedcp_gym.control.repository import LocalEmbedder, ModelEmbedder, configured_embedder, open_library
+from schedcp_gym.control.repository import ModelEmbedder, configured_embedder, open_library
 from schedcp_gym.control.repository.embedding import MODEL_VARIABLE, TEXTS_AT_ONCE
 from schedcp_gym.spec import BadInput, SchedcpError
 
@@ -70,13 +70,15 @@ def test_answers_are_put_in_the_order_of_the_texts(server):
 
 
 def test_another_model_embeds_what_is_there_anew(server, tmp_path):
-    local = open_library(tmp_path, LocalEmbedder())
+    local = open_library(tmp_path)
     before = {record.name: record for record in local.policies()}
     moved = open_library(tmp_path, embedder_of(server))
     assert {record.name: record for record in moved.policies()} == before
     assert moved.search("first come, first served")
-    with pytest.raises(SchedcpError, match="embedded with model-openai/letters by now"):
-        local.search("first come, first served")
+    for use in (lambda: local.search("first come, first served"), lambda: local.put(local.policies()[:1])):
+        with pytest.raises(SchedcpError, match="embedded with model-openai/letters by now"):
+            use()
+    assert open_library(tmp_path).search("first come, first served")[0].vector == 0
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,6 @@ def test_models_failures_are_told_in_two_lines(server, answer):
 
 def test_model_is_configured_by_its_variable(monkeypatch):
     monkeypatch.delenv(MODEL_VARIABLE, raising=False)
-    assert isinstance(configured_embedder(), LocalEmbedder)
+    assert configured_embedder() is None
     monkeypatch.setenv(MODEL_VARIABLE, "ollama/nomic-embed-text")
     assert configured_embedder().identity == "model-ollama/nomic-embed-text"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schedcp_gym.control.repository import LocalEmbedder, PolicyRecord, ResultRecord, open_library
+from schedcp_gym.control.repository import PolicyRecord, ResultRecord, open_library
 from schedcp_gym.control.repository.store import FRAGMENTS
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def test_two_that_write_at_once_lose_nothing(tmp_path):
             assert process.returncode == 0, complaints
             assert said.split() == [str(number) for number in range(EACH)]
     assert 4 * EACH > FRAGMENTS  # fragments were merged meanwhile
-    repository = open_library(tmp_path, LocalEmbedder())
+    repository = open_library(tmp_path)
     names = [record.name for record in repository.policies() if record.author != "library"]
     assert sorted(names) == sorted(f"{name}-{number}" for name in ("one", "two") for number in range(EACH))
     assert len(repository.results("fifo")) == 2 * EACH
@@ -72,7 +72,7 @@ def test_killed_writer_leaves_what_it_has_said(tmp_path, after):
         said = [int(process.stdout.readline()) for _ in range(after)]
         process.kill()  # SIGKILL, in the middle of the next write
         said += [int(line) for line in process.communicate()[0].split()]
-    repository = open_library(tmp_path, LocalEmbedder())
+    repository = open_library(tmp_path)
     names = {record.name for record in repository.policies()}
     assert {f"one-{number}" for number in said} <= names
     assert set(said) <= {result.seed for result in repository.results("fifo")}
@@ -84,7 +84,7 @@ def test_killed_writer_leaves_what_it_has_said(tmp_path, after):
 
 
 def test_reader_sees_what_another_process_writes(tmp_path):
-    repository = open_library(tmp_path, LocalEmbedder())
+    repository = open_library(tmp_path)
     before = repository.search("zebra", limit=50)
     with writers(tmp_path, "one", count=3) as [process]:
         process.communicate("begin\n")
@@ -98,7 +98,7 @@ def test_maker_killed_half_way_is_made_up_for(tmp_path, missing):
     for table in ("entries", "results"):
         (tmp_path / "lance" / f"{table}.lance" / "data").mkdir(parents=True)
     assert not (tmp_path / missing).exists()
-    repository = open_library(tmp_path, LocalEmbedder())
+    repository = open_library(tmp_path)
     assert repository.get("fifo").card
     repository.record(ResultRecord(policy="fifo", workload="longtail", outcome="ejected"))
     assert len(repository.results()) == 1

@@ -8,7 +8,6 @@ import pytest
 from schedcp_gym.control.repository import (
     Antipattern,
     How,
-    LocalEmbedder,
     Parent,
     PolicyRecord,
     Status,
@@ -42,8 +41,8 @@ def test_library_is_there_with_cards_and_classes(library):
 
 
 def test_opening_again_changes_nothing(tmp_path):
-    before = list(export_lines(open_library(tmp_path, LocalEmbedder())))
-    assert list(export_lines(open_library(tmp_path, LocalEmbedder()))) == before
+    before = list(export_lines(open_library(tmp_path)))
+    assert list(export_lines(open_library(tmp_path))) == before
 
 
 def test_added_policy_is_a_candidate_with_its_lineage(repository):
@@ -187,7 +186,7 @@ def test_export_and_import_give_the_same(tmp_path, repository, result):
     repository.learn(Antipattern(name="x", failed_because="it waits — too long", policy="mine"))
     lines = list(export_lines(repository))
     assert all(json.loads(line)["kind"] for line in lines)
-    other = open_library(tmp_path / "other", LocalEmbedder())
+    other = open_library(tmp_path / "other")
     done = import_lines(other, lines)
     assert (done.policies, done.results, done.antipatterns, done.renamed) == (1, 7, 1, {})
     assert other.get("mine").status is Status.PROMOTED
@@ -203,7 +202,7 @@ def test_export_and_import_give_the_same(tmp_path, repository, result):
 
 def test_import_renames_what_has_a_taken_name(tmp_path, repository):
     repository.add(patched(extra="\nstatic int other;\n"))
-    source = open_library(tmp_path / "source", LocalEmbedder())
+    source = open_library(tmp_path / "source")
     source.add(patched())
     source.add(
         patched(name="child", parent="fifo").__class__(
@@ -273,11 +272,11 @@ def test_replaced_library_policy_keeps_its_results(tmp_path, monkeypatch, result
     now = seed.library_policies
     before = [PolicyRecord(**{**each.__dict__, "source": each.source + "\n"}) for each in now()]
     monkeypatch.setattr(seed, "library_policies", lambda: before)
-    old = open_library(tmp_path, LocalEmbedder())
+    old = open_library(tmp_path)
     old.record(result("fifo"))
     old.store.set_meta(library="another state")
     monkeypatch.setattr(seed, "library_policies", now)
-    new = open_library(tmp_path, LocalEmbedder())
+    new = open_library(tmp_path)
     was = next(each for each in new.policies(status=Status.SUPERSEDED) if each.name.startswith("fifo@"))
     assert len(new.results(was.id)) == 1
     assert new.results("fifo") == []

@@ -1,17 +1,26 @@
 """What a search finds, by questions written before it was tuned; filters; how long it takes among many."""
 
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import numpy as np
+import lancedb
+import pyarrow as pa
 import pytest
 import yaml
 
 from repository.variants import variants
-from schedcp_gym.control.repository import Antipattern, Kind, LocalEmbedder, PolicyRecord, open_library
+from schedcp_gym.control.repository import (
+    Antipattern,
+    How,
+    Kind,
+    Parent,
+    PolicyRecord,
+    export_lines,
+    open_library,
+)
+from schedcp_gym.control.repository.entry import keywords
+from schedcp_gym.control.repository.store import ENTRIES
 from schedcp_gym.spec import BadInput
 
 HERE = Path(__file__).parent
@@ -56,7 +65,7 @@ def test_queries_name_policies_that_exist(library):
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory):
     """Ten thousand variants beside the library."""
-    repository = open_library(tmp_path_factory.mktemp("crowd"), LocalEmbedder())
+    repository = open_library(tmp_path_factory.mktemp("crowd"))
     repository.put(variants(MANY))
     return repository
 
@@ -83,29 +92,49 @@ def test_variants_of_one_policy_do_not_fill_the_answer(crowd):
     assert max(families.count(family) for family in families) <= 2
 
 
-def test_embedding_is_the_same_in_every_process():
-    texts = ["keep one long job from finishing last", "", "p99 of requests"]
-    code = (
-        "import sys; from schedcp_gym.control.repository import LocalEmbedder;"
-        f"sys.stdout.buffer.write(LocalEmbedder().embed({texts!r}).tobytes())"
-    )
-    environment = {"PYTHONHASHSEED": "77", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parents[2])}
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout
-    own = LocalEmbedder().embed(texts)
-    assert own.tobytes() == other
-    assert np.allclose(np.linalg.norm(own, axis=1), [1, 0, 1])
+@pytest.mark.parametrize(
+    ("asked", "policy"),
+    [
+        ("weigh", "mine"),  # another form of a word of the card
+        ("weighing tortoises", "mine"),
+        ("Tortoises' WEIGHTS!", "mine"),
+        ("straggler", "ljf"),  # a keyword: the card calls it one long job
+        ("stragler", "ljf"),  # a typing error
+        ("lotery", "lottery"),
+    ],
+)
+def test_other_forms_typing_errors_and_keywords_find_a_policy(repository, asked, policy):
+    repository.put([PolicyRecord(name="mine", source="int x;", card="mine: weighs each tortoise.")])
+    assert repository.search(asked, limit=1)[0].record.name == policy
 
 
-def test_embedding_is_near_for_the_same_in_other_words():
-    embedder = LocalEmbedder()
+def test_policies_made_from_another_are_found_by_its_keywords(repository):
+    child = PolicyRecord(name="kid", source="int x;", card="kid: okapi.", parents=(Parent("ljf", How.PATCHED),))
+    grandchild = PolicyRecord(name="kids-kid", source="int y;", card="y.", parents=(Parent("kid", How.PATCHED),))
+    repository.put([child, grandchild])
+    found = {hit.record.name for hit in repository.search("straggler", limit=100) if hit.keyword > 0}
+    assert {"ljf", "kid", "kids-kid"} <= found
 
-    def cosine(one, two):
-        first, second = embedder.embed([one, two])
-        return float(first @ second)
 
-    assert cosine("stragglers end last", "one long job finishes last") > cosine("stragglers end last", "cache locality")
-    assert cosine("prioritising threads", "prioritize thread") > 0.9
-    assert cosine("deep slep states", "deep sleep states") > cosine("deep slep states", "deadlines by weight")
+def test_keywords_are_of_policies_of_the_library(library):
+    assert set(keywords()) <= {record.name for record in library.policies()}
+
+
+def test_store_with_an_older_index_is_converted(tmp_path, result):
+    """Stores once had stems in a column of their own and vectors made without a model."""
+    was = open_library(tmp_path)
+    was.add(PolicyRecord(name="mine", source="int x;", card="mine: weighs each tortoise."))
+    was.record(result("mine"))
+    before = list(export_lines(was))
+    rows = was.store.table(ENTRIES).to_arrow().drop_columns("text")
+    rows = rows.append_column("words", [["old stems"] * len(rows)])
+    rows = rows.append_column("vector", pa.array([[0.5, 0.5]] * len(rows), pa.list_(pa.float32(), 2)))
+    lancedb.connect(tmp_path / "lance").create_table(ENTRIES, rows, mode="overwrite")
+    was.store.set_meta(embedder="local-1-384-0123456789ab", text=None)
+    now = open_library(tmp_path)
+    assert list(export_lines(now)) == before
+    assert now.search("tortoises", outcome="ok")[0].record.name == "mine"
+    assert now.store.table(ENTRIES).schema.names == ["id", "kind", "name", "family", "status", "facets", "text", "body"]
 
 
 def test_what_a_policy_is_bad_for_does_not_find_it(repository):
@@ -134,6 +163,10 @@ def test_filters_by_class_machine_and_outcome_of_the_same_result(repository, res
     assert "nest" not in found(workload_class="throughput")
 
 
+def test_small_words_alone_find_nothing(library):
+    assert library.search(" the of ") == []
+
+
 def test_kinds(library):
     primitives = library.search("predict the next CPU burst", kinds=[Kind.PRIMITIVE])
     assert primitives[0].record.name == "burst-prediction"
@@ -145,7 +178,7 @@ def test_kinds(library):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"text": " the of "}, "no words"),
+        ({"text": " - ? "}, "no words"),
         ({"text": ""}, "no words"),
         ({"text": "x" * 3000}, "3000 characters"),
         ({"text": "x", "workload_class": "batsh"}, "did you mean batch"),

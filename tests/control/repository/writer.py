@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from schedcp_gym.control.repository import LocalEmbedder, PolicyRecord, ResultRecord, open_library, seed
+from schedcp_gym.control.repository import PolicyRecord, ResultRecord, open_library, seed
 
 
 def main(folder, name, count):
     seed.RECORDED = Path(folder) / "no-recorded-results"
-    repository = open_library(Path(folder), LocalEmbedder())
+    repository = open_library(Path(folder))
     print("open", flush=True)
     sys.stdin.readline()  # all begin at once
     for number in range(int(count)):

@@ -12,7 +12,7 @@ import pytest
 from conftest import qemus, wait_until
 from mcp import Client, StdioServerParameters
 
-from schedcp_gym.control.repository import LocalEmbedder, open_library
+from schedcp_gym.control.repository import open_library
 from schedcp_gym.control.server import ControlPlane
 from schedcp_gym.control.server.tools import all_tools
 from schedcp_gym.control.verifier import token as tokens
@@ -249,7 +249,7 @@ def test_a_connection_that_ends_takes_its_deployments_with_it(served, token):
 
 
 def test_verified_in_full_then_deployed_whole(tmp_path, serve):
-    repository = open_library(tmp_path / "repository", LocalEmbedder())
+    repository = open_library(tmp_path / "repository")
     options = {"deploy_scale": Scale.STANDARD, "wait_for_deployments": True}
     plane = ControlPlane(Lab(workers=2), repository=repository, **options)
     served = serve(plane)
