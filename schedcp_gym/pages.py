@@ -1,4 +1,4 @@
-"""HTML pages out of templates."""
+"""Make HTML pages from templates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
 
 
 def templates(folder: Path) -> "jinja2.Environment":
-    """The templates in a folder: all that is filled in is escaped, and what is not given is an error."""
+    """Return the templates in a folder. They escape all values, and a missing value is an error."""
     import jinja2
 
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,  # sources and names are anybody's text
+        autoescape=True,  # sources and names come from strangers
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -11,9 +11,24 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 #: Folders of packages, without their subpackages.
-PACKAGES = ("schedcp_gym/bench", "schedcp_gym/cli", "schedcp_gym/leaderboard", "schedcp_gym/run")
+PACKAGES = (
+    "schedcp_gym/bench",
+    "schedcp_gym/cli",
+    "schedcp_gym/control/repository",
+    "schedcp_gym/leaderboard",
+    "schedcp_gym/leaderboard/site",
+    "schedcp_gym/report",
+    "schedcp_gym/run",
+)
 #: Single modules.
-MODULES = ("schedcp_gym/files.py", "schedcp_gym/paths.py", "schedcp_gym/printing.py", "schedcp_gym/ui.py")
+MODULES = (
+    "schedcp_gym/extras.py",
+    "schedcp_gym/files.py",
+    "schedcp_gym/pages.py",
+    "schedcp_gym/paths.py",
+    "schedcp_gym/printing.py",
+    "schedcp_gym/ui.py",
+)
 #: Classes that may have one name, each with the reason. At most five.
 ALLOWED = {"Run": "control/analysis/feedback.py has the measurement of one policy under this name"}
 #: First words of docstrings that name a question instead of an action.

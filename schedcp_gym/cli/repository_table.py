@@ -8,11 +8,11 @@ from rich.table import Table
 
 from schedcp_gym.control.repository import (
     Antipattern,
-    Figure,
-    Hit,
     PolicyRecord,
     Primitive,
     Repository,
+    SearchHit,
+    SeedMean,
     Standing,
 )
 from schedcp_gym.control.repository.card import read_card
@@ -30,7 +30,7 @@ def _table(*headings: str) -> Table:
     return table_of(headings, right=numbers, whole=numbers)
 
 
-def print_hits(hits: Sequence[Hit], best: Mapping[str, Standing | None], console: Console | None = None) -> None:
+def print_hits(hits: Sequence[SearchHit], best: Mapping[str, Standing | None], console: Console | None = None) -> None:
     """Print what a search found.
 
     Args:
@@ -89,7 +89,7 @@ def _best_text(standing: Standing | None) -> str:
     return f"{safe(standing.workload)}: {_reward_text(standing.reward)}"
 
 
-def _reward_text(reward: Figure) -> str:
+def _reward_text(reward: SeedMean) -> str:
     """Return a reward as an improvement ratio over EEVDF with its interval."""
     style = "green" if reward.mean > 0 else "red"
     ends = ""

@@ -1,4 +1,4 @@
-"""What the cache model charged in a run: EEVDF beside the best policy, by process name."""
+"""Compare the costs of the cache model under EEVDF and under the best policy, by process name."""
 
 import math
 from collections.abc import Sequence

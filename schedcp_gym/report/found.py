@@ -1,4 +1,4 @@
-"""What a run found, read from its folder."""
+"""Read the results of a run from its folder, for a page."""
 
 import functools
 import math
@@ -22,7 +22,7 @@ _PERCENTILE = re.compile(r"^p(\d{2})(\d*)_(\w+)_us$")
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric on held-out seeds: means, and the improvement with its interval (logs)."""
+    """A metric on held-out seeds: the means, and the improvement with its interval, both as logs of the ratio."""
 
     name: str
     unit: str
@@ -34,7 +34,7 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Percentiles of one latency under EEVDF and the best: (share of all that are no later, us)."""
+    """Percentiles of a latency under EEVDF and under the best policy, as pairs of share (0 to 1) and microseconds."""
 
     name: str
     eevdf: tuple[tuple[float, float], ...]
@@ -42,13 +42,13 @@ class Percentiles:
 
 
 class Found:
-    """A run, as a page tells of it."""
+    """The results of a run, as a page shows them."""
 
     def __init__(self, run: RunFolder) -> None:
-        """Read it.
+        """Read a run.
 
         Raises:
-            SchedcpError: A file is not there, or damaged.
+            SchedcpError: A file is missing or damaged.
         """
         try:
             self.run = run.load()
@@ -61,36 +61,36 @@ class Found:
 
     @property
     def agent(self) -> str:
-        """With its model, where it asked one."""
+        """Return the agent's name, with its model if it asked one."""
         return label_of(self.costs)
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """In order."""
+        """Return all evaluations in order."""
         return self.run.evaluations
 
     @property
     def task(self) -> str:
-        """Workload, scale and machine."""
+        """Return workload, scale, machine and seed as a text."""
         settings, machine = self.run.settings, self.run.settings.machine
         parts = [settings.workload.name, f"{settings.scale.value} scale"]
         return ", ".join([*parts, machine.describe(), f"seed {settings.seed}"])
 
     @property
     def objective(self) -> str:
-        """In words."""
+        """Return the objective as a text."""
         return objective_text(self.run.workload, self.run.objective)
 
     @property
     def policy(self) -> str:
-        """The best one, with what was set on it."""
+        """Return the best policy's name and the values of its tunables as a text."""
         if self.best is None:
             return "none"
         return f"{self.best['policy']} {tunables_text(list(self.best['tunables'].items()))}".strip()
 
     @functools.cached_property
     def source(self) -> Policy | None:
-        """The best one with its source; None if none ran, or the kernel's own is best.
+        """Return the best policy with its source; None if no policy ran to its end, or if EEVDF is the best.
 
         Raises:
             SchedcpError: Its source is not in the run's folder.
@@ -104,40 +104,40 @@ class Found:
 
     @functools.cached_property
     def origin(self) -> Origin | None:
-        """What its source was made from."""
+        """Return the policy from which the best one was made; None without a source."""
         return origin_of(self.run, self.source) if self.source else None
 
     @property
     def command(self) -> str:
-        """That repeats the run."""
+        """Return the command that repeats the run."""
         return command([self.run], asks_model=bool(self.costs.calls))
 
     def pairs(self, workload: str | None = None) -> list[tuple[HeldOutTrial, HeldOutTrial]]:
-        """EEVDF's and the best policy's entry on each held-out seed of a workload; of the run's own by default."""
+        """Return the lines of EEVDF and of the best policy on each held-out seed of a workload (default: the run's)."""
         found = by_seed(self.run.record, workload or self.run.workload.name)
         return [(entries[0], entries[-1]) for entries in found.values() if len(entries) > 1]
 
     def score(self, workload: str | None = None) -> Interval | None:
-        """The held-out reward, and its interval; None before the run has ended."""
+        """Return the held-out reward with its interval; None before the run has ended."""
         pairs = self.pairs(workload)
         return interval([best["reward"] for _eevdf, best in pairs], self.confidence) if len(pairs) > 1 else None
 
     @property
     def variants(self) -> list[tuple[str, Interval]]:
-        """The score on each held-out variant of the workload."""
+        """Return the score on each held-out variant of the workload."""
         scores = [(name, self.score(name)) for name in self.run.variants]
         return [(name, score) for name, score in scores if score]
 
     @functools.cached_property
     def metrics(self) -> list[MetricRow]:
-        """On held-out seeds, over the pairs in which the policy ran to its end."""
+        """Return the metrics on held-out seeds, over the pairs in which the policy ran to its end."""
         done = [pair for pair in self.pairs() if pair[1]["outcome"] == "ok"]
         if len(done) < 2:
             return []
         rows = []
         for name, metric in self.run.workload.metrics.items():
             if name == self.run.objective.bound:
-                continue  # what is possible is not what is to be improved
+                continue  # the bound says what is possible; a policy does not improve it
             eevdf, best = (_mean([pair[side]["measurement"]["metrics"][name] for pair in done]) for side in (0, 1))
             gained = interval([best["reward_parts"][name] for _eevdf, best in done], self.confidence)
             rows.append(MetricRow(name, metric.unit, eevdf, best, gained, name in self.run.objective.weights))
@@ -145,7 +145,7 @@ class Found:
 
     @property
     def percentiles(self) -> list[Percentiles]:
-        """Of each latency that the workload tells more than one percentile of, on held-out seeds."""
+        """Return the percentiles of each latency that has more than one, as means over held-out seeds."""
         groups: dict[str, list[tuple[float, MetricRow]]] = {}
         for row in self.metrics:
             if match := _PERCENTILE.match(row.name):
@@ -162,7 +162,7 @@ class Found:
 
     @property
     def verdict(self) -> str:
-        """How the held-out score stands to EEVDF's, by its interval; empty without one."""
+        """Return in words how the held-out score compares with EEVDF, by its interval; empty without a score."""
         score = self.score()
         if score is None:
             return ""
@@ -170,7 +170,7 @@ class Found:
 
     @property
     def confidence(self) -> float:
-        """Of the intervals."""
+        """Return the confidence of the intervals, from 0 to 1."""
         return self.run.settings.heldout.confidence
 
 

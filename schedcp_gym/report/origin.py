@@ -1,4 +1,4 @@
-"""What a policy's source was made from, and what changed."""
+"""Find the policy from which another was made, and the changes."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ ALIKE = 0.3
 
 @dataclass(frozen=True)
 class Origin:
-    """What a policy is compared with.
+    """The origin of a policy.
 
     Attributes:
-        how: In words; the other policy's name follows.
-        name: The other policy; empty without one.
-        diff: Lines of a unified diff from it; empty where nothing changed.
+        how: The origin in words; the other policy's name follows in the page.
+        name: Name of the other policy; empty without one.
+        diff: Lines of a unified diff from the other policy; empty if nothing changed.
     """
 
     how: str
@@ -30,11 +30,11 @@ class Origin:
 
 
 def origin_of(run: RunFolder, policy: Policy) -> Origin:
-    """What a policy of a run was made from: what the run's notes say, else the closest policy of the catalogue.
+    """Return the origin of a policy: the one in the run's notes, else the most similar policy of the catalogue.
 
     Args:
-        run: Where it was found.
-        policy: One with a source.
+        run: The run that chose the policy.
+        policy: The policy, with a source.
     """
     library = {name: catalogue.load_policy(name) for name in catalogue.policy_names()[1:]}
     for known in library.values():
@@ -52,7 +52,7 @@ def origin_of(run: RunFolder, policy: Policy) -> Origin:
 
 
 def _noted(run: RunFolder, policy: Policy, library: Mapping[str, Policy]) -> Iterator[tuple[str, str]]:
-    """(name, source) of those that the run's notes name as parents."""
+    """Yield name and source of each parent in the run's notes."""
     notes: list[Entry] = [line for line in run.record if line["kind"] == "note"]
     yield from _bred(run, policy, notes)
     for base in _planned(policy, notes):
@@ -61,7 +61,7 @@ def _noted(run: RunFolder, policy: Policy, library: Mapping[str, Policy]) -> Ite
 
 
 def _bred(run: RunFolder, policy: Policy, notes: Sequence[Entry]) -> Iterator[tuple[str, str]]:
-    """Parents of a policy that was bred: notes of births name members, and what their sources are."""
+    """Yield the parents of a policy of an evolutionary search, from the notes about births."""
     births = {note["member"]: note for note in notes if "member" in note and "parents" in note}
     mine = source_sha256(policy.source)
     for birth in births.values():
@@ -69,13 +69,13 @@ def _bred(run: RunFolder, policy: Policy, notes: Sequence[Entry]) -> Iterator[tu
             continue
         for parent in birth["parents"]:
             sha256 = births.get(parent, {}).get("source_sha256", mine)
-            # A child may have changed a value only; then it is no source's child.
+            # A child that only changes a value has the same source as its parent.
             if sha256 != mine and sha256 in run.sources:
                 yield f"{sha256[:12]} of this run", run.sources[sha256]
 
 
 def _planned(policy: Policy, notes: Sequence[Entry]) -> Iterator[str]:
-    """What a plan named as the base of the candidate that became the policy."""
+    """Yield the base that a plan names for the candidate that became the policy."""
     candidates: dict[str, Any] = {}
     for note in notes:
         candidates |= {each["name"]: each for each in (note.get("plan") or {}).get("candidates", [])}

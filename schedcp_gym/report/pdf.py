@@ -1,4 +1,4 @@
-"""A page printed to PDF by headless Chromium."""
+"""Print a page to PDF with headless Chromium."""
 
 import os
 import shutil
@@ -10,15 +10,15 @@ from schedcp_gym.spec import BadInput, SchedcpError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 LIMIT_S = 180
-#: Milliseconds of the page's own time that its drawings get before it is printed.
+#: Time for the page's charts before it is printed, in milliseconds of the page's clock.
 DRAWING_MS = 20_000
 
 
 def find_chromium() -> str:
-    """The browser's path.
+    """Return the browser's path.
 
     Raises:
-        BadInput: There is none.
+        BadInput: Chromium is not installed.
     """
     for name in NAMES:
         if path := shutil.which(name):
@@ -27,14 +27,18 @@ def find_chromium() -> str:
 
 
 def print_pdf(page: Path, into: Path) -> None:
-    """Prints a page.
+    """Print a page.
+
+    Args:
+        page: The HTML file.
+        into: The PDF file.
 
     Raises:
-        BadInput: There is no Chromium.
-        SchedcpError: It did not print.
+        BadInput: Chromium is not installed.
+        SchedcpError: Chromium did not print the page.
     """
     chromium = find_chromium()
-    # Chromium refuses to run as root inside its own sandbox; the page is ours, and all in it escaped.
+    # Chromium does not start as root with its sandbox. The page is our own, and all texts in it are escaped.
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory(prefix="schedcp-gym-pdf-", ignore_cleanup_errors=True) as profile:
         part = Path(profile) / "report.pdf"

@@ -1,4 +1,4 @@
-"""Who ran when on which CPU in a trial: measured again, with every switch recorded."""
+"""Record when each task ran on each CPU: run a trial again, and record every switch."""
 
 import itertools
 import json
@@ -13,13 +13,13 @@ from schedcp_gym.spec import SchedcpError, Trial
 
 TOOL = Path(__file__).with_name("guest") / "switches.py"
 IDLE = 0
-#: Guest seconds that writing out the switches may take.
+#: Guest seconds for writing the switches.
 EXTRA_S = 120.0
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A task's stretch on a CPU."""
+    """A period in which a task ran on a CPU, in microseconds from the start."""
 
     cpu: int
     begins_us: float
@@ -29,18 +29,18 @@ class Slice:
 
     @property
     def lasts_us(self) -> float:
-        """Its length."""
+        """Return the length in microseconds."""
         return self.ends_us - self.begins_us
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The slices of a run, in order of time; from its first switch.
+    """The slices of a run in order of time. Time begins with the first switch.
 
     Attributes:
-        label: The policy, and whatever else tells it from others.
-        cpus: Of the machine.
-        slices: All of them, the idle task's left out.
+        label: Name of the policy, with the run's name if there are several runs.
+        cpus: Number of CPUs of the machine.
+        slices: All slices, without those of the idle task.
     """
 
     label: str
@@ -49,11 +49,11 @@ class Timeline:
 
     @property
     def lasts_us(self) -> float:
-        """To the end of the last slice."""
+        """Return the end of the last slice in microseconds."""
         return max((one.ends_us for one in self.slices), default=0.0)
 
     def middle(self, window_us: float) -> list[Slice]:
-        """What falls into a stretch in the middle of the run, cut to it and counted from its start."""
+        """Return the slices in a section from the middle of the run, cut to it. Time begins with the section."""
         begin = max(0.0, (self.lasts_us - window_us) / 2)
         return [
             Slice(one.cpu, max(0.0, one.begins_us - begin), min(window_us, one.ends_us - begin), one.pid, one.name)
@@ -63,7 +63,12 @@ class Timeline:
 
 
 def record_timeline(lab: Lab, trial: Trial, label: str) -> Timeline:
-    """Runs a trial while perf records each switch; that costs the guest time, so it is no measurement.
+    """Run a trial while perf records each switch. That costs guest time, so the run is not a measurement.
+
+    Args:
+        lab: Runs the trial.
+        trial: The trial.
+        label: Name of the timeline.
 
     Raises:
         BadInput: The policy does not compile.
@@ -79,10 +84,13 @@ def record_timeline(lab: Lab, trial: Trial, label: str) -> Timeline:
 
 
 def read_switches(text: str) -> list[Slice]:
-    """The slices between switches: each task keeps its CPU until the next switch there.
+    """Return the slices between switches: each task keeps its CPU until the next switch there.
+
+    Args:
+        text: Lines of CPU, time in microseconds, process id and name, separated by tabs.
 
     Raises:
-        SchedcpError: It is not what the guest's side writes.
+        SchedcpError: The text has another form.
     """
     switches: dict[int, list[tuple[float, int, str]]] = {}
     try:
@@ -102,9 +110,9 @@ def read_switches(text: str) -> list[Slice]:
 
 
 def trace(timelines: Sequence[Timeline]) -> str:
-    """The timelines as JSON in Chrome's trace event format, which https://ui.perfetto.dev opens.
+    """Return the timelines as JSON in Chrome's trace event format, which https://ui.perfetto.dev opens.
 
-    A process for each timeline, a track for each CPU.
+    There is a process for each timeline and a track for each CPU.
     """
     events = [event for number, line in enumerate(timelines, 1) for event in _events(number, line)]
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, separators=(",", ":")) + "\n"

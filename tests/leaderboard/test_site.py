@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from schedcp_gym.leaderboard.site import build as site
-from schedcp_gym.leaderboard.site.build import Page, Policy, write_pages
+from schedcp_gym.leaderboard.site.build import ChosenPolicy, EntryPage, write_pages
 from schedcp_gym.leaderboard.site.chart import Curve
 from schedcp_gym.spec import BadInput
 
@@ -51,8 +51,8 @@ def page(number):
         "digest": "d" * 64,
     }
     curve = Curve("schbench, seed 1", "24,60 296,30", 90.0, 0.9, 1.5, [(1, None), (2, 1.4)])
-    policy = Policy("vtime", "a" * 64, SOURCE, [("schbench, seed 1", {"slice_us": 500})])
-    return Page(f"entry-{number}", manifest, [policy], [curve])
+    policy = ChosenPolicy("vtime", "a" * 64, SOURCE, [("schbench, seed 1", {"slice_us": 500})])
+    return EntryPage(f"entry-{number}", manifest, [policy], [curve])
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,13 @@ from schedcp_gym.control.repository.records import (
     machine_label,
 )
 from schedcp_gym.control.repository.repository import Repository
-from schedcp_gym.control.repository.search import Hit
+from schedcp_gym.control.repository.search import SearchHit
 from schedcp_gym.control.repository.seed import configured, open_library
-from schedcp_gym.control.repository.standing import Figure, PromotionRule, Standing, promotion_rule
+from schedcp_gym.control.repository.standing import PromotionRule, SeedMean, Standing, promotion_rule
 
 __all__ = [
     "Antipattern",
     "Embedder",
-    "Figure",
-    "Hit",
     "How",
     "Imported",
     "Kind",
@@ -35,6 +33,8 @@ __all__ = [
     "PromotionRule",
     "Repository",
     "ResultRecord",
+    "SearchHit",
+    "SeedMean",
     "Standing",
     "Status",
     "configured",

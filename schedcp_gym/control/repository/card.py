@@ -9,7 +9,7 @@ _BAD = re.compile(r"^(?:Bad|Not|Worst|Poor|Avoid|Weak) ?(?:for|when|where|at)?\s
 
 @dataclass(frozen=True)
 class Card:
-    """A card's parts, each in one line.
+    """The parts of a card, each in one line.
 
     Attributes:
         title: Its first sentence, without the policy's name.
@@ -27,7 +27,7 @@ class Card:
 
 
 def read_card(card: str) -> Card:
-    """Takes a card apart. A card without ``Good for:`` and ``Bad for:`` is all ``does``."""
+    """Return the parts of a card. A card without ``Good for:`` and ``Bad for:`` has only a title and ``does``."""
     paragraphs: dict[str, list[str]] = {"does": [], "good": [], "bad": [], "notes": []}
     part = "does"
     lines = [line.strip() for line in card.strip().splitlines()]
@@ -45,6 +45,6 @@ def read_card(card: str) -> Card:
 
 
 def good_sides(card: str) -> str:
-    """What it is good for; all of it where a card does not say."""
+    """Return what a policy is good for; if the card does not say that, its title and how it works."""
     parts = read_card(card)
     return parts.good or f"{parts.title} {parts.does}"

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Imported:
-    """How many of each kind were new, and which policies got another name because theirs was taken."""
+    """The outcome of an import.
+
+    Attributes:
+        policies: Number of new policies.
+        results: Number of new results.
+        antipatterns: Number of new antipatterns.
+        renamed: Old name → new name of policies whose name was taken.
+    """
 
     policies: int
     results: int
@@ -28,29 +35,29 @@ class Imported:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Return the number of all new records."""
         return self.policies + self.results + self.antipatterns
 
 
 def export_lines(repository: "Repository") -> Iterator[str]:
-    """All policies, antipatterns and results; not the primitives, which come with the library."""
+    """Yield a line for each policy, antipattern and result. Primitives are left out: they come with the library."""
     yield from map(entry.body_of, repository.policies())
     yield from map(entry.body_of, repository.antipatterns())
     yield from map(entry.body_of, repository.results())
 
 
 def import_lines(repository: "Repository", lines: Iterable[str], source: str = "input") -> Imported:
-    """Takes in the lines of an export: all of them, or none if one is wrong.
+    """Import the lines of an export: all of them, or none if one is wrong.
 
-    Nobody is promoted by an import's word: results prove a policy here as they did there.
+    Imported policies are candidates. Their imported results promote them if they meet the rule.
 
     Args:
-        repository: Where to.
-        lines: JSON, one record each; empty ones are skipped.
-        source: What errors call them.
+        repository: The repository that gets the records.
+        lines: JSON, one record in each line; empty lines are skipped.
+        source: Name of the lines in errors.
 
     Raises:
-        BadInput: A line is no record, or a result's policy is neither among the lines nor here.
+        BadInput: A line is not a record, or the policy of a result is neither in the lines nor in the repository.
     """
     records = [
         (number, _read(line, f"{source}: line {number}")) for number, line in enumerate(lines, 1) if line.strip()
@@ -94,7 +101,7 @@ def _read(line: str, place: str) -> Any:
 
 
 def _unique_names(new: dict[str, PolicyRecord], taken: set[str]) -> dict[str, str]:
-    """Gives those whose name is taken another, and says which; their children's lineage follows."""
+    """Rename policies whose name is taken, and their children's parents. Return old name → new name."""
     renamed = {}
     for key, record in new.items():
         if record.name in taken:

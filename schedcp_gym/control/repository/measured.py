@@ -1,4 +1,4 @@
-"""A measurement as a result of the repository."""
+"""Make a result of the repository from a measurement."""
 
 from typing import Literal
 
@@ -18,16 +18,16 @@ def result_of(
     objective: str | Objective | None = None,
     origin: Literal["trial", "deployment"] = "trial",
 ) -> ResultRecord:
-    """What a trial gave, as the repository keeps it.
+    """Return a measurement as a result of the repository.
 
     Args:
-        trial: What was measured; its policy's values go with the result.
-        measured: What it gave.
-        baseline: EEVDF's measurement of the same workload, machine and seed; without one there is no reward.
-        policy: The policy record's name or id; the trial's policy's name if not given.
-        objective: What to score by: a name of the workload's, or one's own, which is kept by its digest; the
-            workload's if not given.
-        origin: A trial, or a deployment.
+        trial: The trial. The values of its policy become part of the result.
+        measured: The trial's measurement.
+        baseline: EEVDF's measurement of the same workload, machine and seed. Without one there is no reward.
+        policy: Name or id of the policy's record; by default the name of the trial's policy.
+        objective: The objective that gives the reward: the name of one of the workload's, or another one, which is
+            named by its digest. By default the workload's own.
+        origin: Whether it was a trial or a deployment.
 
     Raises:
         BadInput: The workload has no such objective.

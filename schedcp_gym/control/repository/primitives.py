@@ -30,15 +30,15 @@ _DECLARED = (
 
 
 def primitive_names() -> list[str]:
-    """Names of all primitives, sorted."""
+    """Return the names of all primitives, sorted."""
     return sorted(path.stem for path in PRIMITIVES.glob("*.yaml"))
 
 
 def load_primitive(name: str) -> Primitive:
-    """Reads a primitive, and cuts its code from the policy it is part of.
+    """Read a primitive, and cut its code out of the policy that it is part of.
 
     Raises:
-        BadInput: There is none of the name, or its declaration does not fit the policy.
+        BadInput: There is no primitive of this name, or its declaration does not fit the policy.
     """
     path = PRIMITIVES / f"{name}.yaml"
     if name not in primitive_names():
@@ -67,13 +67,13 @@ def load_primitive(name: str) -> Primitive:
 
 
 def unit(primitive: Primitive) -> str:
-    """A primitive with what it needs, as a source that compiles by itself."""
+    """Return a primitive with its headers and tunables, as a source that compiles by itself."""
     headers = "".join(f"#include <{header}>\n" for header in ("scx/common.bpf.h", *primitive.headers))
     return "\n".join(["/* SPDX-License-Identifier: GPL-2.0-only */", headers, *primitive.tunables, "", primitive.code])
 
 
 def _cut(path: Path, declared: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The code and the tunables, in the policy's order."""
+    """Return the code and the tunables, in the policy's order."""
     if "from" not in declared:
         return "", ()
     found = pieces(catalogue.load_policy(declared["from"]).source)
@@ -86,14 +86,14 @@ def _cut(path: Path, declared: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _including(headers: tuple[str, ...]) -> tuple[str, ...]:
-    """Policies of the library that include all of the headers."""
+    """Return the policies of the library that include all of the headers."""
     names = catalogue.policy_names()[1:]
     sources = {name: catalogue.load_policy(name).source for name in names}
     return tuple(name for name in names if all(f"<{header}>" in sources[name] for header in headers))
 
 
 def pieces(source: str) -> dict[str, str]:
-    """The top-level declarations of a C source in kernel style by the name they declare, each with its comment."""
+    """Return the top-level declarations of a C source in kernel style: declared name → text with its comment."""
     found: dict[str, str] = {}
     comment: list[str] = []
     piece: list[str] = []

@@ -1,4 +1,4 @@
-"""What the repository keeps, as frozen values; each is one line of an export."""
+"""The records of the repository, as frozen values. An export has one in each line."""
 
 import enum
 from dataclasses import field
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from schedcp_gym.spec import Clock, MachineSpec, Outcome, Scale, source_sha256
 from schedcp_gym.spec.digest import digest, policy_id
 
-#: Characters of a policy's source, and of a card or lesson, that are kept.
+#: Most characters of a policy's source, and of other texts.
 SOURCE_LIMIT = 1 << 20
 TEXT_LIMIT = 20_000
 _ID_LENGTH = 16
@@ -21,7 +21,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Kind(enum.StrEnum):
-    """Kinds of records that are searched."""
+    """Kinds of records that a search can find."""
 
     POLICY = "policy"
     ANTIPATTERN = "antipattern"
@@ -29,16 +29,16 @@ class Kind(enum.StrEnum):
 
 
 class Status(enum.StrEnum):
-    """How far a policy is trusted."""
+    """Degrees of trust in a policy."""
 
     LIBRARY = "library"  # comes with the package
     CANDIDATE = "candidate"  # new: not yet proven
     PROMOTED = "promoted"  # proven on repeated seeds
-    SUPERSEDED = "superseded"  # of the library once, and replaced there
+    SUPERSEDED = "superseded"  # once part of the library, and replaced there
 
 
 class How(enum.StrEnum):
-    """What a policy was to the one it came from."""
+    """Ways in which a policy is made from another."""
 
     PATCHED = "patched"  # its code was changed
     COMPOSED = "composed"  # its code, or a primitive, is a part
@@ -47,12 +47,12 @@ class How(enum.StrEnum):
 
 @dataclass(frozen=True, config=_CONFIG)
 class Parent:
-    """Where a policy came from.
+    """A policy or primitive from which a policy was made.
 
     Attributes:
-        name: The policy, or the primitive, that it was made from.
-        how: What was done.
-        note: Why, in a line.
+        name: Its name.
+        how: The way in which the new policy was made from it.
+        note: The reason, in a line.
     """
 
     name: Name
@@ -67,16 +67,16 @@ class PolicyRecord:
     Attributes:
         name: Unique in the repository.
         source: BPF C.
-        values: Values for tunables that it is kept with; others have their defaults.
-        card: What it does, what it is good and bad for, in plain words; the source's header comment if not given.
-        workloads: Workloads it is meant for.
-        classes: Classes of workloads it is meant for (``classes.yaml``).
-        kernel: The kernel it was made for.
-        machine: The machine it was made for, as ``machine_label`` writes it; empty: any.
-        author: Who wrote it: ``library``, an agent's name, a person's.
-        parents: Its lineage.
-        status: How far it is trusted; set by the repository.
-        created_at: UTC, as ISO 8601; set by the repository where empty.
+        values: Values of tunables that belong to the policy; the others have their defaults.
+        card: What the policy does, and what it is good and bad for, in plain words.
+        workloads: Workloads that it is meant for.
+        classes: Classes of workloads that it is meant for (``classes.yaml``).
+        kernel: The kernel that it was made for.
+        machine: The machine that it was made for, as ``machine_label`` writes it; empty for any.
+        author: ``library``, or the name of an agent or a person.
+        parents: The policies and primitives that it was made from.
+        status: Degree of trust, set by the repository.
+        created_at: Time in UTC, as ISO 8601; set by the repository if empty.
     """
 
     name: Name
@@ -95,36 +95,36 @@ class PolicyRecord:
 
     @property
     def source_sha256(self) -> str:
-        """SHA-256 (hex) of the source: the same as in records of runs, and in names of policies of the leaderboard."""
+        """Return the SHA-256 (hex) of the source, as in records of runs and in file names of the leaderboard."""
         return source_sha256(self.source)
 
     @property
     def id(self) -> str:
-        """Follows from source and values: the same policy has the same."""
+        """Return the id: a digest of source and values, so the same policy has the same id everywhere."""
         return policy_id(self.source, self.values)
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class ResultRecord:
-    """What a policy came to in one trial, or one deployment.
+    """The result of a policy in one trial or one deployment.
 
     Attributes:
-        policy: The policy record's id; a name is taken too when it is recorded.
-        workload: On what.
+        policy: Id of the policy's record. ``Repository.record`` accepts a name as well.
+        workload: The workload's name.
         workload_class: The workload's class.
-        objective: What counted as better; empty: the workload's own.
-        scale: How long it ran.
+        objective: Name of the objective; empty for the workload's own.
+        scale: The trial's scale.
         seed: The workload's seed.
-        values: Values set for this trial, beside (or instead of) the record's own.
-        machine: As ``machine_label`` writes it.
+        values: Values of tunables in this trial, in addition to the record's own or instead of them.
+        machine: The machine, as ``machine_label`` writes it.
         kernel: The machine's kernel setting.
-        outcome: How it ended.
-        metrics: By name, units in the names.
-        reward: Log of the improvement ratio over EEVDF; None where there is nothing to compare with.
-        origin: A trial, or a deployment (which may be repeated).
+        outcome: How the trial ended.
+        metrics: Values by name; the names have the units.
+        reward: Log of the improvement ratio over EEVDF; None without a measurement of EEVDF.
+        origin: A trial, or a deployment. Deployments of the same policy count each.
         trial: The trial's digest; for a deployment its id.
-        message: Why it is not ok.
-        measured_at: UTC, as ISO 8601; set by the repository where empty.
+        message: The reason if the outcome is not ok.
+        measured_at: Time in UTC, as ISO 8601; set by the repository if empty.
     """
 
     policy: str
@@ -153,7 +153,7 @@ class ResultRecord:
 
     @property
     def id(self) -> str:
-        """The same trial, measured again on the virtual clock, is the same result."""
+        """Return the id. A trial that is repeated on the virtual clock has the same id, so it counts once."""
         named = [self.policy, self.values, self.workload, self.objective, self.scale, self.seed]
         again = [] if self.origin == "trial" and "virtual" in self.machine else [self.measured_at, self.metrics]
         return digest([*named, self.machine, self.kernel, self.origin, self.trial, *again])[:_ID_LENGTH]
@@ -161,20 +161,20 @@ class ResultRecord:
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Antipattern:
-    """What did not work, and why.
+    """A lesson: something that did not work, with the reason.
 
     Attributes:
         name: A few words in kebab case.
         failed_because: The reason, in a sentence or two.
-        instead: What to do instead.
-        policy: The policy that showed it; empty for a general one.
-        workloads: Where it showed.
-        classes: Classes of workloads it holds for.
-        outcome: How it ended.
-        machine: Where.
+        instead: A better way.
+        policy: The policy in which it was found; empty for a general lesson.
+        workloads: Workloads on which it was found.
+        classes: Classes of workloads for which it is true.
+        outcome: How the trial ended.
+        machine: The machine, as ``machine_label`` writes it.
         evidence: Lines of a log, or figures.
-        author: Who found it.
-        created_at: UTC, as ISO 8601; set by the repository where empty.
+        author: ``library``, or the name of an agent or a person.
+        created_at: Time in UTC, as ISO 8601; set by the repository if empty.
     """
 
     name: Name
@@ -192,24 +192,24 @@ class Antipattern:
 
     @property
     def id(self) -> str:
-        """Follows from what is said of which policy."""
+        """Return the id: a digest of reason, policy and workloads."""
         return digest([self.failed_because, self.policy, list(self.workloads)])[:_ID_LENGTH]
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Primitive:
-    """A part that policies are composed of: code of the library, with what it needs.
+    """A part from which policies are composed: code of the library, with all that it needs.
 
     Attributes:
-        name: The file's.
+        name: Name of its file.
         title: A few words.
         card: What it does, and when to use it.
-        code: C, as it stands in the library; empty where the headers are all there is to it.
-        headers: To be included.
-        tunables: Declarations to be there before the code.
+        code: C from the library; empty if the headers have all the code.
+        headers: Headers to include.
+        tunables: Declarations that the code needs before it.
         maps: Names of BPF maps that it defines or uses.
-        usage: How a policy calls it, in C.
-        used_by: Policies of the library that it compiles in.
+        usage: A call from a policy, in C.
+        used_by: Policies of the library that contain it.
     """
 
     name: Name
@@ -225,7 +225,7 @@ class Primitive:
 
     @property
     def id(self) -> str:
-        """Follows from its name: a primitive that changed replaces what it was."""
+        """Return the id: a digest of the name, so a changed primitive replaces the old one."""
         return digest(["primitive", self.name])[:_ID_LENGTH]
 
 
@@ -234,6 +234,6 @@ Record = PolicyRecord | ResultRecord | Antipattern | Primitive
 
 
 def machine_label(machine: MachineSpec) -> str:
-    """A machine in a word, its kernel left out: ``virtual-2cpu-1024mib``."""
+    """Return a machine's name without its kernel, such as ``virtual-2cpu-1024mib``."""
     clock = Clock(machine.clock).value
     return f"{clock}-{machine.cpus}cpu-{machine.memory_mib}mib"

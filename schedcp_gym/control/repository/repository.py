@@ -1,4 +1,4 @@
-"""The scheduler policy repository: what is known of policies, and how it is found again."""
+"""The scheduler policy repository: read, search and write policies, results and lessons."""
 
 import dataclasses
 import datetime
@@ -22,7 +22,7 @@ from schedcp_gym.control.repository.records import (
     Status,
     Value,
 )
-from schedcp_gym.control.repository.search import Hit, search
+from schedcp_gym.control.repository.search import SearchHit, search
 from schedcp_gym.control.repository.standing import Standing, standings
 from schedcp_gym.control.repository.store import ENTRIES, RESULTS, Store, quoted
 from schedcp_gym.lab import catalogue
@@ -38,8 +38,8 @@ class Repository:
     """Policies, their results, lineage and lessons, in a folder that several processes may use at once.
 
     Args:
-        folder: Where; ``repository`` in the cache if not given. An empty one is made when missing.
-        embedder: Makes the vectors; the configured one if not given.
+        folder: The folder; made when missing. By default ``repository`` in the cache.
+        embedder: Makes the vectors. By default the configured model's; without one, searches look for words only.
     """
 
     def __init__(self, folder: Path | None = None, embedder: Embedder | None = None) -> None:
@@ -56,17 +56,17 @@ class Repository:
         outcome: Outcome | str | None = None,
         kinds: Collection[Kind] = (Kind.POLICY,),
         limit: int = 5,
-    ) -> list[Hit]:
-        """What fits a text best, best first; see ``search.search``."""
+    ) -> list[SearchHit]:
+        """Return the records that fit a text best, the best first; see ``search.search``."""
         return search(
             self.store, text, kinds=kinds, workload_class=workload_class, machine=machine, outcome=outcome, limit=limit
         )
 
     def get(self, name_or_id: str) -> PolicyRecord:
-        """A policy.
+        """Return a policy.
 
         Raises:
-            BadInput: There is none of the name or id.
+            BadInput: There is no policy of this name or id.
         """
         named = f"name = {quoted([name_or_id])} OR id = {quoted([name_or_id])}"
         for row in self.store.rows(ENTRIES, f"kind = 'policy' AND ({named})"):
@@ -78,12 +78,12 @@ class Repository:
         raise BadInput(f"there is no policy {name_or_id[:80]!r} in the repository; {hint}")
 
     def find(self, source: str, values: Mapping[str, Value]) -> PolicyRecord | None:
-        """The policy of that source, kept with exactly those values; None if there is none."""
+        """Return the policy with this source and exactly these values; None if there is none."""
         where = f"kind = 'policy' AND id = {quoted([policy_id(source, values)])}"
         return next((self._record(row) for row in self.store.rows(ENTRIES, where)), None)
 
     def policies(self, *, status: Status | None = None, workload_class: str | None = None) -> list[PolicyRecord]:
-        """All policies, in order of name.
+        """Return all policies, or those of a status or class, in order of name.
 
         Raises:
             BadInput: There is no such class.
@@ -94,16 +94,16 @@ class Repository:
         return self._all(where)
 
     def primitives(self) -> list[Primitive]:
-        """All primitives, in order of name."""
+        """Return all primitives, in order of name."""
         return self._all("kind = 'primitive'")
 
     def antipatterns(self, policy: str | None = None) -> list[Antipattern]:
-        """What did not work: all of it, or what is known of one policy."""
+        """Return all antipatterns, or those of one policy, in order of name."""
         found: list[Antipattern] = self._all("kind = 'antipattern'")
         return [each for each in found if policy in (None, each.policy)]
 
     def results(self, policy: str | None = None, *, workload: str | None = None) -> list[ResultRecord]:
-        """Every result, in order of time; of one policy (name or id), of one workload.
+        """Return all results, or those of one policy (name or id) or one workload, in order of time.
 
         Raises:
             BadInput: There is no such policy.
@@ -114,21 +114,21 @@ class Repository:
         return sorted(found, key=lambda result: (result.measured_at, result.id))
 
     def standings(self, policy: str) -> list[Standing]:
-        """What a policy's results come to, by workload, machine and configuration; the best first."""
+        """Return the summaries of a policy's results by workload, machine and configuration, the best first."""
         return standings(self.results(policy))
 
     def descendants(self, policy: str) -> list[PolicyRecord]:
-        """Policies that were made from one, directly."""
+        """Return the policies that were made from a policy directly."""
         name = self.get(policy).name
         return [each for each in self.policies() if any(parent.name == name for parent in each.parents)]
 
     # Writing
 
     def add(self, record: PolicyRecord) -> PolicyRecord:
-        """Keeps a new policy, as a candidate. A policy (source and values) that is there already stays what it is.
+        """Add a new policy as a candidate. If its source and values are there already, nothing is changed.
 
         Returns:
-            The record as it is kept.
+            The record in the repository.
 
         Raises:
             BadInput: Another policy has the name; a parent, class, workload or tunable does not exist.
@@ -144,7 +144,7 @@ class Repository:
             return self.put([kept])[0]  # type: ignore[return-value]
 
     def learn(self, lesson: Antipattern) -> Antipattern:
-        """Keeps what did not work, and why.
+        """Add a lesson.
 
         Raises:
             BadInput: There is no such policy or class.
@@ -155,10 +155,13 @@ class Repository:
         return self.put([dataclasses.replace(lesson, policy=policy)])[0]  # type: ignore[return-value]
 
     def record(self, *results: ResultRecord) -> list[ResultRecord]:
-        """Keeps results; their policies' standing, and whether they are proven, follow.
+        """Add results, and promote or demote their policies by the rule.
 
         Args:
-            results: Their ``policy`` is a name or an id. A trial that is there already is not counted twice.
+            results: The results; ``policy`` may be a name or an id. A trial that is there already does not count twice.
+
+        Returns:
+            The results as they are stored.
 
         Raises:
             BadInput: There is no such policy.
@@ -178,14 +181,14 @@ class Repository:
         for result in kept:
             by_policy[result.policy].append(result)
         with self.store.writing():
-            # Facets first: should this process die in between, a search finds a policy too many, not one too few.
+            # Facets first. If this process dies in between, a search finds one policy too many instead of missing one.
             self._change(by_policy, lambda row: self._with_facets(row, by_policy[row["id"]]))
             self.store.add(RESULTS, [_result_row(result) for result in kept])
             self._change(by_policy, self._with_status)
         return kept
 
     def put(self, records: Sequence[Searchable]) -> list[Searchable]:
-        """Stores records as they are, in place of those of the same id. For the library and for imports."""
+        """Store records as they are, and replace those of the same id. For the library and for imports."""
         now = utc_now()
         stamped = [
             dataclasses.replace(record, created_at=record.created_at or now)
@@ -201,7 +204,7 @@ class Repository:
         return stamped
 
     def note(self, policy: str, text: str) -> PolicyRecord:
-        """Adds a note to a policy's card: what worked, say. What a search finds does not change by it.
+        """Add a note to a policy's card, for example what worked. Searches do not look into notes.
 
         Raises:
             BadInput: There is no such policy, or its card would be too long.
@@ -216,7 +219,7 @@ class Repository:
         return noted
 
     def rename(self, policy_id: str, name: str, status: Status) -> None:
-        """Gives a policy another name and status: one of the library that was replaced there."""
+        """Give a policy another name and status, for example one that the library has replaced."""
 
         def renamed(row: Row) -> Row:
             record = dataclasses.replace(self._record(row), name=name, status=status)
@@ -225,7 +228,7 @@ class Repository:
         self._change([policy_id], renamed)
 
     def free_name(self, name: str) -> str:
-        """A name near to this one that no policy has."""
+        """Return a similar name that no policy has."""
         taken = {row["name"] for row in self.store.rows(ENTRIES, "kind = 'policy'", ("name",))}
         number = 2
         while f"{name}-{number}" in taken:
@@ -256,7 +259,7 @@ class Repository:
                 raise BadInput(f"no policy or primitive {parent.name!r} to come from{hint}")
 
     def _families(self, records: Sequence[Searchable]) -> list[str]:
-        """The oldest ancestor of each, by its first parents."""
+        """Return the name of the oldest ancestor of each record, along the first parents."""
         known: dict[str, str] = {}
         wanted = {parent.name for record in records for parent in getattr(record, "parents", ())}
         if wanted:
@@ -278,7 +281,7 @@ class Repository:
         return [oldest(record.name) for record in records]
 
     def _change(self, ids: Iterable[str], change: Callable[[Row], Row | None]) -> None:
-        """Reads rows of entries, and writes those back that a function gives in place of them."""
+        """Read rows of entries, and write those that a function returns for them."""
         with self.store.writing():
             columns = self.store.table(ENTRIES).schema.names
             rows = self.store.rows(ENTRIES, f"id IN ({quoted(ids)})", columns) if ids else []
@@ -290,7 +293,7 @@ class Repository:
         return {**row, "facets": sorted(facets)} if facets != set(row["facets"]) else None
 
     def _with_status(self, row: Row) -> Row | None:
-        """The row with the status its results prove, where that has changed."""
+        """Return the row with the status that its results prove; None if it has that status."""
         if row["status"] not in (Status.CANDIDATE, Status.PROMOTED):
             return None
         results = [entry.record_of(each["body"]) for each in self.store.rows(RESULTS, f"policy = '{row['id']}'")]
@@ -315,12 +318,12 @@ def _result_row(result: ResultRecord) -> Row:
 
 
 def _class_of(workload: str) -> str:
-    """A workload's class, if it is one of the catalogue."""
+    """Return the class of a workload; empty if the workload is not in the catalogue."""
     if workload not in catalogue.workload_names():
         return ""
     return class_of(catalogue.load_workload(workload))
 
 
 def utc_now() -> str:
-    """The time, to the microsecond."""
+    """Return the time in UTC as ISO 8601, with microseconds."""
     return datetime.datetime.now(datetime.UTC).isoformat()

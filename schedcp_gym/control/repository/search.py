@@ -31,7 +31,7 @@ _COLUMNS = ["id", "family", "status"]
 
 
 @dataclass(frozen=True)
-class Hit:
+class SearchHit:
     """An answer to a search.
 
     Attributes:
@@ -56,7 +56,7 @@ def search(
     machine: str | None = None,
     outcome: Outcome | str | None = None,
     limit: int = 5,
-) -> list[Hit]:
+) -> list[SearchHit]:
     """Return the records that fit a text best, the best first.
 
     Args:
@@ -96,7 +96,7 @@ def search(
     chosen = _of_many_families(ranked, known, limit)
     bodies = {row["id"]: row["body"] for row in store.rows(ENTRIES, f"id IN ({quoted(chosen)})")} if chosen else {}
     return [
-        Hit(record_of(bodies[key]), min(1.0, score(key)), near.get(key, 0.0), match.get(key, 0.0))
+        SearchHit(record_of(bodies[key]), min(1.0, score(key)), near.get(key, 0.0), match.get(key, 0.0))
         for key in chosen
         if key in bodies
     ]

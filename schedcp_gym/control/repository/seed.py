@@ -1,4 +1,4 @@
-"""The library in the repository: the policies of ``bpf/``, the primitives, and the results recorded in ``results/``."""
+"""Put the library into a repository: policies of ``bpf/``, primitives, and results recorded in ``results/``."""
 
 import json
 import logging
@@ -20,14 +20,14 @@ from schedcp_gym.spec.digest import digest
 log = logging.getLogger(__name__)
 
 AUTHOR = "library"
-#: JSON lines of measured results that come with the checkout.
+#: Folder with JSON lines of measured results, in a checkout.
 RECORDED = PACKAGE.parent / "results" / "repository"
-#: Raised when what is made of the library's files changes.
+#: Is raised when other records are made from the same files of the library.
 _VERSION = 2
 
 
 def library_policies() -> list[PolicyRecord]:
-    """The policies of ``bpf/`` with their cards."""
+    """Return the policies of ``bpf/`` with their cards."""
     found = []
     for name in catalogue.policy_names()[1:]:
         source = catalogue.load_policy(name).source
@@ -46,7 +46,7 @@ def library_policies() -> list[PolicyRecord]:
 
 
 def library_antipatterns() -> list[Antipattern]:
-    """What the cards say their policies are bad for."""
+    """Return the bad sides of the library's policies, from their cards."""
     cards = {record.name: read_card(record.card) for record in library_policies()}
     return [
         Antipattern(
@@ -64,8 +64,8 @@ def open_library(folder: Path | None = None, embedder: Embedder | None = None) -
     """Open a repository and bring the library in it up to date: its policies, primitives and recorded results.
 
     Args:
-        folder: Where; ``repository`` in the cache if not given. Made when missing.
-        embedder: Makes the vectors; the configured one if not given.
+        folder: The folder; made when missing. By default ``repository`` in the cache.
+        embedder: Makes the vectors; by default the configured model's, if there is one.
     """
     repository = Repository(folder, embedder)
     keep_library(repository)
@@ -73,16 +73,16 @@ def open_library(folder: Path | None = None, embedder: Embedder | None = None) -
 
 
 def keep_library(repository: Repository) -> None:
-    """Puts the library in; anew when its files have changed. Recorded results are taken in once a file."""
+    """Add the library, again if its files have changed. Each file of recorded results is imported once."""
     _keep_files(repository)
     for path in sorted(RECORDED.glob("*.jsonl")) if RECORDED.is_dir() else ():
         take_recorded(repository, path)
 
 
 def take_recorded(repository: Repository, path: Path) -> int:
-    """Takes in a file of recorded results, unless that was done before; returns how many lines.
+    """Import a file of recorded results, if that was not done before; return the number of new records.
 
-    Results of a policy that is not here any more, since its source has changed, are passed over.
+    Results of policies that are not in the repository, because their source has changed, are skipped.
     """
     text = path.read_text()
     key = digest([path.name, text])[:16]
@@ -95,7 +95,7 @@ def take_recorded(repository: Repository, path: Path) -> int:
 
 
 def _current(repository: Repository, text: str) -> list[str]:
-    """The lines without results of policies that are neither here nor among them."""
+    """Return the lines without results of policies that are neither in the repository nor in the lines."""
     lines = [(line, json.loads(line)) for line in text.splitlines() if line.strip()]
     known = {word for each in repository.policies() for word in (each.id, each.name)}
     known |= {plain["name"] for _, plain in lines if plain.get("kind") == "policy"}
@@ -109,7 +109,7 @@ def _keep_files(repository: Repository) -> None:
         return
     with repository.store.writing():
         if repository.store.meta().get("library") == state:
-            return  # another process was quicker
+            return  # another process was faster
         policies = library_policies()
         _supersede(repository, policies)
         known = {each.id: each for each in repository.policies()}
@@ -124,7 +124,7 @@ def _keep_files(repository: Repository) -> None:
 
 
 def _supersede(repository: Repository, policies: list[PolicyRecord]) -> None:
-    """What the library has replaced keeps its results, under a name with its digest."""
+    """Rename policies that the library has replaced to names with their digests. They keep their results."""
     ids = {policy.name: policy.id for policy in policies}
     for old in repository.policies():
         if old.id != ids.get(old.name, old.id) or (old.status is Status.LIBRARY and old.name not in ids):
@@ -133,10 +133,16 @@ def _supersede(repository: Repository, policies: list[PolicyRecord]) -> None:
 
 
 def configured(parent: PolicyRecord, name: str, values: dict[str, object], why: str = "") -> PolicyRecord:
-    """A policy with other values for its tunables, as a record of its own.
+    """Return a policy with other values of its tunables, as a new record.
+
+    Args:
+        parent: The policy.
+        name: Name of the new record.
+        values: Values to set; the parent's other values stay.
+        why: The reason, in a line.
 
     Raises:
-        BadInput: No such tunable, or a value that is not allowed.
+        BadInput: There is no such tunable, or a value is not allowed.
     """
     checked = check_tunables(catalogue.tunables_of(parent.source), {**parent.values, **values})
     return PolicyRecord(

@@ -1,4 +1,4 @@
-"""What a policy's results come to, and whether they prove it."""
+"""Summarize a policy's results, and decide whether they prove it better than EEVDF."""
 
 import functools
 import math
@@ -19,7 +19,7 @@ _RULE = Path(__file__).with_name("promotion.yaml")
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class PromotionRule:
-    """When a policy is proven, as ``promotion.yaml`` declares it."""
+    """The rule by which a policy is proven, as ``promotion.yaml`` declares it."""
 
     least_seeds: int = Field(ge=2)
     confidence: float = Field(gt=0, lt=1)
@@ -32,13 +32,13 @@ class PromotionRule:
 
 @functools.cache
 def promotion_rule() -> PromotionRule:
-    """The rule that comes with the package."""
+    """Return the rule of the package."""
     return PromotionRule(**yaml.safe_load(_RULE.read_text()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure's mean over seeds, and the interval of that mean; the ends are None with fewer than two seeds."""
+class SeedMean:
+    """A mean over seeds with its interval. The ends are None with fewer than two seeds."""
 
     mean: float
     low: float | None
@@ -48,22 +48,22 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What a policy, with certain values, came to on a workload and machine.
+    """A summary of the results of a policy with certain values on one workload and machine.
 
     Attributes:
-        workload: On what.
-        workload_class: Its class.
-        objective: What counted; empty: the workload's own.
-        scale: How long.
-        machine: Where.
-        kernel: With which kernel.
-        values: Values set for these results.
-        results: How many there are.
-        deployments: How many of them are of deployments.
-        failures: How many are not ok; the host's faults do not count at all.
-        reward: Over EEVDF; None where nothing could be compared.
-        metrics: By name.
-        proven: Whether the rule of promotion holds.
+        workload: The workload's name.
+        workload_class: The workload's class.
+        objective: Name of the objective; empty for the workload's own.
+        scale: Scale of the trials.
+        machine: The machine, as ``machine_label`` writes it.
+        kernel: The machine's kernel setting.
+        values: Values of tunables in these results.
+        results: Number of results, without faults of the host.
+        deployments: Number of results that are of deployments.
+        failures: Number of results that are not ok.
+        reward: Log of the improvement ratio over EEVDF; None if no result has a reward.
+        metrics: Figures by name of the metric.
+        proven: Whether the rule of promotion is met.
     """
 
     workload: str
@@ -76,13 +76,13 @@ class Standing:
     results: int
     deployments: int
     failures: int
-    reward: Figure | None
-    metrics: dict[str, Figure]
+    reward: SeedMean | None
+    metrics: dict[str, SeedMean]
     proven: bool
 
 
 def standings(results: Iterable[ResultRecord], rule: PromotionRule | None = None) -> list[Standing]:
-    """A policy's results, put together; the best first."""
+    """Return the summaries of a policy's results, proven ones first, then the best first."""
     rule = rule or promotion_rule()
     results = list(results)
     safe = sum(result.outcome in rule.unsafe for result in results) <= rule.most_unsafe
@@ -98,7 +98,7 @@ def standings(results: Iterable[ResultRecord], rule: PromotionRule | None = None
 
 
 def _worth(standing: Standing) -> float:
-    """What is known to be reached: the lower end of the reward's interval, or a guarded mean."""
+    """Return the lower end of the reward's interval, or the mean less 1 if there is no interval."""
     if standing.reward is None:
         return -math.inf
     return standing.reward.mean - 1.0 if standing.reward.low is None else standing.reward.low
@@ -140,8 +140,15 @@ def _standing(results: list[ResultRecord], rule: PromotionRule, *, safe: bool) -
     )
 
 
-def figure(by_seed: Iterable[tuple[int, float]], confidence: float) -> Figure | None:
-    """The mean over seeds with its interval (Student's t); a seed measured several times counts once, by its mean."""
+def figure(by_seed: Iterable[tuple[int, float]], confidence: float) -> SeedMean | None:
+    """Return the mean over seeds with its interval (Student's t); None without values.
+
+    A seed that was measured several times counts once, with its mean.
+
+    Args:
+        by_seed: Pairs of seed and value.
+        confidence: Of the interval, from 0 to 1.
+    """
     groups: dict[int, list[float]] = defaultdict(list)
     for seed, value in by_seed:
         groups[seed].append(value)
@@ -151,6 +158,6 @@ def figure(by_seed: Iterable[tuple[int, float]], confidence: float) -> Figure | 
         return None
     mean = math.fsum(means) / count
     if count < 2:
-        return Figure(mean=mean, low=None, high=None, seeds=count)
+        return SeedMean(mean=mean, low=None, high=None, seeds=count)
     half = half_width(means, confidence)
-    return Figure(mean=mean, low=mean - half, high=mean + half, seeds=count)
+    return SeedMean(mean=mean, low=mean - half, high=mean + half, seeds=count)

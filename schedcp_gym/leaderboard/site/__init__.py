@@ -1,4 +1,4 @@
-"""The leaderboard as static pages: no server, no network, one stylesheet and one script beside them."""
+"""The leaderboard as static pages with one stylesheet and one script. They need no server and no network."""
 
 from schedcp_gym.leaderboard.site.build import build
 

@@ -1,4 +1,4 @@
-"""Writes the pages: an index of all entries, and a page for each."""
+"""Write the pages: an index of all entries, and a page for each entry."""
 
 import itertools
 import math
@@ -28,14 +28,14 @@ CLOCKS = {"virtual": "Virtual clock", "real": "Real clock"}
 
 
 @dataclass(frozen=True)
-class Policy:
-    """A policy that a run has chosen.
+class ChosenPolicy:
+    """A policy that runs have chosen.
 
     Attributes:
-        name: As the run called it.
-        sha256: Of its source; empty for EEVDF.
+        name: Its name in the first of the runs.
+        sha256: SHA-256 of its source; empty for EEVDF.
         source: Its source.
-        runs: The runs that chose it, with the tunables of each.
+        runs: The runs that chose it, each with the values of its tunables.
     """
 
     name: str
@@ -45,36 +45,36 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Page:
-    """What a page of an entry shows.
+class EntryPage:
+    """The content of an entry's page.
 
     Attributes:
-        name: The entry's folder.
-        manifest: What its ``entry.json`` says.
-        policies: Those that its runs chose.
-        curves: How each run's search went.
+        name: Name of the page's file, from the entry's folder.
+        manifest: Content of its ``entry.json``.
+        policies: Policies that its runs chose.
+        curves: Learning curves of its runs.
     """
 
     name: str
     manifest: dict[str, Any]
-    policies: list[Policy]
+    policies: list[ChosenPolicy]
     curves: list[Curve]
 
 
 def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, list[Flaw]]]:
-    """Writes the pages of all entries that pass what can be checked without a machine.
+    """Write the pages of all entries that pass the checks that need no machine.
 
     Args:
         entries: Folders of entries.
-        into: Where the pages go: ``index.html``, ``entries/``, a stylesheet and a script.
+        into: Folder of the pages: ``index.html``, ``entries/``, a stylesheet and a script.
 
     Returns:
-        The entries that are in it, and the refused ones with the reasons.
+        The entries that have pages, and the refused entries with the reasons.
 
     Raises:
-        BadInput: The pages can't go there.
+        BadInput: The folder can't be made.
     """
-    pages: dict[Path, Page] = {}
+    pages: dict[Path, EntryPage] = {}
     refused: dict[Path, list[Flaw]] = {}
     for entry in entries:
         refusals, runs = audit(entry)
@@ -87,15 +87,15 @@ def build(entries: Sequence[Path], into: Path) -> tuple[list[Path], dict[Path, l
     return list(pages), refused
 
 
-def write_pages(pages: Sequence[Page], into: Path) -> None:
-    """Writes the index and a page for each entry; pages of entries that are gone go.
+def write_pages(pages: Sequence[EntryPage], into: Path) -> None:
+    """Write the index and a page for each entry, and delete pages of entries that are not there any more.
 
     Args:
-        pages: What they show.
-        into: Where they go.
+        pages: The pages' content.
+        into: Folder of the pages.
 
     Raises:
-        BadInput: They can't go there.
+        BadInput: The folder can't be made.
     """
     environment = _environment()
     try:
@@ -115,8 +115,8 @@ def write_pages(pages: Sequence[Page], into: Path) -> None:
         (into / ENTRIES / f"{page.name}.html").write_text(template.render(page=page, entry=page.manifest))
 
 
-def facet(page: Page, name: str) -> str:
-    """A word by which entries are filtered."""
+def facet(page: EntryPage, name: str) -> str:
+    """Return the value of an entry for one of the page's filters."""
     manifest = page.manifest
     if name == "budget":
         return budget_text(manifest["budget"])
@@ -125,33 +125,33 @@ def facet(page: Page, name: str) -> str:
 
 
 def budget_text(budget: dict[str, float]) -> str:
-    """A budget in words."""
+    """Return a budget as a text."""
     return ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in budget.items()) or "none"
 
 
-def _values(pages: Iterable[Page], name: str) -> list[str]:
+def _values(pages: Iterable[EntryPage], name: str) -> list[str]:
     return sorted({facet(page, name) for page in pages})
 
 
-def _of_clock(pages: Iterable[Page], clock: str) -> list[Page]:
+def _of_clock(pages: Iterable[EntryPage], clock: str) -> list[EntryPage]:
     return [page for page in pages if page.manifest["clock"] == clock]
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Entries of different folders may be called alike: the page of one must not take the other's place."""
+    """Return a name that no other page has: entries in different folders may have the same name."""
     numbers = (f"{name}-{number}" for number in itertools.count(2))
     return next(one for one in itertools.chain([name], numbers) if one not in taken)
 
 
-def _page(entry: Path, runs: Sequence[RunFolder], name: str) -> Page:
-    policies: dict[str, Policy] = {}
+def _page(entry: Path, runs: Sequence[RunFolder], name: str) -> EntryPage:
+    policies: dict[str, ChosenPolicy] = {}
     for run in runs:
         best = best_of(run.record)
         if best:
             sha256 = best["source_sha256"]
-            found = policies.setdefault(sha256, Policy(best["policy"], sha256, run.policy_of(best).source, []))
+            found = policies.setdefault(sha256, ChosenPolicy(best["policy"], sha256, run.policy_of(best).source, []))
             found.runs.append((f"{run.workload.name}, seed {run.settings.seed}", best["tunables"]))
-    return Page(name, read_manifest(entry), list(policies.values()), [curve_of(run) for run in runs])
+    return EntryPage(name, read_manifest(entry), list(policies.values()), [curve_of(run) for run in runs])
 
 
 def _environment() -> "jinja2.Environment":

@@ -1,4 +1,4 @@
-"""A run's learning curve, as points of a drawing."""
+"""Compute the points of a run's learning curve."""
 
 import math
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ WIDTH, HEIGHT, EDGE = 320, 120, 24
 
 @dataclass(frozen=True)
 class Curve:
-    """How a run's search went.
+    """A learning curve.
 
     Attributes:
-        title: The run.
-        points: ``x,y`` of the drawing, as SVG has them: the best so far after each evaluation; empty without any.
-        eevdf_y: Where EEVDF is.
+        title: Name of the run.
+        points: Points of an SVG polyline: the best reward so far after each evaluation; empty if no policy ran.
+        eevdf_y: Height of EEVDF's line, in units of the SVG.
         low: Improvement ratio at the bottom.
-        high: At the top.
-        rows: Evaluations, and the best improvement ratio so far; None where no policy had run to its end.
+        high: Improvement ratio at the top.
+        rows: Pairs of evaluations and the best improvement ratio so far; None before a policy ran to its end.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Curve:
 
 
 def curve_of(run: RunFolder) -> Curve:
-    """A run's."""
+    """Return the learning curve of a run."""
     best = [(step.evaluations, step.best) for step in steps_of(run.record)]
     known = [reward for _number, reward in best if reward > -REWARD_LIMIT]
     low, high = min([0.0, *known]) - 0.05, max([0.0, *known]) + 0.05
