@@ -9,9 +9,12 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 help:
 	@echo "make run   set up, then let sched_agent find better policies than EEVDF for a server and a batch (minutes)"
 	@echo "make test  set up, then run the tests, those that boot the kernel included"
-	@echo "make nightly  set up, then what takes hours: every command of the documentation, a second kernel, Ray clusters"
-	@echo "make test-rl  set up with PyTorch and RLlib (the extra rl), then the tests of reinforcement learning"
-	@echo "make unit  only the tests that boot nothing    make lint  ruff and mypy    make docs  the documentation, in site/    make clean  remove what was made here"
+	@echo "make nightly  set up, then run the tests that take hours: the documentation's commands, a second kernel, Ray"
+	@echo "make test-rl  set up with PyTorch and RLlib (the extra rl), then run the tests of reinforcement learning"
+	@echo "make unit  run the tests that boot nothing"
+	@echo "make lint  run ruff and mypy"
+	@echo "make docs  build the documentation in site/"
+	@echo "make clean  delete the environment and all that was built in this folder"
 
 run: packages .venv/run image
 	$(PYTHON) -m schedcp_gym.run +agent=sched_agent workload=schbench seed=1

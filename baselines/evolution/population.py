@@ -67,7 +67,7 @@ class Member:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it may have children: its trial was ok."""
+        """Return whether it may have children: its trial was ok."""
         return self.outcome == "ok"
 
 

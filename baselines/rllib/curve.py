@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much more reward an episode has after learning than with uniform actions.
+    """The gain in an episode's reward after learning, compared with uniform actions.
 
     Attributes:
         reward: Mean over the last tenth of a training's episodes minus the mean over episodes with uniform actions.

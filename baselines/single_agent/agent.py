@@ -16,7 +16,7 @@ PROMPTS = Path(__file__).parent / "prompts"
 ROLE = "single"
 #: After so many answers in a row without a measurement before them, the search ends.
 IDLE = 2
-#: Limit of tool calls of an answer, on average; for later ones the model is told that they were not made.
+#: Limit of tool calls of an answer, on average; later ones are not made, and the model reads so.
 CALLS = 8
 #: Fields of a measurement that are kept when its round is left out of the conversation.
 KEPT = ("policy", "tunables", "outcome", "message", "improvement", "reward")

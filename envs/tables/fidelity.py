@@ -1,4 +1,4 @@
-"""How near a table is to the real environment: both answer random actions."""
+"""Measure how near a table is to the real environment: both answer random actions."""
 
 from collections.abc import Sequence
 from typing import Any

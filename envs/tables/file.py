@@ -21,7 +21,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Fidelity:
-    """How near a table's rewards are to those of the real environment, for random actions that were not recorded.
+    """The distance of a table's rewards from those of the real environment, for random actions that were not recorded.
 
     Attributes:
         actions: Number of actions, drawn uniformly from the flat action space without recorded configurations.

@@ -1,4 +1,4 @@
-"""What to change after an error of the compiler's: a rule for each kind of error, so that a model can act on it."""
+"""Say what to change after a compile error. A rule for each kind of error lets a person or a model act on it."""
 
 import difflib
 import functools

@@ -97,7 +97,7 @@ class Ended:
 
 @dataclass
 class _Caught:
-    """What came through the pipes so far, and the limit that was exceeded."""
+    """The bytes that came through the pipes so far, and the limit that was exceeded."""
 
     streams: dict[str, bytearray] = field(default_factory=lambda: {"output": bytearray(), "words": bytearray()})
     exceeded: str = ""

@@ -15,7 +15,7 @@ _LEAST_CALL_S = 0.1
 
 @dataclass(frozen=True)
 class Request:
-    """What a call asks for.
+    """The demand of a call.
 
     Attributes:
         prompt_tokens: Estimated maximum of the prompt's tokens.
@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a call may use.
+    """The allowance of a call.
 
     Attributes:
         max_tokens: Limit of the answer's tokens.

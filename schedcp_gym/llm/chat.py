@@ -140,7 +140,7 @@ class Reply(Generic[T]):
 
     @property
     def ok(self) -> bool:
-        """Whether the answer has the form that was asked for."""
+        """Return whether the answer has the form that was asked for."""
         return self.outcome is CallOutcome.OK
 
 

@@ -103,7 +103,7 @@ class Client:
 
     @property
     def is_language_model(self) -> bool:
-        """Whether it is a language model, and not a program of our own."""
+        """Return whether it is a language model, and not a program of our own."""
         return find_provider(self.config.provider) is None
 
     def check(self) -> None:
@@ -259,7 +259,7 @@ def _request(config: LlmConfig, role: str, question: Question[Any], *, own: bool
         config: The model.
         role: Who asks.
         question: The question.
-        own: Whether a program of our own answers: it is told the role, and gets the messages with their data.
+        own: Whether a program of our own answers: it gets the role, and the messages with their data.
     """
     messages = list(question.messages) if own else [without_data(message) for message in question.messages]
     request: dict[str, Any] = {"role": role} if own else {}

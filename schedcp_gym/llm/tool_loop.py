@@ -24,7 +24,7 @@ RESULT_TOKENS = 4000
 
 @dataclass(frozen=True)
 class Talk(Generic[T]):
-    """How a conversation with tools ended.
+    """The end of a conversation with tools.
 
     Attributes:
         reply: The last reply: the answer, or what is wrong with it.

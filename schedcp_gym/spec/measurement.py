@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 
 class Outcome(enum.StrEnum):
-    """How a trial ended. Except for ``ok`` and ``infra_fault``, the policy or the workload is the cause."""
+    """The end of a trial. Except for ``ok`` and ``infra_fault``, the policy or the workload is the cause."""
 
     OK = "ok"
     REJECTED = "rejected"  # by the source check, the compiler, the kernel's verifier, or on attaching

@@ -24,8 +24,6 @@ _INCLUDE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _ONCE = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once[ \t]*$", re.MULTILINE)
-#: A line of a joined text that says where the following lines come from.
-_PLACE = re.compile(r"^/\* (?:from|back in) (?P<name>[^ ]+) line (?P<line>\d+) \*/$")
 
 
 def join_files(files: Mapping[str, str], main: str) -> str:
@@ -87,20 +85,6 @@ def included_names(text: str, name: str) -> list[str]:
     """
     found = (match for match in _INCLUDE.finditer(text) if not match["other"])
     return [place for match in found for place in _places(match, name) if not place.startswith("..")]
-
-
-def place_of(text: str, line: int) -> tuple[str, int] | None:
-    """Return the file and line that a line of a joined text comes from; None in a policy of one file.
-
-    Args:
-        text: What :func:`join_files` returned.
-        line: A line of it, from 1 on.
-    """
-    lines = text.split("\n")
-    for at in range(min(line, len(lines)), 0, -1):
-        if place := _PLACE.match(lines[at - 1]):
-            return place["name"], int(place["line"]) + line - at - 1
-    return None
 
 
 def _checked(name: str) -> str:

@@ -23,7 +23,7 @@ class Direction(enum.StrEnum):
 
 
 class Scale(enum.StrEnum):
-    """How long a workload runs. At ``smoke`` scale it takes some seconds of host time."""
+    """A length of a workload's run. At ``smoke`` scale it takes some seconds of host time."""
 
     SMOKE = "smoke"
     STANDARD = "standard"

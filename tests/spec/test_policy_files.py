@@ -3,7 +3,7 @@
 import pytest
 
 from schedcp_gym.spec import BadInput
-from schedcp_gym.spec.policy_files import MOST_CHARACTERS, MOST_FILES, join_files, main_file, place_of
+from schedcp_gym.spec.policy_files import MOST_CHARACTERS, MOST_FILES, join_files, main_file
 
 MAIN = '#include <scx/common.bpf.h>\n#include "intf.h"\n\nint last;\n'
 
@@ -39,17 +39,6 @@ def test_a_header_with_pragma_once_comes_once(once, times):
 def test_an_include_in_a_comment_or_a_string_does_not_count():
     source = '/*\n#include "x.h"\n*/\n// #include "x.h"\nchar s[] = "\\\n#include";\n'
     assert join_files({"a.bpf.c": source, "x.h": "int x;\n"}, "a.bpf.c") == source
-
-
-def test_lines_of_the_joined_text_are_found_in_their_files():
-    files = {"main.bpf.c": MAIN, "intf.h": "int one;\nint two;\n"}
-    joined = join_files(files, "main.bpf.c")
-    for line, text in enumerate(joined.split("\n"), start=1):
-        for name in ("one", "two", "last"):
-            if text == f"int {name};":
-                file, at = place_of(joined, line)
-                assert files[file].split("\n")[at - 1] == text
-    assert place_of("int x;\n", 1) is None
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class MetricChange:
 
     @property
     def breaks_floor(self) -> bool:
-        """Whether it is worse than the objective allows."""
+        """Return whether it is worse than the objective allows."""
         return self.floor is not None and self.ratio < self.floor
 
 

@@ -70,7 +70,7 @@ class Probe:
 
     @property
     def is_bcc(self) -> bool:
-        """Whether it is compiled into the kernel. If not, it is a tool that runs the workload."""
+        """Return whether it is compiled into the kernel. If not, it is a tool that runs the workload."""
         return self.language == "c"
 
 

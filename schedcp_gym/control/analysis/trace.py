@@ -1,4 +1,4 @@
-"""What the tracer counted, as values. The tracer writes it as JSON; see ``bpf/tracer/write.c``."""
+"""The tracer's counts, as values. The tracer writes them as JSON; see ``bpf/tracer/write.c``."""
 
 import dataclasses
 import itertools
@@ -78,7 +78,7 @@ class Task:
 
     @property
     def is_thread(self) -> bool:
-        """Whether it is a further thread of a process."""
+        """Return whether it is a further thread of a process."""
         return self.pid != self.process
 
 

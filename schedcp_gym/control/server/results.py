@@ -16,7 +16,7 @@ class OutlierData(TypedDict):
     times_median: float
     cpu_share: float
     is_named: bool
-    """Whether its name differs from those of the others."""
+    """True if its name differs from those of the others."""
 
 
 class GroupData(TypedDict):
@@ -24,7 +24,7 @@ class GroupData(TypedDict):
 
     label: str
     name: str
-    """What all names begin with, at most 15 characters."""
+    """The common beginning of all names, at most 15 characters."""
     kind: str
     own_names: bool
     tasks: int

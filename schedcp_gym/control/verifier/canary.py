@@ -29,7 +29,7 @@ Ms = Annotated[int, Field(ge=1, le=600_000)]
 
 
 class Verdict(enum.StrEnum):
-    """How a deployment ended."""
+    """The end of a deployment."""
 
     KEPT = "kept"  # the policy schedules all tasks, and has done so for the time of watching
     REVERTED = "reverted"  # the last good scheduler is in charge again

@@ -9,7 +9,7 @@ from schedcp_gym.spec import Clock, MachineSpec
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Parts:
-    """How many there are of what a machine is made of.
+    """The number of a machine's nodes, caches, cores and CPUs.
 
     Attributes:
         cpus: CPUs.

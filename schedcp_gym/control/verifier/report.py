@@ -19,7 +19,7 @@ class Stage(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """Whether a finding fails its stage."""
+    """The weight of a finding: an error fails its stage, a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -45,7 +45,7 @@ _TOPOLOGY = r"^(\d{1,3}(x\d{1,3}){3})?$"
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 class TokenClaims:
-    """What a token vouches for.
+    """The statement that a token signs.
 
     Attributes:
         object_digest: SHA-256 (hex) of the compiled object.

@@ -17,7 +17,7 @@ class Prompt:
     """One question to a program.
 
     Attributes:
-        role: Who asks, like ``planning``: the program is told its role.
+        role: The role that asks, such as ``planning``. The program gets it, too.
         model: The model's name after ``<provider>/``.
         messages: The conversation, in the form of OpenAI's chat protocol. Where a message has ``data``, that holds the
             plain values that its text was written from: a program reads these, never the text.

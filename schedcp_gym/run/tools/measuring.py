@@ -76,7 +76,7 @@ class Measuring:
 
     @property
     def is_over(self) -> bool:
-        """Whether the next measurement begins another episode."""
+        """Return whether the next measurement begins another episode."""
         return self.task.steps_left <= 0
 
     def go_on(self) -> None:

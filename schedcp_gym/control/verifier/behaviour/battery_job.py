@@ -27,7 +27,7 @@ TELLING = ("sched_ext", "stall", "BUG", "WARNING", "rcu:", "lockup", "hung task"
 
 @dataclass(frozen=True)
 class Ran:
-    """What running a share of the battery gave.
+    """The results of a share of the battery.
 
     Attributes:
         figures: Values by case and name.

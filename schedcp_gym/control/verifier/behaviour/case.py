@@ -24,7 +24,7 @@ ELSEWHERE = Path(__file__).with_name("elsewhere.yaml")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Limit:
-    """What is allowed of one figure.
+    """The limit of one figure.
 
     Attributes:
         limit: The largest value allowed, or the smallest.

@@ -1,4 +1,4 @@
-"""Whether a CPU was chosen without a look at which CPUs the task may use."""
+"""Find CPUs that were chosen without a look at which CPUs the task may use."""
 
 from schedcp_gym.control.verifier.source.flow import Flow, Frame
 from schedcp_gym.control.verifier.source.model import Node

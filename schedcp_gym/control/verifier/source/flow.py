@@ -1,4 +1,4 @@
-"""What a policy does, followed through its helpers: calls, what their arguments may be, where those come from.
+"""Follow a policy's actions through its helpers: calls, what their arguments may be, where those come from.
 
 A value that is computed at run time is unknown, and rules report nothing about unknown values.
 """
@@ -166,7 +166,7 @@ class Flow:
         return Frame(function, bound, call.frame, call.line)
 
     def value(self, node: Node, frame: Frame, depth: int = 0) -> Possible:
-        """What an expression may be."""
+        """Return the values that an expression may have."""
         self.steps += 1
         if depth > _DEPTH or frame.depth > _DEPTH or self.steps > _STEPS:
             return UNKNOWN

@@ -1,4 +1,4 @@
-"""What a rule is."""
+"""The form of a rule for sources."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ _SECRET = ("@SECRET@", "/etc/passwd")
 
 
 class Group(enum.StrEnum):
-    """What is known of a policy beforehand."""
+    """A policy, and the verdict that is right for it."""
 
     PLANTED = "planted"  # a policy with one bug
     ATTACK = "attack"  # a source that attacks the host

@@ -1,4 +1,4 @@
-"""What to try next: policies that a search has found, and better values for the best one so far."""
+"""Choose what to try next: policies that a search has found, and better values for the best one so far."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

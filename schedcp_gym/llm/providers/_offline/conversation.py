@@ -24,7 +24,7 @@ class PastCall:
 
     @property
     def failed(self) -> bool:
-        """Whether the tool reported an error."""
+        """Return whether the tool reported an error."""
         return bool(self.data.get("is_error"))
 
 
